@@ -1,0 +1,2 @@
+//! Mule: erases, images and verifies whole disks, and certifies what it proved.
+#![forbid(unsafe_code)]
