@@ -1,0 +1,79 @@
+//! What a drive is: who it is ([`Identity`]), how it is addressed ([`Geometry`]), and its data plane, which reads and
+//! writes blocks with several requests in flight.
+
+pub mod identity;
+mod io_error;
+
+pub use identity::{Geometry, GeometryError, Identity};
+pub use io_error::{IoError, IoErrorKind};
+pub use mule_sys::AlignedBuf;
+
+use std::{fmt, time::Duration};
+
+/// A direction on the data plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// From the drive into the buffer.
+    Read,
+    /// From the buffer onto the drive.
+    Write,
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
+
+/// One request; the buffer's length is the request's length.
+#[derive(Debug)]
+pub struct Request {
+    /// What to do.
+    pub op: Op,
+    /// Byte offset on the drive, a multiple of the logical block.
+    pub offset: u64,
+    /// The data, a multiple of the logical block long; comes back in the [`Completion`].
+    pub buf: AlignedBuf,
+}
+
+/// What became of one request. A short transfer is an error, never a success.
+#[derive(Debug)]
+pub struct Completion {
+    /// What was asked.
+    pub op: Op,
+    /// Where it was asked.
+    pub offset: u64,
+    /// The buffer of the request.
+    pub buf: AlignedBuf,
+    /// Whether all of it was transferred.
+    pub result: Result<(), IoError>,
+}
+
+/// Reads and writes blocks of one drive.
+///
+/// The contract, which one test holds every implementation to (`drive::contract`):
+/// - a request that is not aligned to the logical block, empty, or reaches past the end is rejected by `submit` with
+///   [`IoErrorKind::Invalid`] and touches nothing;
+/// - at most `depth` requests are in flight, one more is rejected as `Invalid`;
+/// - completions may come in any order; each submitted request completes exactly once;
+/// - a completed write followed by a successful `flush` survives power loss;
+/// - reads come from the medium, never from a cache of the host.
+pub trait DataPlane: Send {
+    /// Size and block sizes, as the drive reported when it was opened.
+    fn geometry(&self) -> Geometry;
+
+    /// How many requests may be in flight at once (at least 1).
+    fn depth(&self) -> usize;
+
+    /// Hands a request to the drive.
+    fn submit(&mut self, request: Request) -> Result<(), IoError>;
+
+    /// The next finished request; `None` where none finished within `timeout` (or none was in flight).
+    fn wait(&mut self, timeout: Duration) -> Result<Option<Completion>, IoError>;
+
+    /// Makes all completed writes durable on the medium.
+    fn flush(&mut self) -> Result<(), IoError>;
+}
