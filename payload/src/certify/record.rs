@@ -1,0 +1,201 @@
+//! What a certificate says: the authoritative form is this record as UTF-8 JSON, and the signature covers exactly those
+//! bytes. Fields no software can know stay visibly blank (`""`). Times are RFC 3339, UTC, by the machine's clock.
+//!
+//! The fields are those of NIST SP 800-88 Rev. 2, 4.6 and Appendix C, with the literal passes and the counts that were
+//! really read back.
+
+use serde::{Deserialize, Serialize};
+
+/// The `format` of this version.
+pub const FORMAT: &str = "mule-certificate/1";
+
+/// One drive's certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// [`FORMAT`].
+    pub format: String,
+    /// Job id and slot, unique for ever: `<32 hexadecimal digits>-<slot>`.
+    pub id: String,
+    /// `erased`, `erased-with-exceptions`, `failed` or `interrupted`.
+    pub outcome: String,
+    /// One or two plain sentences: what was proved, no more.
+    pub statement: String,
+    pub media: Media,
+    pub sanitisation: Sanitisation,
+    pub coverage: Coverage,
+    pub verification: Verification,
+    pub operator: Operator,
+    /// What the organisation fills in: validation is its act, not this program's (NIST SP 800-88 Rev. 2, 4.5.2).
+    pub validation: Validation,
+    pub tool: Tool,
+    pub host: Host,
+    pub log: LogReference,
+    /// What this certificate does not claim.
+    pub limits: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// Manufacturer where the model tells it, else blank.
+    pub manufacturer: String,
+    pub model: String,
+    pub serial: String,
+    pub wwn: String,
+    pub firmware: String,
+    /// `hard disk`, `solid-state`, or `unknown`.
+    pub media_type: String,
+    /// `ATA`, `NVMe`, `USB`, `SCSI`, …
+    pub interface: String,
+    /// Capacity in bytes, as addressed.
+    pub bytes: u64,
+    pub logical_block: u32,
+    pub physical_block: u32,
+    /// From the job, or blank.
+    pub property_number: String,
+    /// From the job, or blank.
+    pub source: String,
+    /// From the job, or blank.
+    pub classification: String,
+    /// What SMART said before and after, where it could be read.
+    pub health_before: Option<serde_json::Value>,
+    pub health_after: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sanitisation {
+    /// `mule methods` name.
+    pub method: String,
+    /// The field's name of it.
+    pub title: String,
+    /// Where the pass list is documented.
+    pub source: String,
+    /// `Clear`: the highest an overwrite through the interface can claim; blank where the outcome is not an erasure.
+    pub category: String,
+    /// `overwrite`.
+    pub technique: String,
+    /// Every pass, literally, in order.
+    pub passes: Vec<PassRecord>,
+    pub started: String,
+    pub finished: String,
+    /// Power cuts and restarts of the machine in between.
+    pub interruptions: Vec<Interruption>,
+    /// Why the outcome is not `erased`; blank where it is.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassRecord {
+    /// From 1.
+    pub number: u32,
+    /// `00`, `92 49 24`, `random`.
+    pub writes: String,
+    pub bytes_written: u64,
+    /// Blank where the pass did not run.
+    pub started: String,
+    /// Blank where the pass did not reach the end.
+    pub finished: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interruption {
+    /// The last time the log knows the job was running.
+    pub last_seen: String,
+    /// When the job went on; blank where it did not.
+    pub resumed: String,
+    /// Where it went on, and whether anything was repeated or begun again.
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Blocks of `logical_block` bytes that the drive shows.
+    pub blocks_addressable: u64,
+    /// Blocks that took the last pass.
+    pub blocks_overwritten: u64,
+    /// Blocks that could not be written in some pass.
+    pub unwritable: Vec<BlockRange>,
+    /// How many blocks those are in all, also where the list was cut short.
+    pub unwritable_blocks: u64,
+    /// What is known of areas the drive hides (HPA, DCO, remapped sectors).
+    pub hidden_areas: String,
+}
+
+/// A run of logical blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockRange {
+    pub first_lba: u64,
+    pub blocks: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// `full`, `sampled` or `none`, as asked.
+    pub extent: String,
+    /// What was done, in words, with the standard's section where it follows one.
+    pub description: String,
+    /// Blocks read back and found equal.
+    pub blocks_matched: u64,
+    /// Blocks read back and found different.
+    pub blocks_different: u64,
+    /// Blocks that could not be read back.
+    pub blocks_unreadable: u64,
+    pub different: Vec<BlockRange>,
+    pub unreadable: Vec<BlockRange>,
+    pub started: String,
+    pub finished: String,
+}
+
+/// From the job file's `[operator]`; blank where it says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Operator {
+    pub name: String,
+    pub title: String,
+    pub organisation: String,
+    pub location: String,
+    pub contact: String,
+}
+
+/// Left blank for a person's hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validation {
+    pub name: String,
+    pub title: String,
+    pub date: String,
+    pub decision: String,
+    pub signature: String,
+    pub destination: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// `mule`.
+    pub name: String,
+    pub version: String,
+    /// SHA-256 of the running binary, hexadecimal.
+    pub sha256: String,
+    pub kernel: String,
+}
+
+/// The machine that did the work.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub board: String,
+    pub serial: String,
+    pub firmware: String,
+    /// The drive's port on it.
+    pub port: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogReference {
+    /// The signer: the id of the stick (or of the host's key), the principal for `ssh-keygen -Y verify -I`.
+    pub stick: String,
+    /// The job's id.
+    pub job: String,
+    /// Number of the last frame of the log when this was written.
+    pub sequence: u64,
+    /// BLAKE3 of that frame, hexadecimal: a log that lacks it, or a certificate the log lacks, shows.
+    pub head: String,
+}

@@ -1,0 +1,183 @@
+//! What the log says. Every act is announced by a frame that is on the medium before the act begins.
+//!
+//! Adding a variant at the end keeps old logs readable; changing one does not.
+
+use super::bounded::{List, Text};
+use crate::plan::Content;
+use postcard::experimental::max_size::MaxSize;
+use serde::{Deserialize, Serialize};
+
+/// Drives in one job; eleven is the normal case.
+pub const MAX_DRIVES: usize = 64;
+/// Passes in one method; Gutmann has 35.
+pub const MAX_PASSES: usize = 40;
+/// Drives in one checkpoint frame; a run with more writes several.
+pub const CHECKPOINT_DRIVES: usize = 16;
+
+/// Identifies a job: 16 random bytes drawn when it was authorised.
+pub type JobId = [u8; 16];
+
+/// One frame's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
+pub struct Entry {
+    /// Milliseconds since 1970-01-01 UTC by the machine's clock, right or wrong.
+    pub at: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A drive as the log knows it: enough to find it again on another port or another day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
+pub struct DriveRef {
+    pub model: Text<64>,
+    pub serial: Text<64>,
+    pub wwn: Option<Text<64>>,
+    /// Capacity in bytes.
+    pub bytes: u64,
+    /// Logical block in bytes.
+    pub logical: u32,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
+pub enum Action {
+    Report,
+    Wipe,
+    Verify,
+}
+
+/// How much of the last pass is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
+pub enum Verify {
+    /// Every block.
+    Full,
+    /// NIST SP 800-88 Rev. 1, 4.7: two samples in each of at least 1,000 subsections, at least 10 % in all.
+    Sampled,
+    /// Nothing.
+    None,
+}
+
+/// What a pass writes, in a form whose size is known; see [`Content`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
+pub enum PassContent {
+    Byte(u8),
+    Triple([u8; 3]),
+    Random,
+}
+
+impl From<Content> for PassContent {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Byte(byte) => Self::Byte(byte),
+            Content::Triple(bytes) => Self::Triple(bytes),
+            Content::Random => Self::Random,
+        }
+    }
+}
+
+impl From<PassContent> for Content {
+    fn from(content: PassContent) -> Self {
+        match content {
+            PassContent::Byte(byte) => Self::Byte(byte),
+            PassContent::Triple(bytes) => Self::Triple(bytes),
+            PassContent::Random => Self::Random,
+        }
+    }
+}
+
+/// Which sweep over the drive: the number of a writing pass (from 0), or the verification after the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
+pub enum Sweep {
+    Pass(u8),
+    Verify,
+}
+
+/// A run of bytes on a drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
+pub struct Extent {
+    /// First byte.
+    pub start: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// What was wrong with an extent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
+pub enum DefectKind {
+    /// It could not be written in this sweep.
+    Unwritable,
+    /// It could not be read back.
+    Unreadable,
+    /// It was read back and held something else.
+    Mismatch,
+}
+
+/// How far one drive has come: everything before `offset` in this sweep is on the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
+pub struct Progress {
+    /// The drive's place in the job's list.
+    pub slot: u8,
+    pub sweep: Sweep,
+    /// Bytes from the start of the drive.
+    pub offset: u64,
+}
+
+/// How a drive's part of a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
+pub enum Outcome {
+    /// Every pass reached every block, and the verification the job asked for agreed everywhere.
+    Erased,
+    /// As above, but for the blocks the certificate lists.
+    ErasedWithExceptions,
+    /// Not erased.
+    Failed,
+    /// Stopped before the end.
+    Interrupted,
+}
+
+/// Everything that is ever logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
+pub enum Event {
+    /// The first frame of a log.
+    Created { image: [u8; 16] },
+    /// A key was made for this stick. `replaces` is the key of the stick this one was copied from.
+    KeyMade { public: [u8; 32], replaces: Option<[u8; 32]> },
+    /// The machine started.
+    Boot { version: Text<32>, kernel: Text<64>, board: Text<96> },
+    /// A job was refused, or the run stopped, and why.
+    Refused { reason: Text<400> },
+    /// A job was authorised. `request` is the BLAKE3 of the job file and command line that asked for it.
+    JobStarted {
+        job: JobId,
+        action: Action,
+        method: Text<32>,
+        passes: List<PassContent, MAX_PASSES>,
+        verify: Verify,
+        request: [u8; 32],
+        drives: u8,
+    },
+    /// A drive of the job; one frame each, before anything is written to it.
+    DriveStarted { job: JobId, slot: u8, drive: DriveRef },
+    /// A sweep begins (again). `key` is the key of a random pass; it lets every block be checked or resumed from its address.
+    SweepStarted { job: JobId, slot: u8, sweep: Sweep, key: Option<[u8; 32]> },
+    /// How far the drives of a job have come.
+    Checkpoint { job: JobId, drives: List<Progress, CHECKPOINT_DRIVES> },
+    /// Bad extents met in a sweep.
+    Defects { job: JobId, slot: u8, sweep: Sweep, kind: DefectKind, extents: List<Extent, 16> },
+    /// A sweep reached the end; `bytes` were written or compared in it.
+    SweepFinished { job: JobId, slot: u8, sweep: Sweep, bytes: u64 },
+    /// After an interruption the drive's part begins at the first pass again, and why.
+    DriveRestarted { job: JobId, slot: u8, reason: Text<200> },
+    /// A drive's part is over.
+    DriveFinished { job: JobId, slot: u8, outcome: Outcome, reason: Text<200> },
+    /// A drive's certificate: the SHA-256 of its exact bytes.
+    Certified { job: JobId, slot: u8, sha256: [u8; 32], name: Text<128> },
+    /// After a power cut or restart the job goes on.
+    JobResumed { job: JobId },
+    /// Every drive of the job has an outcome.
+    JobFinished { job: JobId },
+    /// The machine is about to be switched off or restarted in good order.
+    Shutdown,
+    /// Something worth knowing that decides nothing.
+    Note { text: Text<400> },
+}
