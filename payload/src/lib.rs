@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod drive;
+pub mod engine;
 pub mod plan;
 pub mod stick;

@@ -1,0 +1,6 @@
+//! The only loop over blocks, and what it needs: patterns, ranges, samples.
+
+pub mod extents;
+pub mod pattern;
+pub mod sampling;
+pub mod sweep;
