@@ -55,6 +55,24 @@ impl Ranges {
         self.list.iter().take_while(|r| r.start < limit).map(|r| r.end().min(limit) - r.start).sum()
     }
 
+    /// Forgets everything from `limit` on.
+    pub fn clip(&mut self, limit: u64) {
+        self.list.retain(|r| r.start < limit);
+        if let Some(last) = self.list.last_mut() {
+            last.len = last.end().min(limit) - last.start;
+        }
+    }
+
+    /// What lies at `from` and behind it.
+    pub fn from_offset(&self, from: u64) -> Self {
+        let mut rest = Self::default();
+        self.list.iter().filter(|r| r.end() > from).for_each(|r| {
+            let start = r.start.max(from);
+            rest.insert(start, r.end() - start);
+        });
+        rest
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -86,6 +104,10 @@ mod tests {
                 (start..start + len).for_each(|at| bitmap[usize::try_from(at).unwrap()] = true);
             }
             assert_eq!(ranges.bytes(), bitmap.iter().filter(|b| **b).count() as u64);
+            let behind = ranges.from_offset(100);
+            let mut before = ranges.clone();
+            before.clip(100);
+            assert_eq!((before.bytes(), behind.bytes()), (ranges.bytes_before(100), ranges.bytes() - before.bytes()));
             assert_eq!(ranges.bytes_before(100), bitmap[..100].iter().filter(|b| **b).count() as u64);
             for pair in ranges.as_slice().windows(2) {
                 assert!(pair[0].end() < pair[1].start);

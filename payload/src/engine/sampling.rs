@@ -10,7 +10,7 @@ use super::{
 use crate::drive::Geometry;
 
 /// Subsections of a drive.
-const SUBSECTIONS: u64 = 1000;
+pub const SUBSECTIONS: u64 = 1000;
 /// One sample is at least one part in this many of its subsection (5 %).
 const SAMPLE_DIVISOR: u64 = 20;
 

@@ -1,6 +1,265 @@
 //! From what was asked to what may be done: methods, selection, preflight, authorisation.
+//!
+//! A [`Target`] can be made only here, by [`Plan::new`] or [`Plan::resume`], from drives that passed the preflight under an
+//! [`Authority`]; nothing else can be claimed for writing (see `job::claim`).
 
 pub mod content;
 pub mod method;
+pub mod preflight;
+mod resume;
 
 pub use content::Content;
+pub use preflight::{Reason, Selection, Sticks};
+
+use crate::{
+    certify::record::Operator,
+    discover::Drive,
+    journal::{
+        Verify,
+        event::{JobId, MAX_DRIVES},
+        replay::DriveHistory,
+    },
+};
+use method::{Method, Requires};
+
+/// Who said that data may be destroyed, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authority {
+    /// A job file with the word that confirms it.
+    JobFile,
+    /// A person who typed the serial number of every target.
+    Typed(Vec<String>),
+}
+
+/// What is asked for, already free of mistakes in itself.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: &'static Method,
+    pub selection: Selection,
+    pub verify: Verify,
+    pub operator: Operator,
+    pub labels: Vec<(String, Labels)>,
+    /// BLAKE3 of the request's text: a resumed job must have been asked for in the same words.
+    pub digest: [u8; 32],
+}
+
+/// What no software can know about a medium; blank unless the job says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    pub property_number: String,
+    pub source: String,
+    pub classification: String,
+}
+
+/// A drive that may be written by this plan. Not `Clone`: it is used up by the claim.
+#[derive(Debug)]
+pub struct Target {
+    drive: Drive,
+    slot: u8,
+    labels: Labels,
+    history: Option<DriveHistory>,
+}
+
+impl Target {
+    pub fn drive(&self) -> &Drive {
+        &self.drive
+    }
+
+    /// Its place in the job's list.
+    pub fn slot(&self) -> u8 {
+        self.slot
+    }
+
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// What an interrupted run of the job did to it.
+    pub fn history(&self) -> Option<&DriveHistory> {
+        self.history.as_ref()
+    }
+}
+
+/// A drive that is left alone, and why.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    pub drive: Drive,
+    pub reason: Reason,
+}
+
+/// A drive of an interrupted job that is not there, or may not be touched, now.
+#[derive(Debug)]
+pub struct Lost {
+    pub history: DriveHistory,
+    pub reason: String,
+}
+
+/// What will be done. Built only by this module.
+#[derive(Debug)]
+pub struct Plan {
+    job: JobId,
+    resumed: bool,
+    method: &'static Method,
+    passes: Vec<Content>,
+    verify: Verify,
+    operator: Operator,
+    digest: [u8; 32],
+    targets: Vec<Target>,
+    refused: Vec<Refused>,
+    lost: Vec<Lost>,
+    missing: Vec<String>,
+}
+
+/// Why there is no plan; nothing was touched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("there is no drive to erase: {0}")]
+    NoTargets(String),
+    #[error("{0} drives are more than the {MAX_DRIVES} of one job; name them in the job and run it several times")]
+    TooMany(usize),
+    #[error("method {method} includes a verification: verify = \"none\" is not that method")]
+    VerificationRequired { method: &'static str },
+    #[error("drive {0} is going to be erased, but its serial number was not typed")]
+    NotAuthorised(String),
+    #[error("the interrupted job cannot go on: {0}")]
+    CannotResume(String),
+}
+
+impl Plan {
+    /// Checks every drive against the request. `draw` gives random bytes.
+    pub fn new(
+        request: Request,
+        authority: &Authority,
+        drives: Vec<Drive>,
+        sticks: &Sticks,
+        mut draw: impl FnMut(&mut [u8]),
+    ) -> Result<Self, PlanError> {
+        if request.verify == Verify::None && request.method.requires == Requires::Verification {
+            return Err(PlanError::VerificationRequired { method: request.method.name });
+        }
+        let missing = missing(&request.selection, &drives);
+        let (accepted, refused) = sort(drives, sticks, &request.selection);
+        if accepted.is_empty() {
+            return Err(PlanError::NoTargets(why_none(&refused, &missing)));
+        }
+        if accepted.len() > MAX_DRIVES {
+            return Err(PlanError::TooMany(accepted.len()));
+        }
+        if let Authority::Typed(typed) = authority
+            && let Some(drive) = accepted.iter().find(|drive| !typed.iter().any(|name| drive.identity.is_called(name)))
+        {
+            return Err(PlanError::NotAuthorised(drive.identity.to_string()));
+        }
+        let mut job = [0; 16];
+        draw(&mut job);
+        let targets = (0..)
+            .zip(accepted)
+            .map(|(slot, drive)| Target { slot, labels: labels_of(&request.labels, &drive), drive, history: None })
+            .collect();
+        let mut byte = || {
+            let mut byte = [0];
+            draw(&mut byte);
+            byte[0]
+        };
+        Ok(Self {
+            job,
+            resumed: false,
+            method: request.method,
+            passes: request.method.resolve(&mut byte),
+            verify: request.verify,
+            operator: request.operator,
+            digest: request.digest,
+            targets,
+            refused,
+            lost: Vec::new(),
+            missing,
+        })
+    }
+
+    pub fn job(&self) -> JobId {
+        self.job
+    }
+
+    /// Whether this goes on with an interrupted job.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    pub fn method(&self) -> &'static Method {
+        self.method
+    }
+
+    /// What the passes write, literally.
+    pub fn passes(&self) -> &[Content] {
+        &self.passes
+    }
+
+    pub fn verify(&self) -> Verify {
+        self.verify
+    }
+
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// Drives of an interrupted job that cannot go on.
+    pub fn lost(&self) -> &[Lost] {
+        &self.lost
+    }
+
+    /// Names in the job that no drive answers to.
+    pub fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    /// Uses the plan up: its targets, to be claimed, and what cannot go on.
+    pub(crate) fn into_parts(self) -> (Vec<Target>, Vec<Lost>) {
+        (self.targets, self.lost)
+    }
+}
+
+fn missing(selection: &Selection, drives: &[Drive]) -> Vec<String> {
+    match selection {
+        Selection::All => Vec::new(),
+        Selection::Named(names) => {
+            names.iter().filter(|name| !drives.iter().any(|drive| drive.identity.is_called(name))).cloned().collect()
+        }
+    }
+}
+
+fn sort(drives: Vec<Drive>, sticks: &Sticks, selection: &Selection) -> (Vec<Drive>, Vec<Refused>) {
+    let verdicts: Vec<_> = drives.iter().map(|drive| preflight::check(drive, &drives, sticks, selection)).collect();
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    for (drive, verdict) in drives.into_iter().zip(verdicts) {
+        match verdict {
+            Ok(()) => accepted.push(drive),
+            Err(reason) => refused.push(Refused { drive, reason }),
+        }
+    }
+    (accepted, refused)
+}
+
+fn why_none(refused: &[Refused], missing: &[String]) -> String {
+    let reasons = refused.iter().map(|r| format!("{} ({}): {}", r.drive.name, r.drive.identity, r.reason));
+    let absent = missing.iter().map(|name| format!("{name}: no drive reports this serial number or WWN"));
+    let all: Vec<_> = absent.chain(reasons).collect();
+    if all.is_empty() { "no drive was found at all; check power and data cables".into() } else { all.join("; ") }
+}
+
+/// The labels for one drive: those under its serial number or WWN, else those for every drive (named `""`).
+fn labels_of(labels: &[(String, Labels)], drive: &Drive) -> Labels {
+    let under = |wanted: &dyn Fn(&str) -> bool| labels.iter().find(|(name, _)| wanted(name)).map(|(_, l)| l.clone());
+    under(&|name| drive.identity.is_called(name)).or_else(|| under(&str::is_empty)).unwrap_or_default()
+}

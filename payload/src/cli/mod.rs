@@ -1,0 +1,89 @@
+//! The host's command line: one file for each sub-command.
+
+pub mod certificate;
+pub mod drives;
+pub mod host;
+pub mod key;
+pub mod log;
+pub mod methods;
+pub mod verify;
+pub mod wipe;
+
+use clap::{Parser, Subcommand};
+
+/// What the process tells the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Everything asked for was done and is good.
+    Good,
+    /// It was done, and the answer is no: not erased, not blank, not genuine.
+    Bad,
+    /// It was not done: refused, or the words were off.
+    Refused,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Good => 0,
+            Exit::Bad => 1,
+            Exit::Refused => 2,
+        })
+    }
+}
+
+/// Erases and verifies whole disks, and certifies what it proved.
+///
+/// On the USB stick this program starts by itself and does what mule.toml says. Here, on a host, each sub-command does one
+/// thing.
+#[derive(Debug, Parser)]
+#[command(name = "mule", version, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mule drives                                  what is there, and what may be erased
+  mule methods                                 every method with its literal passes
+  mule wipe /dev/sdx                           asks for the serial number, then erases
+  mule verify /dev/sdx                         is it blank?
+  mule certificate verify certificates/*.json  is it genuine?
+  mule log show /dev/sdx                       what a stick did
+
+Exit codes: 0 done and good; 1 done, and the answer is no (not erased, not blank, not genuine); 2 not done.";
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the drives of this machine
+    Drives(drives::Args),
+    /// List the erasure methods with their literal passes
+    Methods(methods::Args),
+    /// Erase drives, verify and certify them
+    Wipe(wipe::Args),
+    /// Check whether drives are blank or hold a pattern, without writing
+    Verify(verify::Args),
+    /// Read the log of a stick or of this host
+    Log(log::Args),
+    /// Check or show certificates
+    Certificate(certificate::Args),
+    /// Show or make signing keys
+    Key(key::Args),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(&self) -> Exit {
+        match &self.command {
+            Command::Drives(args) => drives::run(args),
+            Command::Methods(args) => methods::run(args),
+            Command::Wipe(args) => wipe::run(args),
+            Command::Verify(args) => verify::run(args),
+            Command::Log(args) => log::run(args),
+            Command::Certificate(args) => certificate::run(args),
+            Command::Key(args) => key::run(args),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `mule verify`: is a drive blank, or does it hold this pattern?
+
+use super::{Exit, host};
+use crate::{
+    drive::{Access, LinuxDrive},
+    engine::{
+        pattern::Pattern,
+        sweep::{End, Found, Limits, Observer},
+    },
+    job::verify::{Answer, Expect, Extent, verify},
+    random,
+};
+use serde_json::json;
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Arguments of `mule verify`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  mule verify /dev/sdx                    is every block 00, or every block FF?
+  mule verify --expect FF /dev/sdx        does it hold FF everywhere?
+  mule verify --expect 924924 /dev/sdx    does it hold these three bytes, repeated?
+  mule verify --sampled /dev/sdx          read 10 % in random places (NIST SP 800-88 Rev. 1, 4.7)
+
+Nothing is written. Exit code 0: yes; 1: no, or it could not all be read; 2: not done.")]
+pub struct Args {
+    /// Block devices or regular files
+    #[arg(required = true, value_name = "DEV")]
+    devices: Vec<PathBuf>,
+    /// What it should hold: `blank`, one byte or three bytes in hexadecimal
+    #[arg(long, default_value = "blank", value_parser = expectation)]
+    expect: Expect,
+    /// Read a sample instead of every block
+    #[arg(long)]
+    sampled: bool,
+    /// Print one JSON object a drive
+    #[arg(long)]
+    json: bool,
+}
+
+fn expectation(text: &str) -> Result<Expect, String> {
+    let digits = text.replace([' ', '_'], "");
+    let byte = |at: usize| digits.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+    match (text, digits.len(), byte(0)) {
+        ("blank", ..) => Ok(Expect::Blank),
+        (_, 2, Some(only)) => Ok(Expect::Pattern(Pattern::Byte(only))),
+        (_, 6, Some(first)) => match (byte(2), byte(4)) {
+            (Some(second), Some(third)) => Ok(Expect::Pattern(Pattern::Triple([first, second, third]))),
+            _ => Err("three bytes are six hexadecimal digits".into()),
+        },
+        _ => Err("expected `blank`, two hexadecimal digits (a byte) or six (three bytes)".into()),
+    }
+}
+
+/// Verifies each device in turn.
+pub fn run(args: &Args) -> Exit {
+    let mut exit = Exit::Good;
+    for path in &args.devices {
+        let one = match check(path, args) {
+            Ok(answer) => {
+                report(path, &answer, args.json);
+                if answer.is_yes() { Exit::Good } else { Exit::Bad }
+            }
+            Err(error) => {
+                eprintln!("mule: {error}");
+                Exit::Refused
+            }
+        };
+        exit = exit.max(one);
+    }
+    exit
+}
+
+fn check(path: &Path, args: &Args) -> Result<Answer, String> {
+    let extent = if args.sampled {
+        Extent::Sampled(random::bytes().map_err(|e| format!("no random places from the kernel: {e}"))?)
+    } else {
+        Extent::Full
+    };
+    let mut drive = LinuxDrive::open(path, Access::ReadOnly).map_err(|error| error.to_string())?;
+    let mut line = Line::new(path, crate::drive::DataPlane::geometry(&drive).bytes());
+    let answer = verify(&mut drive, args.expect, extent, Limits::default(), &mut line)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    line.clear();
+    Ok(answer)
+}
+
+fn report(path: &Path, answer: &Answer, as_json: bool) {
+    let found = &answer.found;
+    let ranges = |r: &crate::engine::extents::Ranges| -> Vec<_> {
+        r.as_slice().iter().take(100).map(|r| json!({"start": r.start, "bytes": r.len})).collect()
+    };
+    if as_json {
+        let object = json!({
+            "device": path, "expected": answer.expected, "answer": answer.is_yes(), "end": end(&answer.end),
+            "bytes_planned": answer.planned, "bytes_matched": found.bytes,
+            "bytes_different": found.different.bytes(), "bytes_unreadable": found.unreadable.bytes(),
+            "different": ranges(&found.different), "unreadable": ranges(&found.unreadable),
+        });
+        println!("{object}");
+        return;
+    }
+    let verdict = if answer.is_yes() { "yes" } else { "NO" };
+    println!("{}: {verdict}: expected {}", path.display(), answer.expected);
+    println!("    {} of {} bytes read hold it", found.bytes, answer.planned);
+    for (what, ranges) in [("differ", &found.different), ("could not be read", &found.unreadable)] {
+        if let Some(first) = ranges.as_slice().first() {
+            println!("    {} bytes {what}, the first at byte {}", ranges.bytes(), first.start);
+        }
+    }
+    if answer.end != End::Complete {
+        println!("    {}", end(&answer.end));
+    }
+}
+
+fn end(end: &End) -> String {
+    match end {
+        End::Complete => "read to the end".into(),
+        End::Stopped => "stopped".into(),
+        End::Failed(error) => error.to_string(),
+        End::TooManyBad => "stopped: it differs or fails in more than 1000 separate places".into(),
+    }
+}
+
+/// A line of progress on a terminal, none elsewhere.
+struct Line {
+    name: String,
+    total: u64,
+    done: u64,
+    drawn: Instant,
+    terminal: bool,
+}
+
+impl Line {
+    fn new(path: &Path, total: u64) -> Self {
+        let name = path.display().to_string();
+        Self { name, total: total.max(1), done: 0, drawn: Instant::now(), terminal: host::is_terminal() }
+    }
+
+    fn clear(&self) {
+        if self.terminal {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+impl Observer for Line {
+    fn advanced(&mut self, bytes: u64) {
+        self.done += bytes;
+        if self.terminal && self.drawn.elapsed() > Duration::from_millis(200) {
+            self.drawn = Instant::now();
+            eprint!("\r{}: {} %\x1b[K", self.name, self.done * 100 / self.total);
+        }
+    }
+
+    fn checkpoint(&mut self, _offset: u64, _found: &Found) {}
+
+    fn stop(&self) -> bool {
+        false
+    }
+}

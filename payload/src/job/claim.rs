@@ -1,0 +1,72 @@
+//! The exclusive claim on a drive: the only way from a planned target to something that can be written.
+
+use crate::{
+    discover::Drive,
+    drive::{DataPlane, Identity},
+    plan::Target,
+};
+
+/// How drives are opened; Linux and the simulated drives have one each.
+pub trait Opener: Sync {
+    /// Opens the drive for reading and writing, for this process alone, past every cache.
+    fn open(&self, drive: &Drive) -> Result<Box<dyn DataPlane>, String>;
+
+    /// Reads anew who the drive is.
+    fn identity(&self, drive: &Drive) -> Result<Identity, String>;
+}
+
+/// Why a planned drive was not touched after all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimError {
+    #[error("it could not be opened for this program alone: {0}")]
+    Open(String),
+    #[error("its identity could not be read again: {0}")]
+    Identity(String),
+    #[error("the drive there now is {found}, not the {planned} that was planned; nothing was written to it")]
+    AnotherDrive { planned: String, found: String },
+    #[error("it has {found} bytes now and had {planned} when the job was planned; nothing was written to it")]
+    Resized { planned: u64, found: u64 },
+}
+
+/// A drive that this process alone holds open, proved to be the one that was planned.
+pub struct Claimed {
+    target: Target,
+    plane: Box<dyn DataPlane>,
+}
+
+impl std::fmt::Debug for Claimed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claimed").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl Claimed {
+    /// Opens first and identifies then, so that no other drive can take its place in between.
+    pub fn new(target: Target, opener: &dyn Opener) -> Result<Self, (Box<Target>, ClaimError)> {
+        match claim(target.drive(), opener) {
+            Ok(plane) => Ok(Self { target, plane }),
+            Err(error) => Err((Box::new(target), error)),
+        }
+    }
+
+    /// The target, and the data plane it is written through.
+    pub(super) fn into_parts(self) -> (Target, Box<dyn DataPlane>) {
+        (self.target, self.plane)
+    }
+}
+
+fn claim(drive: &Drive, opener: &dyn Opener) -> Result<Box<dyn DataPlane>, ClaimError> {
+    let plane = opener.open(drive).map_err(ClaimError::Open)?;
+    let found = opener.identity(drive).map_err(ClaimError::Identity)?;
+    let planned = &drive.identity;
+    if found.bytes != planned.bytes {
+        return Err(ClaimError::Resized { planned: planned.bytes, found: found.bytes });
+    }
+    if found != *planned {
+        return Err(ClaimError::AnotherDrive { planned: planned.to_string(), found: found.to_string() });
+    }
+    if plane.geometry().bytes() != planned.bytes || Ok(plane.geometry()) != drive.geometry {
+        return Err(ClaimError::Resized { planned: planned.bytes, found: plane.geometry().bytes() });
+    }
+    Ok(plane)
+}

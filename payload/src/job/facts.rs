@@ -1,0 +1,288 @@
+//! What became of one drive, in numbers; the outcome follows from them and from nothing else.
+
+use crate::{
+    engine::{extents::Ranges, pattern::StreamKey},
+    journal::{
+        Verify,
+        event::{DefectKind, Outcome, Sweep},
+        replay::DriveHistory,
+    },
+    plan::Content,
+};
+
+/// One pass over one drive.
+#[derive(Debug, Clone)]
+pub struct PassFacts {
+    pub content: Content,
+    /// Set for every pass; used by a random one.
+    pub key: StreamKey,
+    /// Milliseconds since 1970, as all times here.
+    pub started: Option<u64>,
+    pub finished: Option<u64>,
+    /// Bytes that were written and acknowledged.
+    pub bytes: u64,
+    pub unwritable: Ranges,
+}
+
+/// The verification of one drive.
+#[derive(Debug, Clone)]
+pub struct VerifyFacts {
+    pub extent: Verify,
+    pub started: Option<u64>,
+    pub finished: Option<u64>,
+    /// Decides the places of a sampled verification.
+    pub seed: [u8; 32],
+    /// The address before which everything planned has been dealt with.
+    pub reached: u64,
+    /// Bytes that were to be read back.
+    pub planned: u64,
+    /// Bytes read back and equal.
+    pub matched: u64,
+    pub different: Ranges,
+    pub unreadable: Ranges,
+}
+
+/// A stop between two boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    pub last_seen: u64,
+    pub resumed: Option<u64>,
+    pub detail: String,
+}
+
+/// Everything that happened to one drive.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Capacity in bytes.
+    pub capacity: u64,
+    pub passes: Vec<PassFacts>,
+    pub verify: VerifyFacts,
+    pub pauses: Vec<Pause>,
+    /// Why it ended before its end, if it did.
+    pub failure: Option<String>,
+    /// Whether that was a stop from outside (a person, a power cut) rather than the drive's fault.
+    pub stopped: bool,
+}
+
+impl Facts {
+    /// Nothing has happened yet.
+    pub fn new(capacity: u64, passes: &[Content], verify: Verify) -> Self {
+        let pass = |content: &Content| PassFacts {
+            content: *content,
+            key: StreamKey([0; 32]),
+            started: None,
+            finished: None,
+            bytes: 0,
+            unwritable: Ranges::default(),
+        };
+        Self {
+            capacity,
+            passes: passes.iter().map(pass).collect(),
+            verify: VerifyFacts {
+                extent: verify,
+                started: None,
+                finished: None,
+                seed: [0; 32],
+                reached: 0,
+                planned: 0,
+                matched: 0,
+                different: Ranges::default(),
+                unreadable: Ranges::default(),
+            },
+            pauses: Vec::new(),
+            failure: None,
+            stopped: false,
+        }
+    }
+
+    /// What the log knows about a drive of an interrupted job.
+    pub fn from_history(history: &DriveHistory, passes: &[Content], verify: Verify) -> Self {
+        let mut facts = Self::new(history.drive.bytes, passes, verify);
+        for past in &history.sweeps {
+            let defects = |kind| {
+                let mut ranges = Ranges::default();
+                let here = history.defects.iter().filter(|(sweep, k, _)| *sweep == past.sweep && *k == kind);
+                here.for_each(|(_, _, extent)| ranges.insert(extent.start, extent.len));
+                if past.finished_at.is_none() {
+                    // What lies behind the last checkpoint is dealt with again, defects included.
+                    ranges.clip(past.offset);
+                }
+                ranges
+            };
+            match past.sweep {
+                Sweep::Pass(number) => {
+                    let Some(pass) = facts.passes.get_mut(usize::from(number)) else { continue };
+                    pass.started = Some(past.started_at);
+                    pass.finished = past.finished_at;
+                    pass.key = StreamKey(past.key.unwrap_or_default());
+                    pass.unwritable = defects(DefectKind::Unwritable);
+                    pass.bytes = match past.finished_at {
+                        Some(_) => past.bytes,
+                        None => past.offset - pass.unwritable.bytes_before(past.offset),
+                    };
+                }
+                Sweep::Verify => {
+                    facts.verify.started = Some(past.started_at);
+                    facts.verify.finished = past.finished_at;
+                    facts.verify.different = defects(DefectKind::Mismatch);
+                    facts.verify.unreadable = defects(DefectKind::Unreadable);
+                    facts.verify.seed = past.key.unwrap_or_default();
+                    facts.verify.matched = past.bytes;
+                    facts.verify.reached = past.offset;
+                }
+            }
+        }
+        facts.pauses = history
+            .interruptions
+            .iter()
+            .map(|i| Pause { last_seen: i.last_seen, resumed: i.resumed, detail: i.detail.clone() })
+            .collect();
+        facts
+    }
+
+    /// The pass to go on with and from where, or `None` where all passes are finished.
+    pub fn position(&self) -> Option<(usize, u64)> {
+        let number = self.passes.iter().position(|pass| pass.finished.is_none())?;
+        let pass = &self.passes[number];
+        Some((number, pass.bytes + pass.unwritable.bytes()))
+    }
+
+    /// Places that did not take the last pass.
+    pub fn unwritten(&self) -> Ranges {
+        self.passes.last().map(|pass| pass.unwritable.clone()).unwrap_or_default()
+    }
+
+    /// Places that failed to take some pass.
+    pub fn unwritable(&self) -> Ranges {
+        let mut all = Ranges::default();
+        self.passes.iter().for_each(|pass| all.extend(&pass.unwritable));
+        all
+    }
+
+    /// Bytes read back that differ although they were written: the drive did not keep what it acknowledged.
+    pub fn lost(&self) -> u64 {
+        let unwritten = self.unwritten();
+        let apart = |r: &crate::engine::extents::Range| {
+            r.len - (unwritten.bytes_before(r.end()) - unwritten.bytes_before(r.start))
+        };
+        self.verify.different.as_slice().iter().map(apart).sum()
+    }
+
+    /// Whether every pass reached the end with every block either written or listed.
+    fn passes_complete(&self) -> bool {
+        !self.passes.is_empty()
+            && self
+                .passes
+                .iter()
+                .all(|pass| pass.finished.is_some() && pass.bytes + pass.unwritable.bytes() == self.capacity)
+    }
+
+    /// Whether the verification that was asked for reached the end, with every byte accounted for.
+    fn verify_complete(&self) -> bool {
+        let verify = &self.verify;
+        let dealt_with = verify.matched + verify.different.bytes() + verify.unreadable.bytes();
+        match verify.extent {
+            Verify::None => true,
+            Verify::Full => verify.finished.is_some() && dealt_with == self.capacity,
+            Verify::Sampled => verify.finished.is_some() && verify.planned > 0 && dealt_with == verify.planned,
+        }
+    }
+
+    /// The outcome, and why it is not plainly "erased".
+    pub fn outcome(&self) -> (Outcome, String) {
+        if let Some(failure) = &self.failure {
+            let outcome = if self.stopped { Outcome::Interrupted } else { Outcome::Failed };
+            return (outcome, failure.clone());
+        }
+        if !self.passes_complete() {
+            return (Outcome::Failed, "not every pass reached the end of the drive".into());
+        }
+        if !self.verify_complete() {
+            return (Outcome::Failed, "the verification did not account for every block".into());
+        }
+        if self.lost() > 0 {
+            let reason = format!("{} bytes read back differ from what was written and acknowledged", self.lost());
+            return (Outcome::Failed, reason);
+        }
+        let unwritable = self.unwritable().bytes();
+        let unreadable = self.verify.unreadable.bytes();
+        if unwritable + unreadable > 0 {
+            let reason = format!("{unwritable} bytes could not be written in some pass, {unreadable} not read back");
+            return (Outcome::ErasedWithExceptions, reason);
+        }
+        (Outcome::Erased, String::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(verify: Verify) -> Facts {
+        let mut facts = Facts::new(4096, &[Content::Byte(0), Content::Random], verify);
+        for pass in &mut facts.passes {
+            (pass.started, pass.finished, pass.bytes) = (Some(1), Some(2), 4096);
+        }
+        if verify != Verify::None {
+            let v = &mut facts.verify;
+            (v.started, v.finished, v.planned, v.matched) = (Some(3), Some(4), 4096, 4096);
+        }
+        facts
+    }
+
+    fn outcome(change: impl FnOnce(&mut Facts)) -> Outcome {
+        let mut facts = complete(Verify::Full);
+        change(&mut facts);
+        facts.outcome().0
+    }
+
+    #[test]
+    fn only_complete_passes_and_a_complete_verification_are_an_erasure() {
+        for verify in [Verify::Full, Verify::Sampled, Verify::None] {
+            assert_eq!(complete(verify).outcome().0, Outcome::Erased);
+        }
+        assert_eq!(outcome(|f| f.passes[0].finished = None), Outcome::Failed);
+        assert_eq!(outcome(|f| f.passes[1].bytes = 4095), Outcome::Failed);
+        assert_eq!(outcome(|f| f.passes.clear()), Outcome::Failed);
+        assert_eq!(outcome(|f| f.verify.finished = None), Outcome::Failed);
+        assert_eq!(outcome(|f| f.verify.matched = 3584), Outcome::Failed);
+    }
+
+    #[test]
+    fn bad_blocks_are_exceptions_but_lost_writes_are_a_failure() {
+        let unwritable = |f: &mut Facts| {
+            f.passes[1].bytes = 3584;
+            f.passes[1].unwritable.insert(512, 512);
+        };
+        assert_eq!(outcome(unwritable), Outcome::ErasedWithExceptions);
+        // Old data found where nothing could be written is that same exception, not a lie of the drive.
+        let old_data_seen = |f: &mut Facts| {
+            unwritable(f);
+            f.verify.matched = 3584;
+            f.verify.different.insert(512, 512);
+        };
+        assert_eq!(outcome(old_data_seen), Outcome::ErasedWithExceptions);
+        let lost_write = |f: &mut Facts| {
+            f.verify.matched = 3584;
+            f.verify.different.insert(512, 512);
+        };
+        assert_eq!(outcome(lost_write), Outcome::Failed);
+        let unreadable = |f: &mut Facts| {
+            f.verify.matched = 3584;
+            f.verify.unreadable.insert(0, 512);
+        };
+        assert_eq!(outcome(unreadable), Outcome::ErasedWithExceptions);
+    }
+
+    #[test]
+    fn a_stop_from_outside_is_an_interruption_and_never_an_erasure() {
+        let failed = |stopped| {
+            outcome(|f| {
+                f.failure = Some("x".into());
+                f.stopped = stopped;
+            })
+        };
+        assert_eq!(failed(true), Outcome::Interrupted);
+        assert_eq!(failed(false), Outcome::Failed);
+    }
+}

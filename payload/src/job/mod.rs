@@ -1,0 +1,12 @@
+//! A job over many drives: claim, overwrite, verify, certify, each drive on a thread of its own.
+
+pub mod claim;
+pub mod facts;
+pub mod issue;
+mod observer;
+mod recheck;
+pub mod record;
+pub mod run;
+pub mod stages;
+pub mod status;
+pub mod verify;

@@ -1,0 +1,191 @@
+//! From the facts to the certificate's record. Every number in it comes from [`Facts`]; the words follow from the numbers.
+
+use super::facts::Facts;
+use crate::{
+    certify::record::{
+        BlockRange, Coverage, FORMAT, Host, Interruption, LogReference, Media, Operator, PassRecord, Record, Sanitisation,
+        Tool, Validation, Verification,
+    },
+    engine::{extents::Ranges, sampling},
+    journal::{Verify, event::Outcome},
+    plan::method::Method,
+};
+use std::time::{Duration, SystemTime};
+
+/// Ranges listed in a certificate; the counts beside the list are of all.
+const LISTED: usize = 200;
+
+/// What a record takes from outside the drive's facts.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// Job id in hexadecimal.
+    pub job: String,
+    pub slot: u8,
+    pub method: &'a Method,
+    pub media: Media,
+    pub operator: Operator,
+    pub tool: Tool,
+    pub host: Host,
+    pub log: LogReference,
+}
+
+/// An RFC 3339 time in UTC of milliseconds since 1970; blank where it did not happen.
+pub fn time(at: Option<u64>) -> String {
+    at.map(|ms| humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_millis(ms)).to_string())
+        .unwrap_or_default()
+}
+
+/// The outcome as a certificate spells it.
+pub fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Erased => "erased",
+        Outcome::ErasedWithExceptions => "erased-with-exceptions",
+        Outcome::Failed => "failed",
+        Outcome::Interrupted => "interrupted",
+    }
+}
+
+/// The certificate of one drive.
+pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
+    let (outcome, reason) = facts.outcome();
+    let block = u64::from(frame.media.logical_block.max(1));
+    let erased = matches!(outcome, Outcome::Erased | Outcome::ErasedWithExceptions);
+    let started = facts.passes.iter().filter_map(|pass| pass.started).min();
+    Record {
+        format: FORMAT.into(),
+        id: format!("{}-{}", frame.job, frame.slot),
+        outcome: word(outcome).into(),
+        statement: statement(outcome, facts, block),
+        sanitisation: Sanitisation {
+            method: frame.method.name.into(),
+            title: frame.method.title.into(),
+            source: frame.method.source.into(),
+            category: if erased { "Clear".into() } else { String::new() },
+            technique: "overwrite".into(),
+            passes: passes(facts),
+            started: time(started),
+            finished: time(Some(finished)),
+            interruptions: facts.pauses.iter().map(interruption).collect(),
+            reason,
+        },
+        coverage: coverage(facts, block),
+        verification: verification(facts, block),
+        limits: limits(facts),
+        media: frame.media,
+        operator: frame.operator,
+        validation: Validation::default(),
+        tool: frame.tool,
+        host: frame.host,
+        log: frame.log,
+    }
+}
+
+fn statement(outcome: Outcome, facts: &Facts, block: u64) -> String {
+    let blocks = facts.capacity / block;
+    let matched = facts.verify.matched / block;
+    let read_back = match facts.verify.extent {
+        Verify::Full => format!("and {matched} blocks were read back and held what the last pass wrote"),
+        Verify::Sampled => format!("and a sample of {matched} blocks was read back and held what the last pass wrote"),
+        Verify::None => "and nothing was read back: the drive's acknowledgements are all the evidence".into(),
+    };
+    match outcome {
+        Outcome::Erased => {
+            format!("Every one of the drive's {blocks} addressable blocks took every pass, {read_back}.")
+        }
+        Outcome::ErasedWithExceptions => {
+            format!("The drive's {blocks} addressable blocks took every pass but for the exceptions listed, {read_back}.")
+        }
+        Outcome::Failed => "The drive was NOT erased as asked; it may still hold data.".into(),
+        Outcome::Interrupted => "The work on this drive was stopped before its end; it may still hold data.".into(),
+    }
+}
+
+fn passes(facts: &Facts) -> Vec<PassRecord> {
+    let one = |(number, pass): (u32, &super::facts::PassFacts)| PassRecord {
+        number,
+        writes: pass.content.to_string(),
+        bytes_written: pass.bytes,
+        started: time(pass.started),
+        finished: time(pass.finished),
+    };
+    (1..).zip(&facts.passes).map(one).collect()
+}
+
+fn interruption(pause: &super::facts::Pause) -> Interruption {
+    Interruption {
+        last_seen: time(Some(pause.last_seen)),
+        resumed: time(pause.resumed),
+        detail: pause.detail.clone(),
+    }
+}
+
+fn blocks(ranges: &Ranges, block: u64) -> Vec<BlockRange> {
+    let one = |r: &crate::engine::extents::Range| BlockRange { first_lba: r.start / block, blocks: r.len / block };
+    ranges.as_slice().iter().take(LISTED).map(one).collect()
+}
+
+fn coverage(facts: &Facts, block: u64) -> Coverage {
+    let unwritable = facts.unwritable();
+    Coverage {
+        blocks_addressable: facts.capacity / block,
+        blocks_overwritten: facts.passes.last().map_or(0, |pass| pass.bytes) / block,
+        unwritable_blocks: unwritable.bytes() / block,
+        unwritable: blocks(&unwritable, block),
+        hidden_areas: "not examined: an overwrite reaches the blocks the drive shows, not a Host Protected Area, a \
+                       Device Configuration Overlay, or sectors the drive has remapped"
+            .into(),
+    }
+}
+
+fn verification(facts: &Facts, block: u64) -> Verification {
+    let verify = &facts.verify;
+    let (extent, description) = match verify.extent {
+        Verify::Full => (
+            "full",
+            "every addressable block was to be read back past all caches of the host and compared with the last pass"
+                .into(),
+        ),
+        Verify::Sampled => ("sampled", sampled_description(facts, block)),
+        Verify::None => ("none", "none was asked for".into()),
+    };
+    Verification {
+        extent: extent.into(),
+        description,
+        blocks_matched: verify.matched / block,
+        blocks_different: verify.different.bytes() / block,
+        blocks_unreadable: verify.unreadable.bytes() / block,
+        different: blocks(&verify.different, block),
+        unreadable: blocks(&verify.unreadable, block),
+        started: time(verify.started),
+        finished: time(verify.finished),
+    }
+}
+
+fn sampled_description(facts: &Facts, block: u64) -> String {
+    format!(
+        "{} of {} blocks were to be read back: two pseudorandom samples of at least 5 % in each of {} equal \
+         subsections, the first and the last block (NIST SP 800-88 Rev. 1, 4.7)",
+        facts.verify.planned / block,
+        facts.capacity / block,
+        sampling::SUBSECTIONS
+    )
+}
+
+fn limits(facts: &Facts) -> Vec<String> {
+    let mut limits = vec![
+        "This is an overwrite through the drive's interface (Clear in the words of NIST SP 800-88); it is no Purge.".into(),
+        "It says nothing about data on areas the drive hides or on sectors it has remapped, nor, on flash media, about \
+         over-provisioned cells."
+            .into(),
+        "Times are those of the machine's clock. The operator's words are not checked by this program.".into(),
+        "Whether the result is accepted is the organisation's decision (validation, NIST SP 800-88 Rev. 2, 4.5.2).".into(),
+    ];
+    if !facts.pauses.is_empty() && facts.verify.extent != Verify::None {
+        limits.push(
+            "The work was interrupted. Blocks dealt with before the interruption were sampled, not all read, before it \
+             went on; a later full verification read them all unless it was itself interrupted."
+                .into(),
+        );
+    }
+    limits
+}

@@ -1,0 +1,256 @@
+//! One drive's straight line: claimed → overwritten → examined. Each stage takes the one before by move and only it can
+//! make its own, so that nothing unverified reaches a certificate as verified.
+
+use super::{
+    claim::{ClaimError, Claimed},
+    facts::{Facts, Pause},
+    observer::Watch,
+    recheck,
+    status::{Log, Message, Status},
+};
+use crate::{
+    drive::{DataPlane, Geometry},
+    engine::{
+        extents::Ranges,
+        pattern::{Pattern, StreamKey},
+        sampling,
+        sweep::{self, End, Limits, Mode},
+    },
+    journal::{
+        Verify,
+        event::{Event, JobId, Sweep},
+    },
+    plan::{Content, Target},
+    random,
+};
+
+/// What the stages of one job have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    pub job: JobId,
+    pub passes: &'a [Content],
+    pub verify: Verify,
+    pub log: &'a Log,
+    pub limits: Limits,
+    /// Whether the job goes on after an interruption, and when that was noticed.
+    pub resumed_at: Option<u64>,
+}
+
+/// A drive after its last pass, good or bad.
+pub struct Overwritten {
+    target: Target,
+    plane: Box<dyn DataPlane>,
+    facts: Facts,
+}
+
+/// A drive whose part is over, with everything that is known about it. The only thing a certificate is made from.
+#[derive(Debug)]
+pub struct Examined {
+    target: Target,
+    facts: Facts,
+}
+
+impl Examined {
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// A drive that could not be claimed: nothing was written to it in this run.
+    pub(super) fn not_claimed(target: Target, error: &ClaimError, context: &Context<'_>) -> Self {
+        let mut facts = begin(&target, context);
+        fail(&mut facts, error.to_string());
+        Self { target, facts }
+    }
+}
+
+fn begin(target: &Target, context: &Context<'_>) -> Facts {
+    match target.history() {
+        Some(history) => Facts::from_history(history, context.passes, context.verify),
+        None => Facts::new(target.drive().identity.bytes, context.passes, context.verify),
+    }
+}
+
+fn fail(facts: &mut Facts, reason: String) {
+    facts.failure.get_or_insert(reason);
+}
+
+/// The work of all sweeps in bytes.
+pub fn total_work(geometry: &Geometry, passes: usize, verify: Verify) -> u64 {
+    let verified = match verify {
+        Verify::Full => geometry.bytes(),
+        Verify::Sampled => sampling::sample(geometry, [0; 32]).bytes(),
+        Verify::None => 0,
+    };
+    geometry.bytes() * passes as u64 + verified
+}
+
+impl Overwritten {
+    /// Runs every pass that is not finished yet.
+    pub fn new(claimed: Claimed, context: &Context<'_>, status: &Status) -> Self {
+        let (target, plane) = claimed.into_parts();
+        let facts = begin(&target, context);
+        let mut this = Self { target, plane, facts };
+        this.go_on_or_begin_again(context);
+        let capacity = this.plane.geometry().bytes();
+        while this.facts.failure.is_none() {
+            let Some((number, offset)) = this.facts.position() else { break };
+            let done = capacity * number as u64 + offset;
+            let writes = this.facts.passes[number].content;
+            status.update(|shown| {
+                shown.step = format!("pass {} of {}: {writes}", number + 1, context.passes.len());
+                shown.done = done;
+            });
+            if let Err(reason) = this.pass(number, offset, context, status) {
+                fail(&mut this.facts, reason);
+            }
+        }
+        this
+    }
+
+    /// After an interruption: whether what the log says was written is still there.
+    fn go_on_or_begin_again(&mut self, context: &Context<'_>) {
+        let (Some(_), Some(resumed)) = (self.target.history(), context.resumed_at) else { return };
+        let detail = match recheck::unchanged(&mut *self.plane, &self.facts) {
+            Ok(checked) => match self.facts.position() {
+                Some((number, offset)) => {
+                    format!("went on in pass {} at byte {offset}; {checked} bytes before it read again", number + 1)
+                }
+                None => format!("went on with the verification; {checked} bytes read again"),
+            },
+            Err(why) => {
+                let pauses = std::mem::take(&mut self.facts.pauses);
+                self.facts = Facts::new(self.facts.capacity, context.passes, context.verify);
+                self.facts.pauses = pauses;
+                let event = Event::DriveRestarted {
+                    job: context.job,
+                    slot: self.target.slot(),
+                    reason: crate::journal::bounded::Text::new(&why),
+                };
+                if let Err(error) = context.log.append(&event) {
+                    fail(&mut self.facts, format!("the log could not be written: {error}"));
+                }
+                format!("began again with the first pass: {why}")
+            }
+        };
+        match self.facts.pauses.last_mut() {
+            Some(pause) => {
+                pause.resumed = Some(resumed);
+                pause.detail = detail;
+            }
+            None => self.facts.pauses.push(Pause { last_seen: resumed, resumed: Some(resumed), detail }),
+        }
+    }
+
+    fn pass(&mut self, number: usize, offset: u64, context: &Context<'_>, status: &Status) -> Result<(), String> {
+        let pass = &mut self.facts.passes[number];
+        let sweep = Sweep::Pass(u8::try_from(number).map_err(|_| "too many passes")?);
+        let now = context.log.now();
+        let mut key = None;
+        if pass.content == Content::Random {
+            if offset == 0 {
+                pass.key = StreamKey(random::bytes().map_err(|e| format!("no random key from the kernel: {e}"))?);
+            }
+            key = Some(pass.key.0);
+        }
+        if offset == 0 {
+            pass.started = Some(now);
+        }
+        let started = Event::SweepStarted { job: context.job, slot: self.target.slot(), sweep, key };
+        context.log.append(&started).map_err(|e| format!("the log could not be written: {e}"))?;
+        context.log.tell(Message::Writing(self.target.drive().identity.serial.clone()));
+        let mut all = Ranges::default();
+        all.insert(offset, self.facts.capacity - offset);
+        let mut watch = Watch::new(context, status, self.target.slot(), sweep);
+        let pattern = Pattern::new(pass.content, pass.key);
+        let (found, end) = sweep::sweep(&mut *self.plane, Mode::Write, pattern, &all, context.limits, &mut watch);
+        pass.bytes += found.bytes;
+        pass.unwritable.extend(&found.unwritable);
+        let stopped = watch.finish(&found, &end, pass.bytes);
+        match end {
+            End::Complete => {
+                stopped?;
+                pass.finished = Some(context.log.now());
+                Ok(())
+            }
+            other => Err(describe(&other, context, &mut self.facts.stopped)),
+        }
+    }
+
+    /// Reads back what the last pass wrote, as far as the job asks for it.
+    pub fn verify(mut self, context: &Context<'_>, status: &Status) -> Examined {
+        if self.facts.failure.is_none()
+            && context.verify != Verify::None
+            && let Err(reason) = self.read_back(context, status)
+        {
+            fail(&mut self.facts, reason);
+        }
+        Examined { target: self.target, facts: self.facts }
+    }
+
+    fn read_back(&mut self, context: &Context<'_>, status: &Status) -> Result<(), String> {
+        let Some(last) = self.facts.passes.last() else { return Ok(()) };
+        let pattern = Pattern::new(last.content, last.key);
+        let verify = &mut self.facts.verify;
+        let offset = verify.reached;
+        if verify.started.is_none() {
+            verify.started = Some(context.log.now());
+            verify.seed = random::bytes().map_err(|e| format!("no random seed from the kernel: {e}"))?;
+        }
+        let ranges = verified_ranges(&self.plane.geometry(), verify.extent, verify.seed);
+        verify.planned = ranges.bytes();
+        verify.matched = ranges.bytes_before(offset) - verify.different.bytes() - verify.unreadable.bytes();
+        let done = self.facts.capacity * self.facts.passes.len() as u64 + ranges.bytes_before(offset);
+        status.update(|shown| {
+            shown.step = "verify".into();
+            shown.done = done;
+        });
+        let (slot, sweep) = (self.target.slot(), Sweep::Verify);
+        let started = Event::SweepStarted { job: context.job, slot, sweep, key: Some(verify.seed) };
+        context.log.append(&started).map_err(|e| format!("the log could not be written: {e}"))?;
+        let mut watch = Watch::new(context, status, slot, sweep);
+        let rest = ranges.from_offset(offset);
+        let (found, end) = sweep::sweep(&mut *self.plane, Mode::Compare, pattern, &rest, context.limits, &mut watch);
+        verify.matched += found.bytes;
+        verify.different.extend(&found.different);
+        verify.unreadable.extend(&found.unreadable);
+        let stopped = watch.finish(&found, &end, verify.matched);
+        match end {
+            End::Complete => {
+                stopped?;
+                verify.finished = Some(context.log.now());
+                Ok(())
+            }
+            other => Err(describe(&other, context, &mut self.facts.stopped)),
+        }
+    }
+}
+
+/// What a verification of this extent reads.
+fn verified_ranges(geometry: &Geometry, extent: Verify, seed: [u8; 32]) -> Ranges {
+    match extent {
+        Verify::Sampled => sampling::sample(geometry, seed),
+        Verify::Full | Verify::None => {
+            let mut all = Ranges::default();
+            all.insert(0, geometry.bytes());
+            all
+        }
+    }
+}
+
+fn describe(end: &End, context: &Context<'_>, stopped: &mut bool) -> String {
+    match end {
+        End::Complete => String::new(),
+        End::Stopped => {
+            *stopped = true;
+            context.log.why_stopped()
+        }
+        End::Failed(error) => error.to_string(),
+        End::TooManyBad => {
+            format!("more than {} separate bad places: the drive is failing", context.limits.bad_places)
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Which drives may be touched. Every rule that says no has its own reason; whatever is in doubt is refused.
+
+use crate::{
+    discover::{Bus, Drive, Usage},
+    drive::GeometryError,
+};
+use std::path::{Path, PathBuf};
+
+/// Which drives a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// Every drive that is neither the stick nor removable.
+    All,
+    /// These serial numbers or WWNs, and no other.
+    Named(Vec<String>),
+}
+
+impl Selection {
+    fn names(&self, drive: &Drive) -> bool {
+        match self {
+            Self::All => false,
+            Self::Named(names) => names.iter().any(|name| drive.identity.is_called(name)),
+        }
+    }
+}
+
+/// Why a drive is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    #[error("it is the Mule stick this machine was started from")]
+    BootStick,
+    #[error("it carries a Mule stick; sticks are never erased")]
+    AnotherStick,
+    #[error("the job does not name it")]
+    NotNamed,
+    #[error("it is removable; a removable drive is only touched when the job names its serial number")]
+    Removable,
+    #[error("it is a USB drive; a USB drive is only touched when the job names its serial number")]
+    Usb,
+    #[error("it is write-protected")]
+    ReadOnly,
+    #[error("{0}")]
+    Geometry(#[from] GeometryError),
+    #[error("it is mounted at {0}; unmount it first")]
+    Mounted(String),
+    #[error("it is used as swap space")]
+    Swap,
+    #[error("{0} is built on it (RAID, LVM or encryption); take that apart first")]
+    Held(String),
+    #[error("it reports neither a serial number nor a WWN, so no certificate could name it")]
+    Nameless,
+    #[error("another drive reports the same model, serial number and WWN ({0}); they cannot be told apart")]
+    Twin(String),
+    #[error("its capacity of {found} bytes is not the {expected} bytes it had when the job began")]
+    Resized { expected: u64, found: u64 },
+}
+
+/// The media that carry a Mule id sector, as the boot part found them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sticks {
+    /// The one this machine was started from, where it is one.
+    pub boot: Option<PathBuf>,
+    /// Every medium with the id sector of any Mule stick.
+    pub all: Vec<PathBuf>,
+}
+
+impl Sticks {
+    fn reason(&self, path: &Path) -> Option<Reason> {
+        if self.boot.as_deref() == Some(path) {
+            return Some(Reason::BootStick);
+        }
+        self.all.iter().any(|stick| stick == path).then_some(Reason::AnotherStick)
+    }
+}
+
+/// Whether `drive` may be touched; `others` are all drives of the machine. The first reason against it is returned.
+pub fn check(drive: &Drive, others: &[Drive], sticks: &Sticks, selection: &Selection) -> Result<(), Reason> {
+    let named = selection.names(drive);
+    // The stick first: the reason a person needs to see, whatever else is true of it.
+    if let Some(reason) = sticks.reason(&drive.path) {
+        return Err(reason);
+    }
+    if !named {
+        if matches!(selection, Selection::Named(_)) {
+            return Err(Reason::NotNamed);
+        }
+        if drive.removable {
+            return Err(Reason::Removable);
+        }
+        if drive.bus == Bus::Usb {
+            return Err(Reason::Usb);
+        }
+    }
+    drive.geometry.clone()?;
+    if drive.read_only {
+        return Err(Reason::ReadOnly);
+    }
+    if let Some(usage) = drive.usage.first() {
+        return Err(match usage {
+            Usage::Mounted { at, .. } => Reason::Mounted(at.clone()),
+            Usage::Swap { .. } => Reason::Swap,
+            Usage::Holder { name } => Reason::Held(name.clone()),
+        });
+    }
+    if !drive.identity.is_unique() {
+        return Err(Reason::Nameless);
+    }
+    match twin(drive, others, selection) {
+        Some(other) => Err(Reason::Twin(other.name.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Another drive that the log, or the person who named this one, could take for it.
+fn twin<'a>(drive: &Drive, others: &'a [Drive], selection: &Selection) -> Option<&'a Drive> {
+    let both_named = |other: &Drive| match selection {
+        Selection::All => false,
+        Selection::Named(names) => {
+            names.iter().any(|name| drive.identity.is_called(name) && other.identity.is_called(name))
+        }
+    };
+    others
+        .iter()
+        .filter(|other| other.path != drive.path)
+        .find(|other| other.identity == drive.identity || both_named(other))
+}

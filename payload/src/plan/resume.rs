@@ -1,0 +1,99 @@
+//! Going on with a job that was interrupted: its drives are found again by who they are, wherever they are plugged in.
+
+use super::{Authority, Lost, Plan, PlanError, Refused, Request, Sticks, Target, method, preflight};
+use crate::{
+    discover::Drive,
+    journal::{
+        event::{Action, DriveRef},
+        replay::{DriveHistory, UnfinishedJob},
+    },
+    plan::Content,
+};
+
+impl Plan {
+    /// The plan that finishes `unfinished`. The request must be the one the job began with, word for word: a person who
+    /// changed the job file after a power cut changed their mind, and nothing is written.
+    pub fn resume(
+        unfinished: UnfinishedJob,
+        request: Request,
+        _authority: &Authority,
+        drives: Vec<Drive>,
+        sticks: &Sticks,
+    ) -> Result<Self, PlanError> {
+        let cannot = |why: &str| PlanError::CannotResume(why.into());
+        if unfinished.request != request.digest {
+            return Err(cannot("the job file is not the one it began with"));
+        }
+        if unfinished.action != Action::Wipe {
+            return Err(cannot("it was not a wipe"));
+        }
+        let method = method::find(&unfinished.method)
+            .ok_or_else(|| PlanError::CannotResume(format!("this version has no method {}", unfinished.method)))?;
+        let mut plan = Self {
+            job: unfinished.job,
+            resumed: true,
+            method,
+            passes: unfinished.passes.iter().copied().map(Content::from).collect(),
+            verify: unfinished.verify,
+            operator: request.operator.clone(),
+            digest: request.digest,
+            targets: Vec::new(),
+            refused: Vec::new(),
+            lost: Vec::new(),
+            missing: Vec::new(),
+        };
+        let mut rest = drives.clone();
+        for history in unfinished.drives {
+            plan.place(history, &request, &drives, &mut rest, sticks);
+        }
+        let outside = rest.into_iter().map(|drive| {
+            let reason = preflight::check(&drive, &[], sticks, &request.selection).err();
+            Refused { drive, reason: reason.unwrap_or(preflight::Reason::NotNamed) }
+        });
+        plan.refused.extend(outside);
+        Ok(plan)
+    }
+
+    fn place(
+        &mut self,
+        history: DriveHistory,
+        request: &Request,
+        drives: &[Drive],
+        rest: &mut Vec<Drive>,
+        sticks: &Sticks,
+    ) {
+        let at = rest.iter().position(|drive| is_same(&history.drive, drive));
+        if let Some((_, reason)) = &history.finished {
+            let reason = reason.to_string();
+            at.map(|at| rest.remove(at));
+            if !history.certified {
+                self.lost.push(Lost { history, reason });
+            }
+            return;
+        }
+        let Some(at) = at else {
+            self.lost.push(Lost { history, reason: "the drive was not there when the job went on".into() });
+            return;
+        };
+        let drive = rest.remove(at);
+        match preflight::check(&drive, drives, sticks, &request.selection) {
+            Ok(()) => {
+                let labels = super::labels_of(&request.labels, &drive);
+                self.targets.push(Target { slot: history.slot, labels, drive, history: Some(history) });
+            }
+            Err(reason) => {
+                self.lost.push(Lost { history, reason: reason.to_string() });
+                self.refused.push(Refused { drive, reason });
+            }
+        }
+    }
+}
+
+/// Whether a drive found now is the one the log names: all that identifies it must agree.
+fn is_same(logged: &DriveRef, drive: &Drive) -> bool {
+    let identity = &drive.identity;
+    logged.serial == identity.serial
+        && logged.model == identity.model
+        && logged.wwn.as_ref().map(|wwn| wwn.as_str()) == identity.wwn.as_deref()
+        && logged.bytes == identity.bytes
+}
