@@ -1,0 +1,111 @@
+//! `mule.*` on the kernel command line: another job file, and values in place of the file's.
+
+use super::{
+    file::JOB_KEYS,
+    problem::{Place, Problem, hint, shown},
+    request::{Drives, Given, Keys},
+    values::{Then, Word},
+};
+use crate::{
+    boot::cmdline::{Cmdline, Parameter},
+    stick::JOB_FILE,
+};
+use std::path::{Component, Path};
+
+const PREFIX: &str = "mule.";
+/// `mule.job` and the keys of `[job]`, without the prefix.
+const NAMES: [&str; 8] = {
+    let mut names = ["job"; 8];
+    let mut i = 0;
+    while i < JOB_KEYS.len() {
+        names[i + 1] = JOB_KEYS[i];
+        i += 1;
+    }
+    names
+};
+
+/// What the kernel command line asks for; what is wrong with it is reported together with the job file's problems.
+#[derive(Debug, Default)]
+pub struct Overrides {
+    job_file: Option<String>,
+    pub(super) keys: Keys,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Overrides {
+    /// Takes every `mule.*` parameter; others are the kernel's.
+    pub fn from_cmdline(line: &Cmdline) -> Self {
+        let mut overrides = Self::default();
+        let mut seen: Vec<&Parameter> = Vec::new();
+        for parameter in line.parameters() {
+            let Some(name) = parameter.name.strip_prefix(PREFIX) else { continue };
+            match seen.iter().find(|earlier| earlier.name == parameter.name) {
+                Some(earlier) if earlier.value == parameter.value => {}
+                Some(_) => overrides.problem(&parameter.name, "is given twice with different values"),
+                None => overrides.take(name, parameter),
+            }
+            seen.push(parameter);
+        }
+        overrides
+    }
+
+    /// The job file's path on the stick's FAT partition.
+    pub fn job_file(&self) -> &str {
+        self.job_file.as_deref().unwrap_or(JOB_FILE)
+    }
+
+    /// What the command line wants after the run, where it says so: it also holds when there is no valid job.
+    pub fn then(&self) -> Option<Then> {
+        self.keys.then.as_ref().and_then(|then| Then::from_word(&then.value))
+    }
+
+    fn take(&mut self, name: &str, parameter: &Parameter) {
+        if !NAMES.contains(&name) {
+            let hint = hint(name, NAMES);
+            let allowed = NAMES.map(|name| format!("{PREFIX}{name}")).join(", ");
+            return self.problem(&parameter.name, format!("unknown parameter{hint} Allowed: {allowed}"));
+        }
+        let Some(value) = parameter.value.as_deref().map(str::trim).filter(|value| !value.is_empty()) else {
+            return self.problem(&parameter.name, format!("needs a value: {}=...", parameter.name));
+        };
+        let given = Given { value: value.to_owned(), place: Place::CommandLine, key: parameter.name.clone() };
+        match name {
+            "job" => match inside(value) {
+                Ok(path) => self.job_file = Some(path),
+                Err(message) => self.problem(&parameter.name, message),
+            },
+            "action" => self.keys.action = Some(given),
+            "method" => self.keys.method = Some(given),
+            "drives" => self.keys.drives = Some(drives(&given)),
+            "verify" => self.keys.verify = Some(given),
+            "then" => self.keys.then = Some(given),
+            "confirm" => self.keys.confirm = Some(given),
+            _ => self.keys.countdown = Some(given),
+        }
+    }
+
+    fn problem(&mut self, key: &str, message: impl Into<String>) {
+        let key = if key.chars().all(|c| c.is_ascii_graphic()) { key.to_owned() } else { shown(key) };
+        self.problems.push(Problem { place: Place::CommandLine, key, message: message.into() });
+    }
+}
+
+/// `all`, or names separated by commas.
+fn drives(given: &Given<String>) -> Given<Drives> {
+    let part = |value: &str| Given { value: value.to_owned(), place: given.place.clone(), key: given.key.clone() };
+    let value = match given.value.as_str() {
+        "all" => Drives::Word("all".into()),
+        list => Drives::List(list.split(',').map(part).collect()),
+    };
+    Given { value, place: given.place.clone(), key: given.key.clone() }
+}
+
+/// A path relative to the partition's root that cannot lead out of it.
+fn inside(path: &str) -> Result<String, String> {
+    let relative = path.trim_start_matches('/');
+    let plain = Path::new(relative).components().all(|part| matches!(part, Component::Normal(_)));
+    if relative.is_empty() || !plain || relative.contains('\\') || relative.chars().any(char::is_control) {
+        return Err(format!("{} is no path of a file on the stick (folders are separated by /)", shown(path)));
+    }
+    Ok(relative.to_owned())
+}
