@@ -1,0 +1,56 @@
+//! The files on the stick that are for people and boot loaders; their texts are in `image-build/stick/`.
+
+use crate::{
+    bootloader::{COMMAND_LINE, SYSLINUX_DIR},
+    sources::Parts,
+};
+use mule::stick;
+
+/// The kernel on the stick.
+pub const KERNEL: &str = "vmlinuz";
+/// The initramfs on the stick.
+pub const INITRAMFS: &str = "initramfs.img";
+
+/// The job of a stick nobody has edited: it only reports.
+pub const DEFAULT_JOB: &str = include_str!("../stick/mule.toml");
+const README: &str = include_str!("../stick/README.txt");
+const SYSLINUX_CONFIG: &str = include_str!("../stick/syslinux.cfg");
+const EFI_CONFIG: &str = include_str!("../stick/loader.conf");
+const EFI_ENTRY: &str = include_str!("../stick/mule.conf");
+const EFI_LICENCE: &str = include_str!("../stick/licence-efi.txt");
+
+/// Path and content of every file except kernel, initramfs and what SYSLINUX installs itself.
+pub fn files(parts: &Parts, job: Option<Vec<u8>>) -> Vec<(String, Vec<u8>)> {
+    let job = job.unwrap_or_else(|| windows_lines(DEFAULT_JOB).into_bytes());
+    let mut files = vec![
+        (stick::JOB_FILE.to_owned(), job),
+        ("README.txt".to_owned(), windows_lines(&fill(README, parts)).into_bytes()),
+        (format!("{SYSLINUX_DIR}/syslinux.cfg"), fill(SYSLINUX_CONFIG, parts).into_bytes()),
+    ];
+    if let Some(efi) = &parts.loaders.efi {
+        files.push(("EFI/BOOT/BOOTX64.EFI".to_owned(), efi.program.clone()));
+        files.push(("loader/loader.conf".to_owned(), EFI_CONFIG.into()));
+        files.push(("loader/entries/mule.conf".to_owned(), fill(EFI_ENTRY, parts).into_bytes()));
+    }
+    files
+}
+
+fn fill(template: &str, parts: &Parts) -> String {
+    let efi = parts.loaders.efi.as_ref();
+    let efi_licence = efi.map_or_else(String::new, |efi| EFI_LICENCE.replace("{EFI_VERSION}", &efi.version));
+    template
+        .replace("{EFI_LICENCE}", &efi_licence)
+        .replace("{MULE_VERSION}", env!("CARGO_PKG_VERSION"))
+        .replace("{KERNEL_VERSION}", &parts.kernel_version)
+        .replace("{SYSLINUX_VERSION}", &parts.loaders.syslinux_version)
+        .replace("{COMMAND_LINE}", COMMAND_LINE)
+        .replace("{KERNEL}", KERNEL)
+        .replace("{INITRAMFS}", INITRAMFS)
+        .replace("{JOB_FILE}", stick::JOB_FILE)
+        .replace("{CERTIFICATES}", stick::CERTIFICATES_DIR)
+}
+
+/// Old Windows editors show a file without carriage returns as one line.
+fn windows_lines(text: &str) -> String {
+    text.replace('\n', "\r\n")
+}
