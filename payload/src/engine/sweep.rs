@@ -341,3 +341,6 @@ impl Sweep<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

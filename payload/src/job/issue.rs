@@ -16,7 +16,7 @@ use crate::{
         bounded::Text,
         event::{DriveRef, Event, JobId, Outcome},
     },
-    plan::{Labels, Lost, method::Method},
+    plan::{Lost, MediaFields, method::Method},
 };
 
 /// A certificate that was written.
@@ -129,7 +129,7 @@ impl Issuer<'_> {
     }
 }
 
-fn media(drive: &Drive, labels: &Labels) -> Media {
+fn media(drive: &Drive, labels: &MediaFields) -> Media {
     let (logical, physical) = drive.geometry.as_ref().map_or((0, 0), |g| (g.logical(), g.physical()));
     Media {
         manufacturer: String::new(),

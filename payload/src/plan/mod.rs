@@ -9,11 +9,13 @@ pub mod preflight;
 mod resume;
 
 pub use content::Content;
-pub use preflight::{Reason, Selection, Sticks};
+pub use crate::jobfile::{MediaFields, Selection};
+pub use preflight::{Reason, Sticks};
 
 use crate::{
     certify::record::Operator,
     discover::Drive,
+    jobfile::Job,
     journal::{
         Verify,
         event::{JobId, MAX_DRIVES},
@@ -38,17 +40,19 @@ pub struct Request {
     pub selection: Selection,
     pub verify: Verify,
     pub operator: Operator,
-    pub labels: Vec<(String, Labels)>,
+    /// The job file, for what it says of single drives.
+    pub job: Option<Job>,
     /// BLAKE3 of the request's text: a resumed job must have been asked for in the same words.
     pub digest: [u8; 32],
 }
 
-/// What no software can know about a medium; blank unless the job says it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Labels {
-    pub property_number: String,
-    pub source: String,
-    pub classification: String,
+impl Request {
+    /// What no software can know about a medium; blank unless the job says it.
+    fn media_fields(&self, drive: &Drive) -> MediaFields {
+        let id = &drive.identity;
+        let names = [Some(id.serial.as_str()), id.wwn.as_deref()].into_iter().flatten();
+        self.job.as_ref().map(|job| job.media(names)).unwrap_or_default()
+    }
 }
 
 /// A drive that may be written by this plan. Not `Clone`: it is used up by the claim.
@@ -56,7 +60,7 @@ pub struct Labels {
 pub struct Target {
     drive: Drive,
     slot: u8,
-    labels: Labels,
+    labels: MediaFields,
     history: Option<DriveHistory>,
 }
 
@@ -70,7 +74,7 @@ impl Target {
         self.slot
     }
 
-    pub fn labels(&self) -> &Labels {
+    pub fn labels(&self) -> &MediaFields {
         &self.labels
     }
 
@@ -154,7 +158,7 @@ impl Plan {
         draw(&mut job);
         let targets = (0..)
             .zip(accepted)
-            .map(|(slot, drive)| Target { slot, labels: labels_of(&request.labels, &drive), drive, history: None })
+            .map(|(slot, drive)| Target { slot, labels: request.media_fields(&drive), drive, history: None })
             .collect();
         let mut byte = || {
             let mut byte = [0];
@@ -256,10 +260,4 @@ fn why_none(refused: &[Refused], missing: &[String]) -> String {
     let absent = missing.iter().map(|name| format!("{name}: no drive reports this serial number or WWN"));
     let all: Vec<_> = absent.chain(reasons).collect();
     if all.is_empty() { "no drive was found at all; check power and data cables".into() } else { all.join("; ") }
-}
-
-/// The labels for one drive: those under its serial number or WWN, else those for every drive (named `""`).
-fn labels_of(labels: &[(String, Labels)], drive: &Drive) -> Labels {
-    let under = |wanted: &dyn Fn(&str) -> bool| labels.iter().find(|(name, _)| wanted(name)).map(|(_, l)| l.clone());
-    under(&|name| drive.identity.is_called(name)).or_else(|| under(&str::is_empty)).unwrap_or_default()
 }

@@ -3,26 +3,9 @@
 use crate::{
     discover::{Bus, Drive, Usage},
     drive::GeometryError,
+    jobfile::Selection,
 };
 use std::path::{Path, PathBuf};
-
-/// Which drives a request asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
-    /// Every drive that is neither the stick nor removable.
-    All,
-    /// These serial numbers or WWNs, and no other.
-    Named(Vec<String>),
-}
-
-impl Selection {
-    fn names(&self, drive: &Drive) -> bool {
-        match self {
-            Self::All => false,
-            Self::Named(names) => names.iter().any(|name| drive.identity.is_called(name)),
-        }
-    }
-}
 
 /// Why a drive is left alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +58,7 @@ impl Sticks {
 
 /// Whether `drive` may be touched; `others` are all drives of the machine. The first reason against it is returned.
 pub fn check(drive: &Drive, others: &[Drive], sticks: &Sticks, selection: &Selection) -> Result<(), Reason> {
-    let named = selection.names(drive);
+    let named = names(selection, drive);
     // The stick first: the reason a person needs to see, whatever else is true of it.
     if let Some(reason) = sticks.reason(&drive.path) {
         return Err(reason);
@@ -108,6 +91,13 @@ pub fn check(drive: &Drive, others: &[Drive], sticks: &Sticks, selection: &Selec
     match twin(drive, others, selection) {
         Some(other) => Err(Reason::Twin(other.name.clone())),
         None => Ok(()),
+    }
+}
+
+fn names(selection: &Selection, drive: &Drive) -> bool {
+    match selection {
+        Selection::All => false,
+        Selection::Named(names) => names.iter().any(|name| drive.identity.is_called(name)),
     }
 }
 

@@ -78,7 +78,7 @@ impl Plan {
         let drive = rest.remove(at);
         match preflight::check(&drive, drives, sticks, &request.selection) {
             Ok(()) => {
-                let labels = super::labels_of(&request.labels, &drive);
+                let labels = request.media_fields(&drive);
                 self.targets.push(Target { slot: history.slot, labels, drive, history: Some(history) });
             }
             Err(reason) => {
