@@ -5,6 +5,7 @@ pub mod boot;
 pub mod certify {
     pub mod record;
 }
+pub mod console;
 pub mod drive;
 pub mod engine;
 pub mod jobfile;
