@@ -7,6 +7,7 @@ mod observer;
 mod recheck;
 pub mod record;
 pub mod run;
+pub mod show;
 pub mod stages;
 pub mod status;
 pub mod verify;

@@ -5,10 +5,12 @@ use super::{
     facts::Facts,
     issue::{Issuer, Settled, Shelf, hex},
     stages::{Context, Examined, Overwritten, total_work},
-    status::{Log, Message, Shown, Stage, Status},
+    show::Show,
+    status::{Log, Message, Stage, Status},
 };
 use crate::{
     certify::record::{Host, Tool},
+    console::Watcher,
     discover::Drive,
     engine::sweep::Limits,
     journal::{
@@ -37,23 +39,6 @@ impl std::fmt::Debug for Surroundings<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Surroundings").field("host", &self.host).finish_non_exhaustive()
     }
-}
-
-/// One drive of a running job, for the eyes of a person.
-#[derive(Debug, Clone)]
-pub struct View {
-    pub drive: Drive,
-    pub shown: Shown,
-}
-
-/// Whoever shows the run to a person.
-pub trait Audience {
-    /// Called about four times a second.
-    fn update(&mut self, drives: &[View], elapsed: Duration);
-    /// A line worth reading.
-    fn message(&mut self, message: &Message);
-    /// Whether the person asks for a stop.
-    fn wants_stop(&mut self) -> bool;
 }
 
 /// How a job ended.
@@ -108,7 +93,7 @@ fn announce(plan: &Plan, log: &Log) -> Result<(), crate::journal::JournalError> 
 }
 
 /// Does what the plan says. Always comes back with an outcome for every drive.
-pub fn execute(plan: Plan, log: &Log, around: &Surroundings<'_>, audience: &mut dyn Audience) -> Tally {
+pub fn execute(plan: Plan, log: &Log, around: &Surroundings<'_>, watcher: &mut dyn Watcher) -> Tally {
     if let Err(error) = announce(&plan, log) {
         return Tally { settled: Vec::new(), stopped: Some(format!("the log could not be written: {error}")) };
     }
@@ -128,7 +113,9 @@ pub fn execute(plan: Plan, log: &Log, around: &Surroundings<'_>, audience: &mut 
     let context = Context { job, passes: &passes, verify, log, limits: around.limits, resumed_at };
     let (targets, lost) = plan.into_parts();
     let mut settled: Vec<_> = lost.iter().map(|lost| settle_lost(lost, &context, &issuer)).collect();
-    settled.extend(run_drives(targets, &context, around.opener, &issuer, audience));
+    let title = format!("Wipe: {}", issuer.method.title);
+    let mut show = Show::new(watcher, title, targets.len());
+    settled.extend(run_drives(targets, &context, around.opener, &issuer, &mut show));
     if log.lost().is_none() {
         let _ = log.append(&Event::JobFinished { job });
     }
@@ -170,7 +157,7 @@ fn run_drives(
     context: &Context<'_>,
     opener: &dyn Opener,
     issuer: &Issuer<'_>,
-    audience: &mut dyn Audience,
+    show: &mut Show<'_>,
 ) -> Vec<Settled> {
     let lines: Vec<_> = targets
         .iter()
@@ -185,12 +172,12 @@ fn run_drives(
     let settled = std::thread::scope(|scope| {
         let spawn = |(target, (_, _, status))| scope.spawn(move || process(target, context, opener, issuer, status));
         let threads: Vec<_> = targets.into_iter().zip(&lines).map(spawn).collect();
-        watch(&lines, context, audience, &receiver, || threads.iter().all(|thread| thread.is_finished()));
+        watch(&lines, context, show, &receiver, || threads.iter().all(|thread| thread.is_finished()));
         let ends = threads.into_iter().zip(&lines);
         ends.map(|(thread, (drive, ..))| thread.join().unwrap_or_else(|_| broken(drive))).collect()
     });
     context.log.listen(None);
-    receiver.try_iter().for_each(|message| audience.message(&message));
+    receiver.try_iter().for_each(|message| show.message(&message));
     settled
 }
 
@@ -228,7 +215,7 @@ fn process(
 fn watch(
     lines: &[(Drive, u8, Status)],
     context: &Context<'_>,
-    audience: &mut dyn Audience,
+    show: &mut Show<'_>,
     messages: &Receiver<Message>,
     done: impl Fn() -> bool,
 ) {
@@ -241,7 +228,7 @@ fn watch(
             Ok(message) => {
                 let first = !matches!(&message, Message::Writing(serial) if !announced.insert(serial.clone()));
                 if first {
-                    audience.message(&message);
+                    show.message(&message);
                 }
                 continue;
             }
@@ -253,12 +240,10 @@ fn watch(
             // A lost log stops the run by itself; the reason is shown at its end.
             let _ = context.log.checkpoint(context.job, &progress);
         }
-        if audience.wants_stop() {
+        if show.wants_stop() {
             context.log.ask_to_stop();
         }
-        let view = |(drive, _, status): &(Drive, u8, Status)| View { drive: drive.clone(), shown: status.shown() };
-        let views: Vec<_> = lines.iter().map(view).collect();
-        audience.update(&views, start.elapsed());
+        show.update(lines.iter().map(|(drive, _, status)| (drive, status.shown())), start.elapsed());
         if over {
             return;
         }
