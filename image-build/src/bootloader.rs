@@ -5,7 +5,7 @@ use crate::{
     timestamp::Timestamp,
     volume::{self, Partition},
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use mule::stick;
 use std::{fs, path::Path, process::Command};
 
@@ -72,18 +72,9 @@ fn source_version(package: &str) -> Result<String> {
 /// Puts SYSLINUX' boot sector, ldlinux.sys and ldlinux.c32 on the formatted partition. The folder must exist; it needs
 /// no privileges, because the installer goes through mtools.
 pub fn install_syslinux(image: &Path, date: Timestamp) -> Result<()> {
-    let output = Command::new(INSTALLER)
-        .args(["--install", "--directory", SYSLINUX_DIR, "--offset"])
-        .arg((stick::FAT_START_LBA * stick::SECTOR).to_string())
-        .arg(image)
-        // mtools dates what it writes; both variables together make that independent of clock and place.
-        .env("SOURCE_DATE_EPOCH", date.seconds().to_string())
-        .env("TZ", "UTC0")
-        .output()
-        .with_context(|| format!("running {INSTALLER}"))?;
-    if !output.status.success() || !output.stderr.is_empty() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{INSTALLER} failed on {} ({}): {}", image.display(), output.status, said.trim());
-    }
+    let offset = (stick::FAT_START_LBA * stick::SECTOR).to_string();
+    let mut installer = Command::new(INSTALLER);
+    installer.args(["--install", "--directory", SYSLINUX_DIR, "--offset", &offset]).arg(image);
+    volume::run_mtools(&mut installer, date)?;
     volume::back_up_boot_sector(&mut Partition::open(image)?)
 }

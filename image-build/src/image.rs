@@ -1,8 +1,7 @@
 //! Lays the parts out on the image file.
 
 use crate::{
-    bootloader::{self, SYSLINUX_DIR},
-    initramfs,
+    bootloader, initramfs,
     manifest::Manifest,
     mbr,
     sources::{self, Parts, Sources},
@@ -63,17 +62,14 @@ fn write_image(image: &Path, parts: &Parts, files: &[(String, Vec<u8>)], id: Ima
     volume::format(image, id)?;
 
     // SYSLINUX comes first: its boot sector holds the sector numbers of ldlinux.sys, near the start of the medium.
-    let empty = volume::mount(image, date)?;
-    empty.root_dir().create_dir(SYSLINUX_DIR).context("making the boot loader's folder")?;
-    empty.unmount()?;
+    volume::make_folders(image, files, &[stick::CERTIFICATES_DIR], date)?;
     bootloader::install_syslinux(image, date)?;
 
     let volume = volume::mount(image, date)?;
     for (path, content) in files {
         volume::write_file(&volume.root_dir(), path, content)?;
     }
-    volume.root_dir().create_dir(stick::CERTIFICATES_DIR).context("making the certificates' folder")?;
-    volume.unmount().with_context(|| format!("finishing {}", image.display()))
+    volume::finish(volume)
 }
 
 /// A file full of holes, so zeros (which is what a new log partition must hold), with the first two sectors written.

@@ -15,5 +15,5 @@ pub fn set(image: &Path, job: &Path, date: Timestamp) -> Result<()> {
     ensure!(stick::IdSector::decode(&start[512..]).is_some(), "{} is no image of Mule", image.display());
     let volume = volume::mount(image, date)?;
     volume::write_file(&volume.root_dir(), stick::JOB_FILE, &content)?;
-    volume.unmount().with_context(|| format!("finishing {}", image.display()))
+    volume::finish(volume)
 }

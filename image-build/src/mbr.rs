@@ -64,9 +64,9 @@ mod tests {
         let mbr = master_boot_record(&[0x33, 0xc0], id).unwrap();
         assert_eq!(mbr[..3], [0x33, 0xc0, 0]);
         assert_eq!(mbr[440..446], [0xaa, 0xbb, 0xcc, 0xdd, 0, 0]);
-        // 2048 sectors = head 32, sector 33; 262144 sectors from there end at cylinder 16, head 113, sector 33.
+        // LBA 2048 = 0/32/33, LBA 264191 = 16/113/33; LBA 264192 = 16/113/34, LBA 395263 = 24/154/2.
         assert_eq!(mbr[446..462], [0x80, 32, 33, 0, 0x0c, 113, 33, 16, 0, 8, 0, 0, 0, 0, 4, 0]);
-        assert_eq!(mbr[462..478], [0, 113, 34, 16, 0xda, 146, 33, 24, 0, 8, 4, 0, 0, 0, 2, 0]);
+        assert_eq!(mbr[462..478], [0, 113, 34, 16, 0xda, 154, 2, 24, 0, 8, 4, 0, 0, 0, 2, 0]);
         assert!(mbr[478..510].iter().all(|&b| b == 0));
         assert_eq!(mbr[510..], [0x55, 0xaa]);
     }

@@ -13,6 +13,12 @@ const FORMAT: &[u8] = b"mule image 1";
 /// Where the Linux boot protocol keeps its magic (Documentation/arch/x86/boot.rst, "header").
 const KERNEL_MAGIC: (usize, &[u8]) = (0x202, b"HdrS");
 
+/// The licences of the parts that are not Mule's own; their texts must go with the copies (package `base-files`).
+const LICENCES: [(&str, &str); 2] = [
+    ("licences/GPL-2.txt", "/usr/share/common-licenses/GPL-2"),
+    ("licences/LGPL-2.1.txt", "/usr/share/common-licenses/LGPL-2.1"),
+];
+
 /// Where the inputs are.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Sources {
@@ -47,6 +53,8 @@ pub struct Parts {
     pub kernel_config: Vec<u8>,
     /// The program for PID 1.
     pub payload: Vec<u8>,
+    /// Paths on the stick and texts of the licences of kernel and boot loaders.
+    pub licences: Vec<(String, Vec<u8>)>,
     /// The boot loaders of this machine.
     pub loaders: BootLoaders,
 }
@@ -62,8 +70,10 @@ impl Sources {
         let kernel_version = String::from_utf8(read(&self.kernel_version)?)
             .with_context(|| format!("{} is not text", self.kernel_version.display()))?;
         ensure!(!kernel_version.trim().is_empty(), "{} is empty", self.kernel_version.display());
+        let licences = LICENCES.iter().map(|(name, path)| Ok(((*name).to_owned(), read(Path::new(path))?)));
         Ok(Parts {
             kernel,
+            licences: licences.collect::<Result<_>>()?,
             kernel_version: kernel_version.trim().to_owned(),
             kernel_config: read(&self.kernel_config)?,
             payload,

@@ -17,6 +17,10 @@ const README: &str = include_str!("../stick/README.txt");
 const SYSLINUX_CONFIG: &str = include_str!("../stick/syslinux.cfg");
 const EFI_CONFIG: &str = include_str!("../stick/loader.conf");
 const EFI_ENTRY: &str = include_str!("../stick/mule.conf");
+const OWN_LICENCES: [(&str, &str); 2] = [
+    ("licences/MIT.txt", include_str!("../../LICENSE-MIT")),
+    ("licences/Apache-2.0.txt", include_str!("../../LICENSE-APACHE")),
+];
 const EFI_LICENCE: &str = include_str!("../stick/licence-efi.txt");
 
 /// Path and content of every file except kernel, initramfs and what SYSLINUX installs itself.
@@ -26,7 +30,10 @@ pub fn files(parts: &Parts, job: Option<Vec<u8>>) -> Vec<(String, Vec<u8>)> {
         (stick::JOB_FILE.to_owned(), job),
         ("README.txt".to_owned(), windows_lines(&fill(README, parts)).into_bytes()),
         (format!("{SYSLINUX_DIR}/syslinux.cfg"), fill(SYSLINUX_CONFIG, parts).into_bytes()),
+        ("licences/kernel.config".to_owned(), parts.kernel_config.clone()),
     ];
+    files.extend(OWN_LICENCES.map(|(path, text)| (path.to_owned(), windows_lines(text).into_bytes())));
+    files.extend(parts.licences.clone());
     if let Some(efi) = &parts.loaders.efi {
         files.push(("EFI/BOOT/BOOTX64.EFI".to_owned(), efi.program.clone()));
         files.push(("loader/loader.conf".to_owned(), EFI_CONFIG.into()));

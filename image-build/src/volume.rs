@@ -1,13 +1,15 @@
 //! The FAT32 partition inside the image file.
 
 use crate::{mbr, timestamp::Timestamp};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fatfs::{Dir, FatType, FileSystem, FormatVolumeOptions, FsOptions};
 use mule::stick::{self, ImageId};
 use std::{
+    collections::BTreeSet,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
+    process::{Command, Stdio},
 };
 
 /// Gives 130 000 clusters: FAT32 needs at least 65 525, which rules out 2 KiB and more on 128 MiB.
@@ -118,18 +120,42 @@ pub fn mount(image: &Path, date: Timestamp) -> Result<FileSystem<Partition>> {
         .with_context(|| format!("{} has no readable FAT partition at LBA {}", image.display(), stick::FAT_START_LBA))
 }
 
-/// Writes a file, replacing what it held; folders on the way are made.
+/// Makes the folders that `files` need, and `more`. Done by mtools: `fatfs` 0.3 gives the entries "." and ".." long
+/// names, which every repair program takes for damage.
+pub fn make_folders(image: &Path, files: &[(String, Vec<u8>)], more: &[&str], date: Timestamp) -> Result<()> {
+    let mut folders = BTreeSet::from_iter(more.iter().copied());
+    for (path, _) in files {
+        folders.extend(path.match_indices('/').map(|(at, _)| &path[..at]));
+    }
+    let partition = format!("{}@@{}", image.display(), Partition::START);
+    let names = folders.iter().map(|folder| format!("::/{folder}"));
+    run_mtools(Command::new("mmd").args(["-i", &partition]).args(names), date)
+}
+
+/// Runs a program that is, or uses, mtools; what it writes carries `date`.
+pub fn run_mtools(command: &mut Command, date: Timestamp) -> Result<()> {
+    command.env("SOURCE_DATE_EPOCH", date.seconds().to_string()).env("TZ", "UTC0").stdin(Stdio::null());
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("running {name}: run `make setup`"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success() && said.is_empty(), "{name} failed ({}): {}", output.status, said.trim());
+    Ok(())
+}
+
+/// Writes a file into a folder that exists, replacing what the file held.
 pub fn write_file(root: &Dir<'_, Partition>, path: &str, content: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
-        for (at, _) in path.match_indices('/') {
-            root.create_dir(&path[..at])?;
-        }
         let mut file = root.create_file(path)?;
         file.truncate()?;
         file.write_all(content)?;
         file.flush()
     };
     write().with_context(|| format!("writing {path} to the FAT partition"))
+}
+
+/// Writes everything out, with the count of free clusters, which saves the kernel a walk through the whole FAT.
+pub fn finish(volume: FileSystem<Partition>) -> Result<()> {
+    volume.stats().and_then(|_| volume.unmount()).context("finishing the FAT partition")
 }
 
 /// Every file with its content, sorted by path.

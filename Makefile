@@ -1,0 +1,39 @@
+# Names commands; what they do is in scripts/, kernel-config/ and the Rust programs.
+
+# The payload's target; x86_64-unknown-linux-gnu is the fallback (static glibc) where musl cannot be had.
+TARGET ?= x86_64-unknown-linux-musl
+export TARGET
+
+.PHONY: all setup payload kernel image run test check bench clean
+
+all: image
+
+setup:
+	scripts/setup
+
+payload: setup
+	scripts/payload build/mule
+
+kernel: setup
+	kernel-config/build build/kernel
+
+image: payload kernel
+	cargo run --quiet --package image-build -- \
+		--kernel build/kernel/bzImage --kernel-version build/kernel/version --kernel-config build/kernel/config \
+		--payload build/mule --out build
+
+run: image
+	cargo run --release --quiet --package qemu-tests -- run
+
+test: image
+	scripts/test
+
+check: setup
+	scripts/check
+
+bench: image
+	scripts/bench
+
+clean:
+	cargo clean
+	rm -rf build
