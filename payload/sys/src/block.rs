@@ -62,11 +62,13 @@ fn checked(code: libc::c_int) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs::File, mem::size_of};
+    use std::mem::size_of;
 
     #[test]
     fn numbers_encode_what_the_kernel_headers_say() {
-        let ior = |kind: u32, number: u32, size: usize| (2 << 30) | (u32::try_from(size).unwrap() << 16) | (kind << 8) | number;
+        let ior = |kind: u32, number: u32, size: usize| {
+            (2 << 30) | (u32::try_from(size).unwrap() << 16) | (kind << 8) | number
+        };
         assert_eq!(numbers::BLKGETSIZE64, ior(0x12, 114, size_of::<usize>()));
         let io = |number: u32| (0x12 << 8) | number;
         let plain = [(numbers::BLKROGET, 94), (numbers::BLKRRPART, 95), (numbers::BLKFLSBUF, 97)];
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_regular_file_is_no_block_device() {
-        let file = File::from(tempfile::tempfile().unwrap());
+        let file = tempfile::tempfile().unwrap();
         let refused = |error: io::Error| error.raw_os_error() == Some(libc::ENOTTY);
         assert!(size_bytes(&file).is_err_and(refused));
         assert!(logical_block(&file).is_err_and(refused));

@@ -3,7 +3,7 @@
 use crate::AlignedBuf;
 use io_uring::{
     IoUring, opcode, squeue,
-    types::{Fixed, FsyncFlags, SubmitArgs, Timespec},
+    types::{Fd, FsyncFlags, SubmitArgs, Timespec},
 };
 use std::{
     fmt, io, mem,
@@ -44,14 +44,16 @@ struct Inner<F> {
     /// The index of a slot is the request's user data.
     slots: Vec<Option<Pending>>,
     free: Vec<usize>,
-    /// Keeps the descriptor open as long as the kernel may use it.
-    _file: F,
+    /// Not registered with the ring: a ring is torn down some time after it is closed, and an exclusive claim would last
+    /// as long.
+    file: F,
 }
 
 /// An io_uring for one file.
 ///
 /// Where it is dropped while requests are still in flight (a hung drive), the ring, the buffers and the file stay
-/// allocated until the process ends: memory the kernel may still write to is never given back.
+/// allocated until the process ends: memory the kernel may still write to is never given back. A thread that submitted
+/// such requests may not end either before they do, so nobody should join it without a limit.
 pub struct Ring<F: AsFd> {
     inner: Option<Inner<F>>,
 }
@@ -75,9 +77,8 @@ impl<F: AsFd> Ring<F> {
         if !ring.params().is_feature_ext_arg() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "io_uring without timeouts on waits"));
         }
-        ring.submitter().register_files(&[file.as_fd().as_raw_fd()])?;
         let slots = (0..depth).map(|_| None).collect();
-        Ok(Self { inner: Some(Inner { ring, slots, free: (0..depth).rev().collect(), _file: file }) })
+        Ok(Self { inner: Some(Inner { ring, slots, free: (0..depth).rev().collect(), file }) })
     }
 
     /// How many requests are in flight.
@@ -96,11 +97,12 @@ impl<F: AsFd> Ring<F> {
             Ok(len @ 1..=0x7fff_f000) => len,
             _ => return Err((buf, invalid("a request has 1 byte to 2 GiB"))),
         };
+        let Some(fd) = self.fd() else { return Err((buf, invalid("the ring is closed"))) };
         let start = buf.as_mut_ptr();
         let entry = if write {
-            opcode::Write::new(Fixed(0), start, len).offset(offset).build()
+            opcode::Write::new(fd, start, len).offset(offset).build()
         } else {
-            opcode::Read::new(Fixed(0), start, len).offset(offset).build()
+            opcode::Read::new(fd, start, len).offset(offset).build()
         };
         match self.push(&entry, Pending::Transfer { write, offset, buf }) {
             Err(Pending::Transfer { buf, .. }) => Err((buf, invalid("the ring is full"))),
@@ -113,7 +115,8 @@ impl<F: AsFd> Ring<F> {
     /// # Errors
     /// Where the ring is full.
     pub fn submit_flush(&mut self) -> io::Result<()> {
-        let entry = opcode::Fsync::new(Fixed(0)).flags(FsyncFlags::DATASYNC).build();
+        let fd = self.fd().ok_or_else(|| invalid("the ring is closed"))?;
+        let entry = opcode::Fsync::new(fd).flags(FsyncFlags::DATASYNC).build();
         self.push(&entry, Pending::Flush).map_err(|_| invalid("the ring is full"))
     }
 
@@ -148,13 +151,17 @@ impl<F: AsFd> Ring<F> {
         }
     }
 
+    fn fd(&self) -> Option<Fd> {
+        self.inner.as_ref().map(|inner| Fd(inner.file.as_fd().as_raw_fd()))
+    }
+
     /// Puts an entry on the queue and tells the kernel; gives `pending` back where there is no slot.
     fn push(&mut self, entry: &squeue::Entry, pending: Pending) -> Result<(), Pending> {
         let Some(inner) = &mut self.inner else { return Err(pending) };
         let Some(slot) = inner.free.pop() else { return Err(pending) };
         let entry = entry.clone().user_data(slot as u64);
         // SAFETY: the entry points into a mapping that moves into `slots` here and leaves it only when the completion of
-        // this entry was seen; on a drop before that, it is leaked with the ring. The file is registered and kept.
+        // this entry was seen; on a drop before that, it is leaked with the ring. So is the file, which stays open.
         let pushed = unsafe { inner.ring.submission().push(&entry) };
         if pushed.is_err() {
             inner.free.push(slot);

@@ -12,7 +12,7 @@ use std::{
 /// Longest CDB version 3 takes.
 pub const CDB_MAX: usize = 16;
 /// Room for sense data; SPC-4 limits it to 252 bytes, 64 hold every descriptor used here.
-const SENSE_MAX: usize = 64;
+const SENSE_MAX: u8 = 64;
 
 /// The data phase of a command.
 #[derive(Debug)]
@@ -86,12 +86,12 @@ pub fn execute(device: impl AsFd, cdb: &[u8], data: Data<'_>, timeout: Duration)
         Data::Out(buf) => (numbers::SG_DXFER_TO_DEV, buf.as_ptr().cast_mut().cast::<c_void>(), buf.len()),
     };
     let dxfer_len = c_uint::try_from(len).map_err(|_| invalid("a data phase beyond 4 GiB"))?;
-    let mut sense = [0_u8; SENSE_MAX];
+    let mut sense = [0_u8; SENSE_MAX as usize];
     let mut header = SgIoHdr {
         interface_id: numbers::SG_INTERFACE,
         dxfer_direction,
         cmd_len,
-        mx_sb_len: SENSE_MAX as c_uchar,
+        mx_sb_len: SENSE_MAX,
         iovec_count: 0,
         dxfer_len,
         dxferp,
@@ -122,7 +122,7 @@ pub fn execute(device: impl AsFd, cdb: &[u8], data: Data<'_>, timeout: Duration)
         status: header.status,
         host_status: header.host_status,
         driver_status: header.driver_status,
-        sense: sense[..SENSE_MAX.min(usize::from(header.sb_len_wr))].to_vec(),
+        sense: sense[..usize::from(header.sb_len_wr.min(SENSE_MAX))].to_vec(),
         // A negative residual (some bridges) means more than was asked for: nothing of ours is missing.
         residual: usize::try_from(header.resid).unwrap_or(0).min(len),
         duration: Duration::from_millis(header.duration.into()),
