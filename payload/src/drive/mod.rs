@@ -1,14 +1,33 @@
 //! What a drive is: who it is ([`Identity`]), how it is addressed ([`Geometry`]), and its data plane, which reads and
 //! writes blocks with several requests in flight.
 
+mod admission;
+#[cfg(any(test, feature = "sim"))]
+pub mod contract;
 pub mod identity;
 mod io_error;
+pub mod linux;
+mod open_error;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+mod worker;
 
 pub use identity::{Geometry, GeometryError, Identity};
 pub use io_error::{IoError, IoErrorKind};
+pub use linux::LinuxDrive;
 pub use mule_sys::AlignedBuf;
+pub use open_error::OpenError;
 
 use std::{fmt, time::Duration};
+
+/// What a drive is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading; every write is refused.
+    ReadOnly,
+    /// Reading and writing.
+    ReadWrite,
+}
 
 /// A direction on the data plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,10 @@
 //! The only unsafe code of Mule: system calls behind safe functions, one wrapper each.
 
 mod aligned;
+pub mod block;
+mod numbers;
+mod ring;
+pub mod sg;
 
 pub use aligned::AlignedBuf;
+pub use ring::{Done, Ring};

@@ -1,0 +1,85 @@
+//! What can be wrong with a simulated disk.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// What becomes of writes that were not flushed when the power goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PowerCut {
+    /// All are lost.
+    LoseUnflushed,
+    /// All had reached the medium.
+    KeepUnflushed,
+    /// Each physical block is kept or lost, by this seed.
+    Random(u64),
+}
+
+/// A write that succeeds and is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// The old content stays.
+    Dropped,
+    /// One bit of the block, counted from its start, is inverted.
+    FlippedBit(usize),
+    /// The data goes to this block instead.
+    WrittenTo(u64),
+}
+
+/// The faults of a disk; the default has none. Blocks are logical blocks, operations are transfers performed.
+#[derive(Debug, Default, Clone)]
+pub struct Faults {
+    /// Blocks that cannot be read.
+    pub unreadable: BTreeSet<u64>,
+    /// Blocks that cannot be written. A write that meets one has written those before it.
+    pub unwritable: BTreeSet<u64>,
+    /// Blocks that cannot be read until they are written, as a pending sector that the drive remaps.
+    pub unreadable_until_written: BTreeSet<u64>,
+    /// Blocks whose writes go wrong silently.
+    pub lies: BTreeMap<u64, Lie>,
+    /// Operations until the drive is gone and reports a capacity of 0.
+    pub vanish_after: Option<u64>,
+    /// Operations until it answers no more.
+    pub hang_after: Option<u64>,
+    /// Operations until the power is cut.
+    pub power_cut_after: Option<(u64, PowerCut)>,
+    /// How long each operation takes.
+    pub delay: Duration,
+    /// Whether operations complete in a random order.
+    pub reorders: bool,
+    /// Whether a flush reports an error.
+    pub flush_fails: bool,
+    /// Whether a flush reports success and does nothing.
+    pub flush_lies: bool,
+    /// Whether a claim finds direct I/O refused.
+    pub refuses_direct_io: bool,
+    /// Operations performed since the counters above were set.
+    performed: u64,
+}
+
+impl Faults {
+    /// Starts the counts of the `_after` faults at this moment.
+    pub fn from_now(&mut self) -> &mut Self {
+        self.performed = 0;
+        self
+    }
+
+    pub(super) fn count_down(&mut self) {
+        self.performed += 1;
+    }
+
+    pub(super) fn hangs(&self) -> bool {
+        self.hang_after.is_some_and(|after| self.performed >= after)
+    }
+
+    pub(super) fn due_vanishing(&self) -> bool {
+        self.vanish_after.is_some_and(|after| self.performed > after)
+    }
+
+    /// The power cut that is due, once.
+    pub(super) fn due_power_cut(&mut self) -> Option<PowerCut> {
+        let performed = self.performed;
+        self.power_cut_after.take_if(|(after, _)| performed > *after).map(|(_, cut)| cut)
+    }
+}

@@ -1,0 +1,30 @@
+//! Every ioctl number and kernel constant this crate uses, and nothing else.
+//!
+//! Sources: `include/uapi/linux/fs.h` (BLK*), `include/scsi/sg.h` (SG_*) of Linux. `_IO`, `_IOR` encode direction, size,
+//! type and number; the BLK* numbers carry `size_t`, so `BLKGETSIZE64` below is that of a 64-bit target.
+
+const _: () = assert!(size_of::<usize>() == 8, "BLKGETSIZE64 is spelled for 64-bit targets");
+
+/// `_IO(0x12, 94)`: whether the device is read-only (int).
+pub(crate) const BLKROGET: u32 = 0x125e;
+/// `_IO(0x12, 95)`: read the partition table again.
+pub(crate) const BLKRRPART: u32 = 0x125f;
+/// `_IO(0x12, 97)`: write back and drop the buffer cache of the device.
+pub(crate) const BLKFLSBUF: u32 = 0x1261;
+/// `_IO(0x12, 104)`: logical block size in bytes (int).
+pub(crate) const BLKSSZGET: u32 = 0x1268;
+/// `_IOR(0x12, 114, size_t)`: capacity in bytes (u64).
+pub(crate) const BLKGETSIZE64: u32 = 0x8008_1272;
+/// `_IO(0x12, 123)`: physical block size in bytes (unsigned int).
+pub(crate) const BLKPBSZGET: u32 = 0x127b;
+
+/// The SCSI generic pass-through.
+pub(crate) const SG_IO: u32 = 0x2285;
+/// `interface_id` of version 3 of `sg_io_hdr`.
+pub(crate) const SG_INTERFACE: i32 = b'S' as i32;
+/// No data phase.
+pub(crate) const SG_DXFER_NONE: i32 = -1;
+/// Data goes to the device.
+pub(crate) const SG_DXFER_TO_DEV: i32 = -2;
+/// Data comes from the device.
+pub(crate) const SG_DXFER_FROM_DEV: i32 = -3;
