@@ -9,4 +9,5 @@ pub mod console;
 pub mod drive;
 pub mod jobfile;
 pub mod plan;
+pub mod power;
 pub mod stick;

@@ -114,7 +114,7 @@ impl<T: Tty> Screen<T> {
         if all <= rows {
             return false;
         }
-        *first = if *first + rows - 1 >= all { 0 } else { *first + rows - 1 };
+        *first = if *first + rows > all { 0 } else { *first + rows - 1 };
         self.draw();
         true
     }
