@@ -10,4 +10,5 @@ pub mod drive;
 pub mod engine;
 pub mod jobfile;
 pub mod plan;
+pub mod power;
 pub mod stick;

@@ -4,13 +4,26 @@
 //! ASCII, words carry the meaning, and colour only repeats it.
 
 pub mod format;
+mod keys;
+mod layout;
+mod lines;
+pub mod pages;
 pub mod protocol;
 pub mod rate;
+mod screen;
+mod terminal;
 
+#[cfg(test)]
+mod tests;
+
+pub use keys::decode as decode_keys;
+pub use lines::PlainLines;
 pub use protocol::{Counts, Finished, RunOutcome};
 pub use rate::Estimator;
+pub use screen::Screen;
+pub use terminal::Terminal;
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 /// How good or bad something is; the colours are green, yellow and red.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +118,8 @@ pub struct Line {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     pub lines: Vec<Line>,
+    /// Seconds left, on a page that is shown again every second: line printers then print only these.
+    pub countdown: Option<u64>,
 }
 
 impl Page {
@@ -130,6 +145,8 @@ impl Page {
 pub trait Watcher {
     /// The state of the run; called several times a second.
     fn update(&mut self, snapshot: &Snapshot);
+    /// A line of [`protocol`], for programs: serial lines and files show it as it is, screens do not.
+    fn machine(&mut self, line: &str);
     /// Something worth knowing, once.
     fn note(&mut self, text: &str);
     /// Something is wrong, once.
@@ -138,7 +155,30 @@ pub trait Watcher {
     fn show(&mut self, page: &Page);
     /// The next key a person pressed, if any; never waits.
     fn key(&mut self) -> Option<Key>;
+    /// The last call before the machine stops or the program ends: sends what is held back, for a bounded time.
+    fn finish(&mut self) {}
 }
+
+/// What a [`Watcher`] draws on: a text line or screen that may be slow, broken or without a keyboard.
+pub trait Tty: io::Write {
+    /// The next key, if any; never waits.
+    fn pressed(&mut self) -> Option<Key> {
+        None
+    }
+    /// Whether output was lost since the last call, so that what is on the screen is unknown.
+    fn lost_output(&mut self) -> bool {
+        false
+    }
+    /// Columns and rows.
+    fn size(&self) -> (usize, usize) {
+        (80, 25)
+    }
+    /// Sends what is held back, for a bounded time.
+    fn drain(&mut self) {}
+}
+
+/// For tests.
+impl Tty for Vec<u8> {}
 
 /// Shows nothing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -146,6 +186,7 @@ pub struct Silent;
 
 impl Watcher for Silent {
     fn update(&mut self, _: &Snapshot) {}
+    fn machine(&mut self, _: &str) {}
     fn note(&mut self, _: &str) {}
     fn problem(&mut self, _: &str) {}
     fn show(&mut self, _: &Page) {}
@@ -158,6 +199,7 @@ impl Watcher for Silent {
 #[derive(Debug, Clone, Default)]
 pub struct Recording {
     pub updates: Vec<Snapshot>,
+    pub machine: Vec<String>,
     pub notes: Vec<String>,
     pub problems: Vec<String>,
     pub pages: Vec<Page>,
@@ -167,6 +209,9 @@ pub struct Recording {
 impl Watcher for Recording {
     fn update(&mut self, snapshot: &Snapshot) {
         self.updates.push(snapshot.clone());
+    }
+    fn machine(&mut self, line: &str) {
+        self.machine.push(line.to_owned());
     }
     fn note(&mut self, text: &str) {
         self.notes.push(text.to_owned());
@@ -196,6 +241,9 @@ impl Watcher for Everywhere {
     fn update(&mut self, snapshot: &Snapshot) {
         self.0.iter_mut().for_each(|watcher| watcher.update(snapshot));
     }
+    fn machine(&mut self, line: &str) {
+        self.0.iter_mut().for_each(|watcher| watcher.machine(line));
+    }
     fn note(&mut self, text: &str) {
         self.0.iter_mut().for_each(|watcher| watcher.note(text));
     }
@@ -209,5 +257,8 @@ impl Watcher for Everywhere {
         // Every one is asked, so that each can send what it still holds back.
         let keys: Vec<_> = self.0.iter_mut().map(|watcher| watcher.key()).collect();
         keys.into_iter().flatten().next()
+    }
+    fn finish(&mut self) {
+        self.0.iter_mut().for_each(|watcher| watcher.finish());
     }
 }

@@ -64,7 +64,8 @@ impl Estimator {
     /// The rate over about the last `window`.
     fn over(&self, window: Duration) -> Option<u64> {
         let last = *self.samples.back()?;
-        let start = self.samples.iter().rev().find(|sample| last.0 - sample.0 >= window).or(self.samples.front())?;
+        let start =
+            self.samples.iter().rev().find(|sample| last.0 - sample.0 >= window).or_else(|| self.samples.front())?;
         rate(*start, last)
     }
 }

@@ -1,0 +1,140 @@
+//! Which of the machine's disks is the stick it was started from: the one whose id sector carries the image id that the
+//! initramfs carries too. Never "the first FAT partition".
+
+use crate::stick::{ID_LBA, IdSector, ImageId, SECTOR};
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+/// The stick this machine was started from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootMedium {
+    One(PathBuf, IdSector),
+    /// Not there (yet): a USB stick can take seconds to appear.
+    None,
+    /// Copies of one stick cannot be told apart: the run is refused.
+    Several(Vec<PathBuf>),
+}
+
+/// What the search saw.
+#[derive(Debug)]
+pub struct Search {
+    pub medium: BootMedium,
+    /// Every device that carries a Mule id sector of any image; none of them is ever a target.
+    pub sticks: Vec<PathBuf>,
+    /// Devices whose id sector could not be read: what they are is unknown.
+    pub unreadable: Vec<(PathBuf, io::Error)>,
+}
+
+/// Reads the id sector of a device.
+pub type ReadIdSector<'a> = &'a mut dyn FnMut(&Path) -> io::Result<[u8; SECTOR as usize]>;
+
+/// Why the initramfs does not say which image it belongs to.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageIdError {
+    #[error("cannot read {0}, which names the stick: {1}")]
+    Unreadable(PathBuf, #[source] io::Error),
+    #[error("{0} does not name a stick: {1}")]
+    Malformed(PathBuf, #[source] crate::stick::BadImageId),
+}
+
+/// The image id in a file of the initramfs ([`crate::stick::INITRAMFS_ID_PATH`]).
+pub fn image_id(path: &Path) -> Result<ImageId, ImageIdError> {
+    let text = fs::read_to_string(path).map_err(|error| ImageIdError::Unreadable(path.to_owned(), error))?;
+    text.parse().map_err(|error| ImageIdError::Malformed(path.to_owned(), error))
+}
+
+/// Looks at every whole disk once.
+pub fn find(image: ImageId, devices: &[PathBuf], read: ReadIdSector<'_>) -> Search {
+    let (mut own, mut sticks, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+    for device in devices {
+        match read(device) {
+            Ok(sector) => {
+                let Some(id) = IdSector::decode(&sector) else { continue };
+                sticks.push(device.clone());
+                if id.image == image {
+                    own.push((device.clone(), id));
+                }
+            }
+            Err(error) => unreadable.push((device.clone(), error)),
+        }
+    }
+    let medium = match own.len() {
+        0 => BootMedium::None,
+        1 => {
+            let (device, id) = own.remove(0);
+            BootMedium::One(device, id)
+        }
+        _ => BootMedium::Several(own.into_iter().map(|(device, _)| device).collect()),
+    };
+    Search { medium, sticks, unreadable }
+}
+
+/// The id sector of a device or image file. The layout counts in sectors of 512 bytes whatever the medium's own are.
+pub fn read_id_sector(device: &Path) -> io::Result<[u8; SECTOR as usize]> {
+    let mut file = File::open(device)?;
+    let mut sector = [0; SECTOR as usize];
+    file.seek(SeekFrom::Start(ID_LBA * SECTOR))?;
+    file.read_exact(&mut sector)?;
+    Ok(sector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: ImageId = ImageId([1; 16]);
+    const OTHER: ImageId = ImageId([2; 16]);
+
+    fn search(disks: &[(&str, Option<ImageId>)]) -> Search {
+        let devices: Vec<_> = disks.iter().map(|(name, _)| PathBuf::from(name)).collect();
+        find(OURS, &devices, &mut |path| {
+            let name = path.to_str().unwrap();
+            if name == "bad" {
+                return Err(io::Error::other("medium error"));
+            }
+            let id = disks.iter().find(|(disk, _)| *disk == name).and_then(|(_, id)| *id);
+            Ok(id.map_or([0x5a; 512], |id| IdSector::new(id).encode()))
+        })
+    }
+
+    #[test]
+    fn the_stick_is_the_only_disk_with_this_image() {
+        let found = search(&[("sda", None), ("sdb", Some(OURS)), ("sdc", Some(OTHER)), ("bad", None)]);
+        assert_eq!(found.medium, BootMedium::One("sdb".into(), IdSector::new(OURS)));
+        assert_eq!(found.sticks, [PathBuf::from("sdb"), PathBuf::from("sdc")]);
+        assert_eq!(found.unreadable[0].0, PathBuf::from("bad"));
+        assert_eq!(search(&[("sda", None), ("sdc", Some(OTHER))]).medium, BootMedium::None);
+        assert_eq!(search(&[]).medium, BootMedium::None);
+    }
+
+    #[test]
+    fn two_copies_cannot_be_told_apart() {
+        let found = search(&[("sda", Some(OURS)), ("sdb", None), ("sdc", Some(OURS))]);
+        assert_eq!(found.medium, BootMedium::Several(vec!["sda".into(), "sdc".into()]));
+        assert_eq!(found.sticks.len(), 2);
+    }
+
+    #[test]
+    fn the_id_sector_lies_at_byte_512() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk");
+        fs::write(&path, [&[0; 512][..], &IdSector::new(OURS).encode()].concat()).unwrap();
+        assert_eq!(IdSector::decode(&read_id_sector(&path).unwrap()), Some(IdSector::new(OURS)));
+        fs::write(&path, [0; 1023]).unwrap();
+        assert!(read_id_sector(&path).is_err());
+    }
+
+    #[test]
+    fn the_image_id_comes_from_the_initramfs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image-id");
+        assert!(matches!(image_id(&path), Err(ImageIdError::Unreadable(..))));
+        fs::write(&path, "x").unwrap();
+        assert!(matches!(image_id(&path), Err(ImageIdError::Malformed(..))));
+        fs::write(&path, "01010101010101010101010101010101\n").unwrap();
+        assert_eq!(image_id(&path).unwrap(), OURS);
+    }
+}
