@@ -1,0 +1,237 @@
+//! The log: a superblock pair, then frames, each chained to the one before and on the medium before the act it announces.
+//!
+//! Whole frames are never overwritten. A *torn tail*, the remains of one frame that the power cut short, is where the next
+//! frame goes. Damage with whole frames behind it is an error: nothing is appended to a log that lost something.
+
+pub mod bounded;
+pub mod event;
+mod frame;
+pub mod medium;
+pub mod replay;
+pub mod scan;
+pub mod superblock;
+
+pub use event::Verify;
+pub use frame::SECTOR;
+pub use medium::{FileMedium, Medium};
+
+use crate::{certify::key::StickKey, random, stick::ImageId};
+use event::{Entry, Event};
+use replay::Replay;
+use std::io;
+use superblock::{FRAMES, Found, Superblock};
+
+/// A log with room for fewer bytes of frames is refused.
+pub const MIN_FRAMES: u64 = 256 * 1024;
+
+/// What can go wrong with the log. Each of these stops a run, and each leaves the log readable with `mule log show`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// The medium failed.
+    #[error("{doing} failed: {detail}; the stick may be worn out or unplugged")]
+    Io { doing: &'static str, detail: String },
+    /// The partition is smaller than any log.
+    #[error("the log partition has only {len} bytes; write the stick anew from mule.img")]
+    TooSmall { len: u64 },
+    /// Both copies of the first block are damaged.
+    #[error("the log partition is damaged: neither copy of its first block can be read. Save it if it matters, then write the stick anew from mule.img")]
+    NoSuperblock,
+    /// The log was made by a stick from another image.
+    #[error("the log belongs to another stick image ({found}, this system is {expected}); write the stick anew from mule.img")]
+    AnotherImage { found: ImageId, expected: ImageId },
+    /// Whole frames lie behind a damaged place.
+    #[error("the log is damaged at byte {at}: {reason}. Look at it with `mule log show`, save it, then write the stick anew")]
+    Damaged { at: u64, reason: String },
+    /// Only the reserve is left.
+    #[error("the log is full ({free} bytes are left); save it with `mule log export`, then write the stick anew")]
+    Full { free: u64 },
+    /// A new job would fill it.
+    #[error("the log is nearly full: this job needs about {needed} bytes, {free} are left; save it with `mule log export`, then write the stick anew")]
+    NearlyFull { needed: u64, free: u64 },
+    /// An earlier write failed; the log is not written any more.
+    #[error("the log stopped earlier: {0}")]
+    Poisoned(String),
+    /// The kernel gave no random bytes for a key.
+    #[error("no random bytes from the kernel for a new key: {0}")]
+    NoRandom(String),
+}
+
+impl JournalError {
+    fn io(doing: &'static str, error: io::Error) -> Self {
+        Self::Io { doing, detail: error.to_string() }
+    }
+}
+
+/// The last frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its number; the first has 0.
+    pub sequence: u64,
+    /// Its BLAKE3.
+    pub hash: [u8; 32],
+}
+
+/// A log that can be appended to.
+pub struct Journal {
+    medium: Box<dyn Medium>,
+    superblock: Superblock,
+    next: u64,
+    position: u64,
+    previous: [u8; 32],
+    broken: Option<String>,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("next", &self.next).field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+/// What a log must belong to.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner {
+    /// The image the system was started from.
+    pub image: ImageId,
+    /// BLAKE3 of model, serial number and size of the medium.
+    pub binding: [u8; 32],
+}
+
+impl Owner {
+    /// The binding to a medium.
+    pub fn of(image: ImageId, identity: &crate::drive::Identity) -> Self {
+        let text = format!("{:?}", (&identity.model, &identity.serial, identity.bytes));
+        Self { image, binding: *blake3::hash(text.as_bytes()).as_bytes() }
+    }
+}
+
+impl Journal {
+    /// Opens a log, formats a blank one, cuts a torn tail, and gives a duplicate a key of its own.
+    pub fn open(mut medium: Box<dyn Medium>, owner: Owner, now: u64) -> Result<(Self, Replay), JournalError> {
+        let (superblock, fresh) = match Superblock::read(&mut *medium)? {
+            Found::Blank => (format(&mut *medium, owner)?, true),
+            Found::Whole { superblock, intact } => {
+                if superblock.image != owner.image {
+                    return Err(JournalError::AnotherImage { found: superblock.image, expected: owner.image });
+                }
+                if !intact {
+                    superblock.write(&mut *medium)?;
+                }
+                (*superblock, false)
+            }
+        };
+        let scan = scan::scan(&mut *medium, &superblock)?;
+        if let Some(damage) = scan.damage {
+            return Err(JournalError::Damaged { at: damage.at, reason: damage.reason });
+        }
+        let replay = Replay::of(&scan.entries);
+        let mut journal = Self {
+            medium,
+            next: scan.next,
+            position: scan.position,
+            previous: scan.previous,
+            superblock,
+            broken: None,
+        };
+        if scan.entries.is_empty() {
+            journal.append(now, &Event::Created { image: owner.image.0 })?;
+            let public = journal.key().public();
+            journal.append(now, &Event::KeyMade { public, replaces: None })?;
+        } else if let Some(torn) = scan.torn {
+            let text = format!("a torn frame at byte {torn} was cut off");
+            journal.append(now, &Event::Note { text: bounded::Text::new(&text) })?;
+        }
+        if !fresh && journal.superblock.binding != owner.binding {
+            journal.make_key_of_its_own(owner, now)?;
+        }
+        Ok((journal, replay))
+    }
+
+    /// This medium is a copy of the one the key was made on.
+    fn make_key_of_its_own(&mut self, owner: Owner, now: u64) -> Result<(), JournalError> {
+        let replaces = Some(self.key().public());
+        self.superblock.key = new_key()?;
+        self.superblock.binding = owner.binding;
+        self.superblock.generation += 1;
+        self.superblock.write(&mut *self.medium)?;
+        self.append(now, &Event::KeyMade { public: self.key().public(), replaces })?;
+        Ok(())
+    }
+
+    /// Writes an event and returns when it is on the medium. After any failure nothing is written any more.
+    pub fn append(&mut self, now: u64, event: &Event) -> Result<Head, JournalError> {
+        if let Some(error) = &self.broken {
+            return Err(JournalError::Poisoned(error.clone()));
+        }
+        let entry = Entry { at: now, event: event.clone() };
+        let (bytes, hash) = frame::encode(self.next, &self.previous, &entry)
+            .map_err(|e| JournalError::Io { doing: "encoding a log entry", detail: e.to_string() })?;
+        let reserve = if ends_something(event) { 0 } else { self.reserve() };
+        if self.free_bytes() < bytes.len() as u64 + reserve {
+            return Err(JournalError::Full { free: self.free_bytes() });
+        }
+        if let Err(error) = self.medium.write_at(self.position, &bytes) {
+            let error = JournalError::io("writing the log", error);
+            self.broken = Some(error.to_string());
+            return Err(error);
+        }
+        self.position += bytes.len() as u64;
+        self.previous = hash;
+        self.next += 1;
+        Ok(self.head())
+    }
+
+    /// The last frame.
+    pub fn head(&self) -> Head {
+        Head { sequence: self.next.saturating_sub(1), hash: self.previous }
+    }
+
+    /// The stick's key.
+    pub fn key(&self) -> &StickKey {
+        &self.superblock.key
+    }
+
+    /// Bytes not yet written, the reserve included.
+    pub fn free_bytes(&self) -> u64 {
+        self.medium.len() - self.position
+    }
+
+    /// Bytes kept for the entries that end things: 1 MiB, or a sixteenth of a small log.
+    fn reserve(&self) -> u64 {
+        ((self.medium.len() - FRAMES) / 16).min(1 << 20)
+    }
+
+    /// Whether a job of about `needed` bytes of entries fits.
+    pub fn room_for_job(&self, needed: u64) -> Result<(), JournalError> {
+        let free = self.free_bytes();
+        if free.saturating_sub(self.reserve()) < needed { Err(JournalError::NearlyFull { needed, free }) } else { Ok(()) }
+    }
+}
+
+/// Entries that may use the reserve.
+fn ends_something(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::DriveFinished { .. }
+            | Event::Certified { .. }
+            | Event::JobFinished { .. }
+            | Event::Refused { .. }
+            | Event::Boot { .. }
+            | Event::Note { .. }
+            | Event::Shutdown
+    )
+}
+
+fn new_key() -> Result<StickKey, JournalError> {
+    Ok(StickKey::from_seed(random::bytes().map_err(|e| JournalError::NoRandom(e.to_string()))?))
+}
+
+fn format(medium: &mut dyn Medium, owner: Owner) -> Result<Superblock, JournalError> {
+    let origin = random::bytes().map_err(|e| JournalError::NoRandom(e.to_string()))?;
+    let superblock =
+        Superblock { generation: 1, image: owner.image, binding: owner.binding, origin, key: new_key()? };
+    superblock.write(medium)?;
+    Ok(superblock)
+}
+
+#[cfg(test)]
+mod tests;

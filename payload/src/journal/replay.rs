@@ -1,0 +1,235 @@
+//! What the entries of a log add up to: which job is unfinished, and everything that happened to its drives.
+
+use super::{
+    bounded::{List, Text},
+    event::{Action, DefectKind, DriveRef, Event, Extent, JobId, MAX_PASSES, Outcome, PassContent, Sweep, Verify},
+    scan::Placed,
+};
+
+/// One sweep of one drive, over every boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepHistory {
+    pub sweep: Sweep,
+    /// The key of a random pass, or the seed of a sampled verification.
+    pub key: Option<[u8; 32]>,
+    /// When it first began, in milliseconds since 1970, as all times here.
+    pub started_at: u64,
+    pub finished_at: Option<u64>,
+    /// The last checkpoint: everything before it is on the medium.
+    pub offset: u64,
+    /// What was dealt with, once it is finished.
+    pub bytes: u64,
+}
+
+/// The machine stopped while the job was running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interruption {
+    pub last_seen: u64,
+    pub resumed: Option<u64>,
+    pub detail: String,
+}
+
+/// What the log knows of one drive of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriveHistory {
+    pub slot: u8,
+    pub drive: DriveRef,
+    pub sweeps: Vec<SweepHistory>,
+    pub defects: Vec<(Sweep, DefectKind, Extent)>,
+    pub interruptions: Vec<Interruption>,
+    pub finished: Option<(Outcome, String)>,
+    pub certified: bool,
+}
+
+/// A job as the log tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobHistory {
+    pub job: JobId,
+    pub action: Action,
+    pub method: Text<32>,
+    pub passes: List<PassContent, MAX_PASSES>,
+    pub verify: Verify,
+    pub request: [u8; 32],
+    pub started_at: u64,
+    /// How many drives were authorised.
+    pub announced: u8,
+    pub drives: Vec<DriveHistory>,
+    pub finished_at: Option<u64>,
+    last_seen: u64,
+}
+
+/// A job without an end.
+pub type UnfinishedJob = JobHistory;
+
+/// Everything the entries add up to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replay {
+    pub jobs: Vec<JobHistory>,
+    /// The last entry's time.
+    pub last_at: Option<u64>,
+    /// Whether the log ends with a shutdown in good order.
+    pub clean: bool,
+}
+
+impl Replay {
+    /// Adds up entries in order.
+    pub fn of(entries: &[Placed]) -> Self {
+        let mut replay = Self::default();
+        for placed in entries {
+            replay.add(placed.entry.at, &placed.entry.event);
+        }
+        replay
+    }
+
+    /// The job that was running when the log ends. There is at most one: a run finishes or abandons it first.
+    pub fn unfinished(&self) -> Option<&UnfinishedJob> {
+        self.jobs.iter().rev().find(|job| job.finished_at.is_none())
+    }
+
+    fn add(&mut self, at: u64, event: &Event) {
+        self.last_at = Some(at);
+        self.clean = *event == Event::Shutdown;
+        if let Event::JobStarted { job, action, method, passes, verify, request, drives } = event {
+            self.jobs.push(JobHistory {
+                job: *job,
+                action: *action,
+                method: method.clone(),
+                passes: passes.clone(),
+                verify: *verify,
+                request: *request,
+                started_at: at,
+                announced: *drives,
+                drives: Vec::new(),
+                finished_at: None,
+                last_seen: at,
+            });
+            return;
+        }
+        let Some(id) = job_of(event) else { return };
+        if let Some(job) = self.jobs.iter_mut().rev().find(|job| job.job == *id) {
+            job.add(at, event);
+            job.last_seen = at;
+        }
+    }
+}
+
+/// The job an entry belongs to.
+fn job_of(event: &Event) -> Option<&JobId> {
+    match event {
+        Event::JobStarted { job, .. }
+        | Event::DriveStarted { job, .. }
+        | Event::SweepStarted { job, .. }
+        | Event::Checkpoint { job, .. }
+        | Event::Defects { job, .. }
+        | Event::SweepFinished { job, .. }
+        | Event::DriveRestarted { job, .. }
+        | Event::DriveFinished { job, .. }
+        | Event::Certified { job, .. }
+        | Event::JobResumed { job }
+        | Event::JobFinished { job } => Some(job),
+        Event::Created { .. }
+        | Event::KeyMade { .. }
+        | Event::Boot { .. }
+        | Event::Refused { .. }
+        | Event::Shutdown
+        | Event::Note { .. } => None,
+    }
+}
+
+impl JobHistory {
+    /// When the log last knew the job to be running.
+    pub fn last_seen(&self) -> u64 {
+        self.last_seen
+    }
+
+    fn drive(&mut self, slot: u8) -> Option<&mut DriveHistory> {
+        self.drives.iter_mut().find(|drive| drive.slot == slot)
+    }
+
+    fn add(&mut self, at: u64, event: &Event) {
+        match event {
+            Event::DriveStarted { slot, drive, .. } => self.drives.push(DriveHistory {
+                slot: *slot,
+                drive: drive.clone(),
+                sweeps: Vec::new(),
+                defects: Vec::new(),
+                interruptions: Vec::new(),
+                finished: None,
+                certified: false,
+            }),
+            Event::Checkpoint { drives, .. } => {
+                for progress in drives.iter() {
+                    if let Some(drive) = self.drive(progress.slot) {
+                        drive.reached(progress.sweep, progress.offset);
+                    }
+                }
+            }
+            Event::JobResumed { .. } => {
+                let last_seen = self.last_seen;
+                let running = self.drives.iter_mut().filter(|drive| drive.finished.is_none());
+                running.for_each(|drive| {
+                    let detail = String::from("the machine stopped and was started again");
+                    drive.interruptions.push(Interruption { last_seen, resumed: Some(at), detail });
+                });
+            }
+            Event::JobFinished { .. } => self.finished_at = Some(at),
+            Event::SweepStarted { slot, .. }
+            | Event::Defects { slot, .. }
+            | Event::SweepFinished { slot, .. }
+            | Event::DriveRestarted { slot, .. }
+            | Event::DriveFinished { slot, .. }
+            | Event::Certified { slot, .. } => {
+                if let Some(drive) = self.drive(*slot) {
+                    drive.add(at, event);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl DriveHistory {
+    fn sweep(&mut self, sweep: Sweep) -> Option<&mut SweepHistory> {
+        self.sweeps.iter_mut().find(|past| past.sweep == sweep)
+    }
+
+    /// A checkpoint that was logged after its sweep ended says nothing new.
+    fn reached(&mut self, sweep: Sweep, offset: u64) {
+        if let Some(past) = self.sweep(sweep).filter(|past| past.finished_at.is_none()) {
+            past.offset = past.offset.max(offset);
+        }
+    }
+
+    fn add(&mut self, at: u64, event: &Event) {
+        match event {
+            Event::SweepStarted { sweep, key, .. } => match self.sweep(*sweep) {
+                // It goes on with the same key; with another one it begins again.
+                Some(past) if past.key == *key => {}
+                Some(past) => (past.key, past.offset, past.started_at) = (*key, 0, at),
+                None => self.sweeps.push(SweepHistory {
+                    sweep: *sweep,
+                    key: *key,
+                    started_at: at,
+                    finished_at: None,
+                    offset: 0,
+                    bytes: 0,
+                }),
+            },
+            Event::Defects { sweep, kind, extents, .. } => {
+                self.defects.extend(extents.iter().map(|extent| (*sweep, *kind, *extent)));
+            }
+            Event::SweepFinished { sweep, bytes, .. } => {
+                if let Some(past) = self.sweep(*sweep) {
+                    (past.finished_at, past.bytes) = (Some(at), *bytes);
+                }
+            }
+            Event::DriveRestarted { .. } => {
+                self.sweeps.clear();
+                self.defects.clear();
+            }
+            Event::DriveFinished { outcome, reason, .. } => self.finished = Some((*outcome, reason.to_string())),
+            Event::Certified { .. } => self.certified = true,
+            _ => {}
+        }
+    }
+}

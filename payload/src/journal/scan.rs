@@ -1,0 +1,109 @@
+//! Reading a log from its first frame to its last.
+
+use super::{
+    JournalError,
+    event::Entry,
+    frame::{self, BadFrame, MAX_FRAME, SECTOR},
+    medium::Medium,
+    superblock::{FRAMES, Superblock},
+};
+
+/// How far behind a bad frame whole ones are looked for at first; a torn write is shorter than this.
+const NEAR: u64 = 1 << 20;
+
+/// An entry and where it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Bytes from the start of the log partition.
+    pub at: u64,
+    pub sequence: u64,
+    pub hash: [u8; 32],
+    pub entry: Entry,
+}
+
+/// A place that no torn write explains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    pub at: u64,
+    pub reason: String,
+}
+
+/// Everything a log holds.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    pub entries: Vec<Placed>,
+    /// Number and place of the next frame, and the hash it continues.
+    pub next: u64,
+    pub position: u64,
+    pub previous: [u8; 32],
+    /// The remains of a frame that the power cut short.
+    pub torn: Option<u64>,
+    /// The first damage, where whole frames lie behind it.
+    pub damage: Option<Damage>,
+    /// Whole frames behind the damage; the chain does not prove them.
+    pub beyond: Vec<Placed>,
+}
+
+/// Reads every frame. Damage is reported, not an error; an I/O failure is.
+pub fn scan(medium: &mut dyn Medium, superblock: &Superblock) -> Result<Scan, JournalError> {
+    let mut scan = Scan { position: FRAMES, previous: superblock.anchor(), ..Scan::default() };
+    loop {
+        let reason = match read(medium, scan.position)? {
+            Ok(frame) if frame.sequence == scan.next && frame.previous == scan.previous => {
+                scan.entries.push(placed(scan.position, &frame));
+                scan.next += 1;
+                scan.previous = frame.hash;
+                scan.position += frame.len as u64;
+                continue;
+            }
+            Ok(_) => "a frame does not continue the chain".into(),
+            Err(BadFrame::Blank) => String::new(),
+            Err(bad) => bad.to_string(),
+        };
+        scan.beyond = beyond(medium, scan.position, scan.next)?;
+        if !scan.beyond.is_empty() {
+            let reason = if reason.is_empty() { "frames are missing here".into() } else { reason };
+            scan.damage = Some(Damage { at: scan.position, reason });
+        } else if !reason.is_empty() {
+            scan.torn = Some(scan.position);
+        }
+        return Ok(scan);
+    }
+}
+
+fn placed(at: u64, frame: &frame::Frame) -> Placed {
+    Placed { at, sequence: frame.sequence, hash: frame.hash, entry: frame.entry.clone() }
+}
+
+/// The frame at `at`, as far as the medium reaches.
+fn read(medium: &mut dyn Medium, at: u64) -> Result<Result<frame::Frame, BadFrame>, JournalError> {
+    let left = usize::try_from(medium.len() - at).unwrap_or(MAX_FRAME) / SECTOR * SECTOR;
+    if left == 0 {
+        return Ok(Err(BadFrame::Blank));
+    }
+    let mut buf = vec![0; left.min(MAX_FRAME)];
+    medium.read_at(at, &mut buf).map_err(|e| JournalError::io("reading the log", e))?;
+    Ok(frame::decode(&buf))
+}
+
+/// Whole frames behind a bad place that cannot be remains of its torn write: their numbers are higher than the one
+/// expected there. The search ends where the medium has been blank for [`NEAR`] bytes.
+fn beyond(medium: &mut dyn Medium, from: u64, expected: u64) -> Result<Vec<Placed>, JournalError> {
+    let mut found = Vec::new();
+    let mut at = from + SECTOR as u64;
+    let mut last_sign = from;
+    while at + SECTOR as u64 <= medium.len() && at - last_sign <= NEAR {
+        match read(medium, at)? {
+            Ok(frame) if frame.sequence > expected => {
+                found.push(placed(at, &frame));
+                at += frame.len as u64;
+                last_sign = at;
+                continue;
+            }
+            Err(BadFrame::Blank) => {}
+            _ => last_sign = at,
+        }
+        at += SECTOR as u64;
+    }
+    Ok(found)
+}
