@@ -11,7 +11,7 @@ struct Scripted(HashMap<(u8, u8), Answer>);
 
 #[derive(Clone)]
 enum Answer {
-    Sector([u8; 512], usize),
+    Sector(Vec<u8>, usize),
     Sense(Vec<u8>),
 }
 
@@ -42,14 +42,14 @@ fn drive(answers: &[((u8, u8), Answer)]) -> AtaDrive<Scripted> {
 }
 
 fn whole(sector: [u8; 512]) -> Answer {
-    Answer::Sector(sector, 512)
+    Answer::Sector(sector.to_vec(), 512)
 }
 
 #[test]
 fn identify_travels() {
     let data = Sample::disk("MODEL", "SERIAL").sealed();
     assert_eq!(drive(&[((0xec, 0), whole(data))]).identify().unwrap().serial, "SERIAL");
-    let short = drive(&[((0xec, 0), Answer::Sector(data, 256))]).identify();
+    let short = drive(&[((0xec, 0), Answer::Sector(data.to_vec(), 256))]).identify();
     assert!(matches!(short, Err(AtaError::Short(256))));
     let blank = drive(&[((0xec, 0), whole([0; 512]))]).identify();
     assert!(matches!(blank, Err(AtaError::Identify(IdentifyError::Blank))));

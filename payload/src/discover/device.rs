@@ -91,7 +91,7 @@ impl Place {
         let folder = roots.sys.join("block").join(name);
         let root = roots.sys.canonicalize().unwrap_or_else(|_| roots.sys.clone());
         let resolved = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-        let inside = resolved.strip_prefix(root).unwrap_or(Path::new(""));
+        let inside = resolved.strip_prefix(root).unwrap_or_else(|_| Path::new(""));
         let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
         let bus = bus(name, &parts);
         Self { folder, parts, bus }
