@@ -1,0 +1,261 @@
+//! IDENTIFY DEVICE data (ATA8-ACS, 7.16; ACS-3, 7.12.7): 256 words, little-endian.
+
+use crate::scsi::{text::clean, vpd::hex};
+use serde::Serialize;
+
+/// Why 512 bytes are no IDENTIFY DEVICE data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdentifyError {
+    /// Not 512 bytes.
+    #[error("IDENTIFY DEVICE data have 512 bytes, not {0}")]
+    Length(usize),
+    /// All bytes the same: a bridge that answers without asking the drive.
+    #[error("the IDENTIFY DEVICE data are blank")]
+    Blank,
+    /// The sum over all bytes is not 0 (word 255).
+    #[error("the IDENTIFY DEVICE data have a wrong checksum")]
+    Checksum,
+    /// Word 0 bit 15: an ATAPI device.
+    #[error("the device is no ATA disk")]
+    NotADisk,
+}
+
+/// The security feature set (word 128, words 89 and 90).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Security {
+    /// A user password is set.
+    pub enabled: bool,
+    /// The drive refuses media access until it is unlocked.
+    pub locked: bool,
+    /// Security commands are refused until the next power-on.
+    pub frozen: bool,
+    /// Too many wrong passwords since power-on.
+    pub count_expired: bool,
+    /// Enhanced security erase is supported.
+    pub enhanced_erase: bool,
+    /// Master password capability: maximum rather than high.
+    pub maximum: bool,
+    /// Minutes a normal erase takes, where given.
+    pub erase_minutes: Option<u32>,
+    /// Minutes an enhanced erase takes, where given.
+    pub enhanced_erase_minutes: Option<u32>,
+}
+
+/// The sanitize feature set (word 59).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Sanitize {
+    /// CRYPTO SCRAMBLE EXT.
+    pub crypto_scramble: bool,
+    /// OVERWRITE EXT.
+    pub overwrite: bool,
+    /// BLOCK ERASE EXT.
+    pub block_erase: bool,
+    /// SANITIZE ANTIFREEZE LOCK EXT.
+    pub antifreeze: bool,
+}
+
+/// How the medium moves (word 217).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Rotation {
+    /// Solid state.
+    None,
+    /// Revolutions per minute.
+    Rpm(u16),
+}
+
+/// What a drive says about itself. `None` or `false` where it does not say it validly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Identify {
+    /// Words 27-46.
+    pub model: String,
+    /// Words 10-19.
+    pub serial: String,
+    /// Words 23-26.
+    pub firmware: String,
+    /// Words 108-111 in the kernel's notation, `naa.` and 16 digits.
+    pub wwn: Option<String>,
+    /// Addressable logical sectors (words 230-233, 100-103 or 60-61).
+    pub sectors: u64,
+    /// Whether the 48-bit address feature set is supported.
+    pub lba48: bool,
+    /// Logical sector in bytes (words 106, 117-118).
+    pub logical_sector: u32,
+    /// Physical sector in bytes (word 106).
+    pub physical_sector: u32,
+    /// Word 217.
+    pub rotation: Option<Rotation>,
+    /// Security feature set, where it is supported.
+    pub security: Option<Security>,
+    /// Sanitize feature set, where it is supported.
+    pub sanitize: Option<Sanitize>,
+    /// Host Protected Area feature set supported (word 82 bit 10).
+    pub hpa: bool,
+    /// Host Protected Area feature set enabled (word 85 bit 10).
+    pub hpa_enabled: bool,
+    /// Device Configuration Overlay supported (word 83 bit 11; obsolete since ACS-3).
+    pub dco: bool,
+    /// Accessible Max Address Configuration supported (word 119 bit 8).
+    pub accessible_max: bool,
+    /// SMART supported (word 82 bit 0).
+    pub smart: bool,
+    /// SMART enabled (word 85 bit 0).
+    pub smart_enabled: bool,
+    /// DATA SET MANAGEMENT TRIM supported (word 169 bit 0).
+    pub trim: bool,
+    /// Fastest SATA generation supported, 1 to 3 (word 76); `None` for a parallel drive.
+    pub sata_generation: Option<u8>,
+    /// SATA generation of the link now (word 77).
+    pub sata_negotiated: Option<u8>,
+}
+
+impl Identify {
+    /// Reads IDENTIFY DEVICE data.
+    pub fn parse(bytes: &[u8]) -> Result<Self, IdentifyError> {
+        let data: &[u8; 512] = bytes.try_into().map_err(|_| IdentifyError::Length(bytes.len()))?;
+        if data.iter().all(|byte| *byte == data[0]) {
+            return Err(IdentifyError::Blank);
+        }
+        // A signature of A5h in word 255 says that a checksum is there; older drives have none.
+        if data[510] == 0xa5 && data.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) != 0 {
+            return Err(IdentifyError::Checksum);
+        }
+        let words = Words(data);
+        if words.bit(0, 15) {
+            return Err(IdentifyError::NotADisk);
+        }
+        // Words 82-84 and 85-87 count only with bits 15:14 of words 83 and 87 at 01b.
+        let supported = words.get(83) >> 14 == 1;
+        let enabled = words.get(87) >> 14 == 1;
+        let lba48 = supported && words.bit(83, 10);
+        let (logical_sector, physical_sector) = words.sector_sizes();
+        Ok(Self {
+            model: words.text(27, 20),
+            serial: words.text(10, 10),
+            firmware: words.text(23, 4),
+            wwn: words.world_wide_name(enabled),
+            sectors: words.sectors(lba48),
+            lba48,
+            logical_sector,
+            physical_sector,
+            rotation: match words.get(217) {
+                1 => Some(Rotation::None),
+                rpm @ 0x0401..=0xfffe => Some(Rotation::Rpm(rpm)),
+                _ => None,
+            },
+            security: words.security(),
+            sanitize: words.sanitize(),
+            hpa: supported && words.bit(82, 10),
+            hpa_enabled: enabled && words.bit(85, 10),
+            dco: supported && words.bit(83, 11),
+            accessible_max: words.get(119) >> 14 == 1 && words.bit(119, 8),
+            smart: supported && words.bit(82, 0),
+            smart_enabled: enabled && words.bit(85, 0),
+            trim: words.valid(169) && words.bit(169, 0),
+            sata_generation: words.sata_generation(),
+            sata_negotiated: words.sata_negotiated(),
+        })
+    }
+}
+
+struct Words<'a>(&'a [u8; 512]);
+
+impl Words<'_> {
+    fn get(&self, word: usize) -> u16 {
+        u16::from_le_bytes([self.0[2 * word], self.0[2 * word + 1]])
+    }
+
+    fn bit(&self, word: usize, bit: u32) -> bool {
+        self.get(word) >> bit & 1 == 1
+    }
+
+    /// 0000h and FFFFh mean "not reported".
+    fn valid(&self, word: usize) -> bool {
+        !matches!(self.get(word), 0 | 0xffff)
+    }
+
+    /// `count` words as one number, the first word lowest.
+    fn number(&self, word: usize, count: usize) -> u64 {
+        (0..count).rev().fold(0, |value, index| value << 16 | u64::from(self.get(word + index)))
+    }
+
+    /// Text has its first character in the high byte of each word.
+    fn text(&self, word: usize, count: usize) -> String {
+        let bytes: Vec<u8> = (word..word + count).flat_map(|index| self.get(index).to_be_bytes()).collect();
+        clean(&bytes)
+    }
+
+    fn world_wide_name(&self, enabled: bool) -> Option<String> {
+        let bytes: Vec<u8> = (108..112).flat_map(|index| self.get(index).to_be_bytes()).collect();
+        // The first nibble is the NAA, always 5 (IEEE registered).
+        (enabled && self.bit(87, 8) && bytes[0] >> 4 == 5).then(|| hex("naa.", &bytes))
+    }
+
+    fn sectors(&self, lba48: bool) -> u64 {
+        let beyond = self.bit(69, 3) && self.valid(69);
+        match (beyond.then(|| self.number(230, 4)), lba48.then(|| self.number(100, 4))) {
+            (Some(sectors @ 1..), _) | (_, Some(sectors @ 1..)) => sectors,
+            _ => self.number(60, 2),
+        }
+    }
+
+    /// Word 106 counts only with bits 15:14 at 01b: bit 12 for a logical sector other than 256 words, bit 13 for several
+    /// of them in a physical one.
+    fn sector_sizes(&self) -> (u32, u32) {
+        let valid = self.get(106) >> 14 == 1;
+        let words = u32::try_from(self.number(117, 2)).unwrap_or(0);
+        let logical = if valid && self.bit(106, 12) { words.saturating_mul(2) } else { 512 };
+        let exponent = if valid && self.bit(106, 13) { self.get(106) & 0xf } else { 0 };
+        (logical, logical.saturating_mul(1 << exponent))
+    }
+
+    fn security(&self) -> Option<Security> {
+        let word = self.valid(128).then(|| self.get(128)).filter(|word| word & 1 == 1)?;
+        let bit = |bit: u32| word >> bit & 1 == 1;
+        Some(Security {
+            enabled: bit(1),
+            locked: bit(2),
+            frozen: bit(3),
+            count_expired: bit(4),
+            enhanced_erase: bit(5),
+            maximum: bit(8),
+            erase_minutes: self.erase_minutes(89),
+            enhanced_erase_minutes: self.erase_minutes(90),
+        })
+    }
+
+    /// Units of two minutes, in 15 bits where bit 15 is set (ACS-3), else in 8; 0 is "not given".
+    fn erase_minutes(&self, word: usize) -> Option<u32> {
+        let value = self.get(word);
+        let units = if value >> 15 == 1 { value & 0x7fff } else { value & 0xff };
+        (units != 0).then(|| u32::from(units) * 2)
+    }
+
+    fn sanitize(&self) -> Option<Sanitize> {
+        let word = self.get(59);
+        let bit = |bit: u32| word >> bit & 1 == 1;
+        (word != 0xffff && bit(12)).then(|| Sanitize {
+            crypto_scramble: bit(13),
+            overwrite: bit(14),
+            block_erase: bit(15),
+            antifreeze: bit(10),
+        })
+    }
+
+    /// Word 76 bits 3:1, one for each generation.
+    fn sata_generation(&self) -> Option<u8> {
+        if !self.valid(76) {
+            return None;
+        }
+        (1..=3).rev().find(|generation| self.bit(76, u32::from(*generation)))
+    }
+
+    /// Word 77 bits 3:1 as a number.
+    fn sata_negotiated(&self) -> Option<u8> {
+        let [low, _] = self.get(77).to_le_bytes();
+        (self.valid(76) && self.valid(77)).then_some(low >> 1 & 7).filter(|generation| *generation != 0)
+    }
+}
+
+#[cfg(test)]
+#[path = "identify_tests.rs"]
+pub(crate) mod tests;
