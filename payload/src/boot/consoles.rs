@@ -2,7 +2,7 @@
 //! others. Writes never wait; what a console does not take is held back in a bounded buffer and beyond that lost.
 
 use super::cmdline::Cmdline;
-use crate::console::{Everywhere, Key, PlainLines, Screen, Tty, Watcher, decode_keys};
+use crate::console::{Everywhere, Key, PlainLines, Screen, Tty, Watcher, decode_keys, for_host};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -229,9 +229,13 @@ impl Consoles {
         }
     }
 
-    /// A screen for the PC's own console, plain lines for all others.
+    /// A screen for the PC's own console, plain lines for all others. Without any console, what the kernel gave PID 1 as its
+    /// standard error must do.
     pub fn into_watcher(self) -> Everywhere {
-        let watcher = |console: Console| -> Box<dyn Watcher> {
+        if self.0.is_empty() {
+            return Everywhere(vec![for_host(io::stderr())]);
+        }
+        let watcher = |console: Console| -> Box<dyn Watcher + Send> {
             match console.kind {
                 Kind::Screen => Box::new(Screen::new(console)),
                 Kind::Serial => Box::new(PlainLines::new(console, SERIAL_INTERVAL)),

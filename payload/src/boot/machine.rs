@@ -53,6 +53,11 @@ impl Machine {
     }
 }
 
+/// The running kernel's release, `6.12.57-mule`.
+pub fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
 fn in_brackets(text: &str) -> String {
     format!("({text})")
 }

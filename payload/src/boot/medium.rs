@@ -29,7 +29,7 @@ pub struct Search {
 }
 
 /// Reads the id sector of a device.
-pub type ReadIdSector<'a> = &'a mut dyn FnMut(&Path) -> io::Result<[u8; SECTOR as usize]>;
+pub type ReadIdSector<'a> = &'a mut dyn FnMut(&Path) -> io::Result<[u8; 512]>;
 
 /// Why the initramfs does not say which image it belongs to.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +73,9 @@ pub fn find(image: ImageId, devices: &[PathBuf], read: ReadIdSector<'_>) -> Sear
 }
 
 /// The id sector of a device or image file. The layout counts in sectors of 512 bytes whatever the medium's own are.
-pub fn read_id_sector(device: &Path) -> io::Result<[u8; SECTOR as usize]> {
+pub fn read_id_sector(device: &Path) -> io::Result<[u8; 512]> {
     let mut file = File::open(device)?;
-    let mut sector = [0; SECTOR as usize];
+    let mut sector = [0; 512];
     file.seek(SeekFrom::Start(ID_LBA * SECTOR))?;
     file.read_exact(&mut sector)?;
     Ok(sector)

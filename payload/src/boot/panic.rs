@@ -1,6 +1,6 @@
 //! A defect of this program must not become a kernel panic without a word: PID 1 never ends.
 
-use super::consoles::Console;
+use super::consoles::{Console, Kind};
 use crate::{console::protocol, power};
 use std::{
     io::Write as _,
@@ -20,7 +20,9 @@ pub fn install(consoles: Vec<String>) {
         if !HALTED.swap(true, Ordering::SeqCst) {
             let text = message(info);
             for mut console in consoles.iter().filter_map(|name| Console::open(name).ok()) {
-                let _ = console.write_all(text.as_bytes());
+                // On a screen the table of the run is in the way.
+                let start: &[u8] = if console.kind() == Kind::Screen { b"\x1b[0m\x1b[2J\x1b[H" } else { b"\n\n" };
+                let _ = console.write_all(start).and_then(|()| console.write_all(text.as_bytes()));
                 crate::console::Tty::drain(&mut console);
             }
         }
@@ -32,7 +34,7 @@ fn message(info: &PanicHookInfo<'_>) -> String {
     let what = info.payload_as_str().unwrap_or("no message");
     let place = info.location().map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
     format!(
-        "\x1b[0m\n\n{}\n\nThis is a defect of Mule, not of a drive. The machine halts now.\n\
+        "{}\n\nThis is a defect of Mule, not of a drive. The machine halts now.\n\
          Note the line above and switch off; the next start resumes the job from the log.\n",
         protocol::error(&format!("internal error: {what}{place}"))
     )
@@ -57,7 +59,7 @@ mod tests {
         let _ = panicking.unwrap().join();
         panic::set_hook(old);
         let text = text.lock().unwrap();
-        assert!(text.contains("\nMULE ERROR: internal error: a; b ("), "{text}");
+        assert!(text.starts_with("MULE ERROR: internal error: a; b ("), "{text}");
         assert!(text.contains("panic.rs:"));
     }
 

@@ -4,6 +4,7 @@
 //! ASCII, words carry the meaning, and colour only repeats it.
 
 pub mod format;
+mod host;
 mod keys;
 mod layout;
 mod lines;
@@ -16,6 +17,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
+pub use host::for_host;
 pub use keys::decode as decode_keys;
 pub use lines::PlainLines;
 pub use protocol::{Counts, Finished, RunOutcome};
@@ -229,7 +231,7 @@ impl Watcher for Recording {
 
 /// Several watchers as one; a key may come from any of them.
 #[derive(Default)]
-pub struct Everywhere(pub Vec<Box<dyn Watcher>>);
+pub struct Everywhere(pub Vec<Box<dyn Watcher + Send>>);
 
 impl std::fmt::Debug for Everywhere {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

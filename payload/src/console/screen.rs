@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 const START: &str = "\x1b[?25l\x1b[9;0]\x1b[14;0]\x1b[0m\x1b[2J";
 /// A kernel message may have scribbled over the screen: everything is drawn again this often.
 const REFRESH: Duration = Duration::from_secs(10);
+/// The end of a run, good or bad, can be heard.
+const BEEP: &[u8] = b"\x07";
 /// Lines at the bottom that keep the latest notes while a run is shown.
 const NOTES: usize = 3;
 
@@ -110,6 +112,10 @@ impl<T: Tty> Screen<T> {
     pub(super) fn turn(&mut self) -> bool {
         let (_, rows) = self.size();
         let Content::Page(page, first) = &mut self.content else { return false };
+        if page.countdown.is_some() {
+            // Any key stops a countdown, this one too.
+            return false;
+        }
         let all = page.lines.len() + self.notes.len();
         if all <= rows {
             return false;
@@ -156,6 +162,10 @@ impl<T: Tty> Watcher for Screen<T> {
     fn show(&mut self, page: &Page) {
         self.notes.clear();
         self.content = Content::Page(page.clone(), 0);
+        let calls_for_a_person = matches!(page.lines.first(), Some(Line { style: Style::Banner(_), .. }));
+        if calls_for_a_person && page.countdown.is_none() {
+            let _ = self.tty.write_all(BEEP);
+        }
         self.draw();
     }
 

@@ -67,6 +67,7 @@ impl Glass {
                 }
                 '\n' => (self.row, self.column) = (self.row + 1, 0),
                 '\r' => self.column = 0,
+                '\x07' => {}
                 c => {
                     self.cells[self.row][self.column] = c;
                     self.column += 1;
@@ -202,6 +203,11 @@ fn a_long_page_turns_with_the_space_bar_and_a_short_one_does_not() {
     });
     assert!(text.starts_with("line 49\n") && text.ends_with("-- lines 49 to 60 of 60; space shows more --"));
     assert!(!Screen::new(Vec::new()).turn());
+    page.countdown = Some(3);
+    seen(|screen| {
+        screen.show(&page);
+        assert!(!screen.turn());
+    });
 }
 
 #[test]

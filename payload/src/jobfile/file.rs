@@ -88,8 +88,8 @@ impl Reader<'_> {
 
     fn unknown(&mut self, key: &Key<'_>, allowed: &[&str]) {
         let name = key.get_ref().as_ref();
-        let message =
-            format!("unknown key{} allowed: {}", or_dot(&hint(name, allowed.iter().copied())), allowed.join(", "));
+        let hint = hint(name, allowed.iter().copied());
+        let message = format!("unknown key{hint} Allowed: {}", allowed.join(", "));
         self.problem(key.span().start, name, message);
     }
 
@@ -229,10 +229,6 @@ impl Reader<'_> {
         };
         self.certificate_text(key, value, field);
     }
-}
-
-fn or_dot(hint: &str) -> &str {
-    if hint.is_empty() { ";" } else { hint }
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {

@@ -127,7 +127,7 @@ pub(super) fn shown(word: &str) -> String {
     format!("{cut:?}")
 }
 
-/// ` - did you mean "x"?`, or nothing.
+/// ` - did you mean "x"?`, or a full stop.
 pub(super) fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(word, candidates).map_or_else(String::new, |near| format!(" - did you mean \"{near}\"?"))
+    nearest(word, candidates).map_or_else(|| ".".to_owned(), |near| format!(" - did you mean \"{near}\"?"))
 }

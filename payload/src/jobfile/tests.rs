@@ -115,7 +115,7 @@ fn every_mistake_names_its_key_and_line() {
         (
             "[operator]",
             "[media.S1]\nowner = \"x\"\n[operator]",
-            "line 10, column 1: owner: unknown key; allowed: property-number, source, classification",
+            "line 10, column 1: owner: unknown key. Allowed: property-number, source, classification",
         ),
         ("[operator]", "[media.\" \"]\n[operator]", "media: a serial number or WWN must not be empty"),
         ("[job]", "job = 3\n[job2]", "job: must be a table"),
