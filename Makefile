@@ -18,9 +18,10 @@ kernel: setup
 	kernel-config/build build/kernel
 
 image: payload kernel
+	scripts/notices build/notices.txt
 	cargo run --quiet --package image-build -- \
 		--kernel build/kernel/bzImage --kernel-version build/kernel/version --kernel-config build/kernel/config \
-		--payload build/mule --out build
+		--payload build/mule --notices build/notices.txt --out build
 
 run: image
 	cargo run --release --quiet --package qemu-tests -- run

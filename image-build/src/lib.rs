@@ -13,6 +13,7 @@ pub mod job;
 pub mod licences;
 pub mod manifest;
 pub mod mbr;
+pub mod notices;
 pub mod sources;
 pub mod stick_files;
 pub mod timestamp;

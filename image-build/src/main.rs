@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
-use image_build::{image, job, licences, sources::Sources, timestamp::Timestamp};
+use image_build::{image, job, licences, notices, sources::Sources, timestamp::Timestamp};
 use std::path::PathBuf;
 
 /// Builds the bootable USB image of Mule
@@ -30,6 +30,8 @@ enum Command {
     },
     /// Check `cargo metadata` (standard input) against the licences that may be linked; report duplicate versions
     Licences,
+    /// Print the copyright notices of the crates linked into the payload, from `cargo metadata` (standard input)
+    Notices,
 }
 
 fn main() -> Result<()> {
@@ -37,6 +39,7 @@ fn main() -> Result<()> {
     match (cli.command, cli.sources) {
         (Some(Command::SetJob { image, job }), _) => job::set(&image, &job, Timestamp::from_environment()?),
         (Some(Command::Licences), _) => licences::check(std::io::stdin().lock(), &mut std::io::stdout()),
+        (Some(Command::Notices), _) => notices::write(std::io::stdin().lock(), "mule", &mut std::io::stdout()),
         (None, Some(sources)) => {
             let manifest = image::build(&sources, Timestamp::from_environment()?, &cli.out)?;
             print!("{manifest}");

@@ -19,6 +19,9 @@ const LICENCES: [(&str, &str); 2] = [
     ("licences/LGPL-2.1.txt", "/usr/share/common-licenses/LGPL-2.1"),
 ];
 
+/// Where the notices of the crates go.
+const NOTICES: &str = "licences/crates.txt";
+
 /// Where the inputs are.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Sources {
@@ -34,6 +37,9 @@ pub struct Sources {
     /// The program that becomes /init; must be static
     #[arg(long)]
     pub payload: PathBuf,
+    /// Text file: the copyright notices of the crates in the payload (the output of `image-build notices`)
+    #[arg(long)]
+    pub notices: PathBuf,
     /// Job file instead of the harmless default
     #[arg(long)]
     pub job: Option<PathBuf>,
@@ -53,7 +59,7 @@ pub struct Parts {
     pub kernel_config: Vec<u8>,
     /// The program for PID 1.
     pub payload: Vec<u8>,
-    /// Paths on the stick and texts of the licences of kernel and boot loaders.
+    /// Paths on the stick and texts of the licences of kernel, boot loaders and crates.
     pub licences: Vec<(String, Vec<u8>)>,
     /// The boot loaders of this machine.
     pub loaders: BootLoaders,
@@ -73,7 +79,7 @@ impl Sources {
         let licences = LICENCES.iter().map(|(name, path)| Ok(((*name).to_owned(), read(Path::new(path))?)));
         Ok(Parts {
             kernel,
-            licences: licences.collect::<Result<_>>()?,
+            licences: licences.chain([Ok((NOTICES.to_owned(), read(&self.notices)?))]).collect::<Result<_>>()?,
             kernel_version: kernel_version.trim().to_owned(),
             kernel_config: read(&self.kernel_config)?,
             payload,

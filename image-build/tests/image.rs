@@ -33,6 +33,7 @@ fn sources(dir: &Path) -> Sources {
         kernel_version: save("version", b"6.12.1 (linux-source-6.12 6.12.1-1)\n"),
         kernel_config: save("config", b"CONFIG_X86_64=y\n"),
         payload: save("mule", &payload),
+        notices: save("notices", b"Copyright somebody\n"),
         job: None,
         image_id: None,
     }
