@@ -1,0 +1,177 @@
+//! Power cuts at random moments: the next boot goes on, the disks end wiped, the certificates say what happened.
+
+use super::{Test, bench::Bench};
+use crate::{
+    disk::{Disk, MIB},
+    job::Job,
+    oracle::{self, Kind, Leaves},
+    stick::Stick,
+    vm::{Drive, Machine},
+    write_log,
+};
+use anyhow::{Context, Result, bail, ensure};
+use std::time::Duration;
+
+pub(super) const TESTS: &[Test] = &[
+    Test::new("power-cuts", "cuts at random moments (MULE_CUTS of them), each resumed to a good end", campaign),
+    Test::new("power-cut-volatile-cache", "cuts of drives that lose what was not flushed", volatile_cache),
+    Test::new(
+        "power-cut-gutmann",
+        "what lies on a disk cut among the three-byte patterns is what was announced",
+        gutmann,
+    ),
+    Test::new("power-cut-twice", "the resumed run is cut again, and the second resume ends well", twice),
+];
+
+const CUTS: u32 = 6;
+/// Two disks of 12 MiB at this speed keep a DoD wipe busy for about 12 s.
+const SPEED: u64 = 4 * MIB;
+const SIZE: u64 = 12 * MIB;
+/// Cuts come within this time of the first write.
+const WINDOW: Duration = Duration::from_secs(9);
+
+/// A job that was cut, with what it needs to go on.
+struct Cut {
+    stick: Stick,
+    disks: Vec<Disk>,
+}
+
+/// Starts a wipe of two slow disks and cuts it; cuts again from the start where it was over before.
+fn cut(bench: &mut Bench, method: &'static str, after: Duration, attach: impl Fn(&Disk) -> Drive) -> Result<Cut> {
+    let disks = bench.disks(&["CUT-1", "CUT-2"], SIZE)?;
+    let stick = bench.stick(&Job::wipe(method))?;
+    let vm = bench.start(&Machine::new(&stick).drives(disks.iter().map(|disk| attach(disk).slowed(SPEED))))?;
+    vm.wait_writing()?;
+    std::thread::sleep(after);
+    if vm.has_finished() {
+        bail!("the wipe was over {after:?} after its first write; the disks must be slower");
+    }
+    vm.cut()?;
+    Ok(Cut { stick, disks })
+}
+
+/// The next boot goes on and everything is as after an undisturbed wipe, but for the certificate's word of the cut.
+fn resume(bench: &mut Bench, cut: &Cut, leaves: Leaves) -> Result<()> {
+    let finished_before = bench.certificates(&cut.stick)?;
+    let finished = bench.boot(&Machine::new(&cut.stick).drives(cut.disks.iter().map(Drive::ahci)))?;
+    ensure!(finished.resumed(), "the unfinished job was not found");
+    ensure!(finished.end.exceptions + finished.end.failed + finished.end.interrupted == 0, "{}", finished.end);
+    let certificates = bench.certificates(&cut.stick)?;
+    for disk in &cut.disks {
+        oracle::wiped(disk, leaves)?;
+        let certificate = certificates.of(&disk.serial)?;
+        certificate.expect_outcome("erased")?.verify()?;
+        if finished_before.of(&disk.serial).is_ok() {
+            continue;
+        }
+        let interruptions = certificate.items("/sanitisation/interruptions");
+        ensure!(!interruptions.is_empty(), "the certificate of {} does not tell of the cut", disk.serial);
+        for field in ["last_seen", "resumed"] {
+            let time = interruptions[0][field].as_str().unwrap_or_default();
+            ensure!(!time.is_empty(), "the certificate of {} does not say {field}", disk.serial);
+        }
+    }
+    Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB     CUT-1, CUT-2   AHCI, slow, cut
+/// second boot   stick   USB     CUT-1, CUT-2   AHCI
+/// ```
+fn campaign(bench: &mut Bench) -> Result<()> {
+    let cuts = match std::env::var("MULE_CUTS") {
+        Ok(text) => text.trim().parse().with_context(|| format!("MULE_CUTS={text} is no number"))?,
+        Err(_) => CUTS,
+    };
+    for number in 1..=cuts {
+        // The very first write is the most delicate moment, so one of the cuts always comes there.
+        let after = if number == 1 { Duration::ZERO } else { bench.random.moment(WINDOW) };
+        let method = if bench.random.coin() { "dod-5220.22-m" } else { "hmg-is5-enhanced" };
+        let step = || format!("cut {number} of {cuts}: {method}, {after:?} after the first write");
+        let cut = cut(bench, method, after, Drive::ahci).with_context(step)?;
+        resume(bench, &cut, Leaves::Noise).with_context(step)?;
+    }
+    bench.note(format!("{cuts} cuts, all resumed to a good end"));
+    Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB     CUT-1, CUT-2   AHCI, slow, every write recorded, cut
+/// second boot   stick   USB     CUT-1, CUT-2   AHCI, as drives that lost their caches
+/// ```
+fn volatile_cache(bench: &mut Bench) -> Result<()> {
+    for after in [bench.random.moment(WINDOW / 3), WINDOW * 2 / 3] {
+        let folder = bench.folder.clone();
+        let record = |disk: &Disk| folder.join(format!("{}.writes", disk.serial));
+        for serial in ["CUT-1", "CUT-2"] {
+            write_log::prepare(&folder.join(format!("{serial}.writes")))?;
+        }
+        let cut = cut(bench, "dod-5220.22-m", after, |disk| Drive::ahci(disk).write_log(record(disk)))?;
+        for disk in &cut.disks {
+            let loss = write_log::lose_cache(disk, &record(disk), &mut bench.random)?;
+            bench.note(format!("{} cut after {after:?}: {loss:?}", disk.serial));
+        }
+        resume(bench, &cut, Leaves::Noise).with_context(|| format!("cut after {after:?}"))?;
+    }
+    Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB     PATTERN   AHCI, slow, cut
+/// second boot   stick   USB     PATTERN   AHCI
+/// ```
+/// Before the cut every sector belongs to one of two passes next to each other in the list, and every three-byte pattern
+/// keeps its phase over the whole disk.
+fn gutmann(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("PATTERN", 3 * MIB + 512)?;
+    let stick = bench.stick(&Job::wipe("gutmann"))?;
+    let vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&disk).slowed(2 * MIB)))?;
+    vm.wait_writing()?;
+    // A pass takes 1.5 s; the patterns are passes 7 to 9.
+    std::thread::sleep(Duration::from_millis(9_800));
+    vm.cut()?;
+    let found: Vec<Kind> = oracle::kinds(&disk)?.into_iter().map(|(kind, _)| kind).collect();
+    bench.note(format!("on the disk at the cut: {found:02x?}"));
+    let neighbours = GUTMANN_BEGINS.windows(2).any(|pair| found.iter().all(|kind| pair.contains(kind)));
+    ensure!(neighbours, "the disk holds {found:02x?}, which are not two passes next to each other");
+    let cut = Cut { stick, disks: vec![disk] };
+    resume(bench, &cut, Leaves::Noise)
+}
+
+/// Passes 4 to 15, as an oracle sees them.
+const GUTMANN_BEGINS: &[Kind] = &[
+    Kind::Other,
+    Kind::Byte(0x55),
+    Kind::Byte(0xaa),
+    Kind::Triple([0x92, 0x49, 0x24]),
+    Kind::Triple([0x49, 0x24, 0x92]),
+    Kind::Triple([0x24, 0x92, 0x49]),
+    Kind::Byte(0x00),
+    Kind::Byte(0x11),
+    Kind::Byte(0x22),
+    Kind::Byte(0x33),
+    Kind::Byte(0x44),
+    Kind::Byte(0x55),
+];
+
+/// ```text
+/// first and second boot   stick   USB     CUT-1, CUT-2   AHCI, slow, cut
+/// third boot              stick   USB     CUT-1, CUT-2   AHCI
+/// ```
+fn twice(bench: &mut Bench) -> Result<()> {
+    let first = cut(bench, "dod-5220.22-m", WINDOW / 3, Drive::ahci)?;
+    let slow = first.disks.iter().map(|disk| Drive::ahci(disk).slowed(SPEED));
+    let vm = bench.start(&Machine::new(&first.stick).drives(slow))?;
+    vm.wait("the resumed job", crate::limits::BOOT, |event| {
+        matches!(event, crate::vm::Event::Resumed(_)).then_some(())
+    })?;
+    std::thread::sleep(bench.random.moment(WINDOW / 3));
+    vm.cut()?;
+    resume(bench, &first, Leaves::Noise)?;
+    let certificates = bench.certificates(&first.stick)?;
+    for disk in &first.disks {
+        let told = certificates.of(&disk.serial)?.items("/sanitisation/interruptions").len();
+        ensure!(told == 2, "two cuts, and the certificate of {} tells of {told}", disk.serial);
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! What may have changed between a cut and the next boot.
+
+use super::{Test, bench::Bench};
+use crate::{
+    disk::{Disk, MIB},
+    job::Job,
+    oracle::{self, Leaves},
+    stick::Stick,
+    vm::{Drive, Machine, Outcome, device_id},
+};
+use anyhow::{Result, ensure};
+use std::time::Duration;
+
+pub(super) const TESTS: &[Test] = &[
+    Test::new("resume-repeats-little", "at most 10 s of work are done again", repeats_little),
+    Test::new("resume-drive-missing", "a drive that is missing at the next boot is certified as interrupted", missing),
+    Test::new("resume-content-changed", "a drive somebody wrote to in between is wiped from the start", changed),
+    Test::new("resume-ports-swapped", "drives are known by identity: their ports may have changed", swapped),
+    Test::new("resume-new-drive", "a drive that was not in the job is not touched by the resume", new_drive),
+];
+
+const SIZE: u64 = 16 * MIB;
+const SPEED: u64 = 4 * MIB;
+
+/// A job that was cut `after` its first write, on slow AHCI disks.
+fn cut(bench: &mut Bench, job: &Job, disks: &[Disk], speed: u64, after: Duration) -> Result<Stick> {
+    let stick = bench.stick(job)?;
+    let vm = bench.start(&Machine::new(&stick).drives(disks.iter().map(|disk| Drive::ahci(disk).slowed(speed))))?;
+    vm.wait_writing()?;
+    std::thread::sleep(after);
+    ensure!(!vm.has_finished(), "the wipe was over before the cut");
+    vm.cut()?;
+    Ok(stick)
+}
+
+/// ```text
+/// first boot    stick   USB     LONG   AHCI, 1.5 MiB/s, cut after 20 s
+/// second boot   stick   USB     LONG   AHCI
+/// ```
+/// The first boot wrote about 30 of 48 MiB, of which 15 MiB in the last 10 s: the second writes no more than 33 MiB and
+/// what a checkpoint may lag behind.
+fn repeats_little(bench: &mut Bench) -> Result<()> {
+    let speed = 3 * MIB / 2;
+    let disks = [bench.disk("LONG", 48 * MIB)?];
+    let job = Job::wipe("zero").then("stay");
+    let stick = bench.stick(&job)?;
+    let mut vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&disks[0]).slowed(speed)))?;
+    vm.wait_writing()?;
+    std::thread::sleep(Duration::from_secs(20));
+    let first = vm.control()?.bytes_written(&device_id("LONG"))?;
+    vm.cut()?;
+    let mut vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&disks[0])))?;
+    let finished = vm.finish()?;
+    finished.expect_erased(1)?;
+    ensure!(finished.resumed(), "the unfinished job was not found");
+    let second = vm.control()?.bytes_written(&device_id("LONG"))?;
+    drop(vm);
+    let repeated = (first + second).saturating_sub(disks[0].bytes);
+    bench.note(format!("first boot {first} bytes, second {second}, repeated {repeated}"));
+    // Ten seconds of work, and one second for the time between the last completed write and the cut.
+    ensure!(repeated <= 11 * speed, "{repeated} bytes were written again, that is more than 10 s of work");
+    ensure!(second < disks[0].bytes, "the wipe began again");
+    oracle::wiped(&disks[0], Leaves::Byte(0))
+}
+
+/// ```text
+/// first boot    stick   USB     GONE, STAYS   AHCI, slow, cut
+/// second boot   stick   USB     STAYS         AHCI
+/// ```
+fn missing(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["GONE", "STAYS"], SIZE)?;
+    let stick = cut(bench, &Job::wipe("zero"), &disks, SPEED, Duration::from_secs(2))?;
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disks[1])))?;
+    let end = &finished.end;
+    ensure!(finished.resumed() && end.outcome == Outcome::Interrupted, "{end}");
+    ensure!(end.erased == 1 && end.interrupted == 1, "one erased, one interrupted: {end}");
+    oracle::wiped(&disks[1], Leaves::Byte(0))?;
+    let certificates = bench.certificates(&stick)?;
+    certificates.of("STAYS")?.expect_outcome("erased")?.verify()?;
+    certificates.of("GONE")?.expect_outcome("interrupted")?.verify()
+}
+
+/// ```text
+/// first boot    stick   USB     USED, LEFT   AHCI, slow, cut
+/// in between    somebody writes to the beginning of USED
+/// second boot   stick   USB     USED, LEFT   AHCI
+/// ```
+fn changed(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["USED", "LEFT"], SIZE)?;
+    let stick = cut(bench, &Job::wipe("zero"), &disks, SPEED, Duration::from_secs(2))?;
+    // A new partition table and file system start: the first MiB.
+    disks[0].stamp_range(0, MIB / 512)?;
+    let finished = bench.boot(&Machine::new(&stick).drives(disks.iter().map(Drive::ahci)))?;
+    finished.expect_erased(2)?;
+    ensure!(finished.resumed(), "the unfinished job was not found");
+    let certificates = bench.certificates(&stick)?;
+    for disk in &disks {
+        oracle::wiped(disk, Leaves::Byte(0))?;
+        let certificate = certificates.of(&disk.serial)?;
+        certificate.expect_outcome("erased")?.verify()?;
+        ensure!(!certificate.items("/sanitisation/interruptions").is_empty(), "the cut is not told");
+    }
+    let detail = |serial| -> Result<String> {
+        Ok(certificates.of(serial)?.items("/sanitisation/interruptions")[0]["detail"].to_string())
+    };
+    ensure!(detail("USED")? != detail("LEFT")?, "the certificate does not say that USED began again");
+    Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB     P1, P2, P3   AHCI ports 0, 1, 2, slow, cut
+/// second boot   stick   USB     P3, P1, P2   AHCI ports 0, 1, 2
+/// ```
+fn swapped(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["P1", "P2", "P3"], SIZE)?;
+    let stick = cut(bench, &Job::wipe("dod-5220.22-m"), &disks, SPEED, Duration::from_secs(6))?;
+    let order = [&disks[2], &disks[0], &disks[1]];
+    let finished = bench.boot(&Machine::new(&stick).drives(order.map(Drive::ahci)))?;
+    finished.expect_erased(3)?;
+    ensure!(finished.resumed(), "the unfinished job was not found");
+    let certificates = bench.certificates(&stick)?;
+    for disk in &disks {
+        oracle::wiped(disk, Leaves::Noise)?;
+        certificates.of(&disk.serial)?.expect_outcome("erased")?.verify()?;
+    }
+    Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB     OLD        AHCI, slow, cut
+/// second boot   stick   USB     NEW, OLD   AHCI
+/// ```
+/// The job says "all", but NEW was not there when it was authorised.
+fn new_drive(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["OLD", "NEW"], SIZE)?;
+    let stick = cut(bench, &Job::wipe("zero"), &disks[..1], SPEED, Duration::from_secs(2))?;
+    let finished = bench.boot(&Machine::new(&stick).drives([&disks[1], &disks[0]].map(Drive::ahci)))?;
+    ensure!(finished.resumed() && !finished.wrote_to("NEW"), "{}", finished.end);
+    oracle::wiped(&disks[0], Leaves::Byte(0))?;
+    oracle::untouched(&disks[1])?;
+    bench.certificates(&stick)?.of("OLD")?.expect_outcome("erased")?.verify()
+}

@@ -1,0 +1,176 @@
+//! Which drives a job touches, and who must agree first.
+
+use super::{
+    Test,
+    bench::{Bench, expect_words},
+};
+use crate::{
+    disk::{Disk, MIB},
+    job::Job,
+    oracle::{self, Leaves},
+    vm::{Drive, Machine, Outcome, Then, Vm},
+};
+use anyhow::{Result, ensure};
+use serde_json::json;
+use std::time::Duration;
+
+pub(super) const TESTS: &[Test] = &[
+    Test::new("listed-by-serial", "a listed drive is wiped, an unlisted one stays byte for byte", listed),
+    Test::new("unknown-serial", "a listed drive that is not there: nothing is touched", unknown_serial),
+    Test::new("no-confirm", "a wipe without the word of confirmation touches nothing", |b| confirm(b, None)),
+    Test::new("wrong-confirm", "another word of confirmation touches nothing", |b| confirm(b, Some("yes"))),
+    Test::new("no-drives", "no drives at all: a clear message, the machine stays on", no_drives),
+    Test::new(
+        "no-drives-power-off",
+        "no drives at all with `then`: the machine does as it was told",
+        no_drives_power_off,
+    ),
+    Test::new("read-only-drive", "a read-only drive is refused, the others are wiped", read_only),
+    Test::new("removable-drive-unnamed", "a removable USB drive is no target unless it is named", removable_unnamed),
+    Test::new("removable-drive-named", "a removable USB drive that is named is wiped", removable_named),
+    Test::new("key-on-serial-console", "a key on the serial console stops the countdown", key_on_serial),
+    Test::new("key-on-keyboard", "a key on the keyboard stops the countdown", key_on_keyboard),
+    Test::new("then-stay", "a good run with then = \"stay\" leaves the machine on", |b| then(b, "stay", Then::Stay)),
+    Test::new("then-reboot", "a good run with then = \"reboot\" restarts", |b| then(b, "reboot", Then::Reboot)),
+];
+
+/// ```text
+/// stick   USB     LISTED, UNLISTED   AHCI
+/// ```
+fn listed(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["UNLISTED", "LISTED", "LISTED-TOO"], 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero").drives(&["LISTED"]))?;
+    let finished = bench.boot(&Machine::new(&stick).drives(disks.iter().map(Drive::ahci)))?;
+    finished.expect_erased(1)?;
+    ensure!(finished.wrote_to("LISTED") && !finished.wrote_to("UNLISTED"));
+    oracle::untouched(&disks[0])?;
+    oracle::wiped(&disks[1], Leaves::Byte(0))?;
+    // Its serial number only begins like the listed one.
+    oracle::untouched(&disks[2])?;
+    let certificates = bench.certificates(&stick)?;
+    ensure!(certificates.list.len() == 1 && certificates.of("UNLISTED").is_err(), "a certificate too many");
+    certificates.of("LISTED")?.expect_outcome("erased")?.verify()
+}
+
+/// ```text
+/// stick   USB     PRESENT   AHCI
+/// ```
+fn unknown_serial(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("PRESENT", 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero").drives(&["PRESENT", "ABSENT"]).without_then())?;
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
+    expect_words(&finished.expect_refusal_and_stay()?, &["ABSENT"])?;
+    oracle::untouched(&disk)
+}
+
+/// ```text
+/// stick   USB     D   AHCI
+/// ```
+fn confirm(bench: &mut Bench, word: Option<&'static str>) -> Result<()> {
+    let disk = bench.disk("D", 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero").confirm(word).without_then())?;
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
+    expect_words(&finished.expect_refusal_and_stay()?, &["confirm"])?;
+    ensure!(bench.certificates(&stick)?.list.is_empty(), "a certificate for nothing");
+    oracle::untouched(&disk)
+}
+
+/// ```text
+/// stick   USB
+/// ```
+fn no_drives(bench: &mut Bench) -> Result<()> {
+    let stick = bench.stick(&Job::wipe("zero").without_then())?;
+    let finished = bench.boot(&Machine::new(&stick))?;
+    expect_words(&finished.expect_refusal_and_stay()?, &["drive"])
+}
+
+/// ```text
+/// stick   USB
+/// ```
+fn no_drives_power_off(bench: &mut Bench) -> Result<()> {
+    let stick = bench.stick(&Job::wipe("zero"))?;
+    let finished = bench.boot(&Machine::new(&stick))?;
+    ensure!(finished.end.then == Then::PowerOff, "the job says power-off: {}", finished.end);
+    expect_words(&finished.expect_refusal()?, &["drive"])
+}
+
+/// ```text
+/// stick   USB     LOCKED   SCSI, read-only     FREE   AHCI
+/// ```
+fn read_only(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["LOCKED", "FREE"], 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero"))?;
+    let locked = Drive::scsi(&disks[0], 512, 512).read_only();
+    let mut vm = bench.start(&Machine::new(&stick).drive(locked).drive(Drive::ahci(&disks[1])))?;
+    let finished = vm.finish()?;
+    ensure!(finished.end.refused == 1 && finished.end.erased == 1, "one refused, one erased: {}", finished.end);
+    ensure!(vm.said("LOCKED") && (vm.said("read-only") || vm.said("read only")), "{}", vm.console_tail());
+    oracle::untouched(&disks[0])?;
+    oracle::wiped(&disks[1], Leaves::Byte(0))?;
+    ensure!(bench.certificates(&stick)?.list.len() == 1, "a certificate for a drive that was refused");
+    Ok(())
+}
+
+/// ```text
+/// stick   USB     PLUGGED   USB, removable     FIXED   AHCI
+/// ```
+fn removable_unnamed(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["PLUGGED", "FIXED"], 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero"))?;
+    let mut vm = bench.start(&Machine::new(&stick).drive(Drive::usb(&disks[0], true)).drive(Drive::ahci(&disks[1])))?;
+    let finished = vm.finish()?;
+    ensure!(finished.end.erased == 1 && !finished.wrote_to("PLUGGED"), "only the fixed drive: {}", finished.end);
+    ensure!(vm.said("removable"), "the reason is not told; {}", vm.console_tail());
+    oracle::untouched(&disks[0])?;
+    oracle::wiped(&disks[1], Leaves::Byte(0))
+}
+
+/// ```text
+/// stick   USB     PLUGGED   USB, removable
+/// ```
+fn removable_named(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("PLUGGED", 4 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero").drives(&["PLUGGED"]))?;
+    bench.boot(&Machine::new(&stick).drive(Drive::usb(&disk, true)))?.expect_erased(1)?;
+    oracle::wiped(&disk, Leaves::Byte(0))?;
+    bench.certificates(&stick)?.of("PLUGGED")?.expect_outcome("erased")?.verify()
+}
+
+fn key_on_serial(bench: &mut Bench) -> Result<()> {
+    stopped_by(bench, |vm| vm.type_text("x"))
+}
+
+fn key_on_keyboard(bench: &mut Bench) -> Result<()> {
+    let key = json!({"keys": [{"type": "qcode", "data": "spc"}]});
+    stopped_by(bench, move |vm| vm.control()?.execute("send-key", key.clone()).map(drop))
+}
+
+/// ```text
+/// stick   USB     D   AHCI
+/// ```
+fn stopped_by(bench: &mut Bench, press: impl Fn(&mut Vm) -> Result<()>) -> Result<()> {
+    let disk = bench.disk("D", 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero").countdown(60).without_then())?;
+    let mut vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
+    vm.wait_text(&["any key", "a key"], crate::limits::BOOT)?;
+    std::thread::sleep(Duration::from_millis(500));
+    press(&mut vm)?;
+    let finished = vm.finish()?;
+    ensure!(finished.end.outcome != Outcome::Ok && finished.end.erased == 0, "a key was pressed: {}", finished.end);
+    ensure!(!finished.wrote_to("D") && finished.end.then == Then::Stay, "the run went on: {}", finished.end);
+    ensure!(bench.certificates(&stick)?.list.is_empty(), "a certificate for nothing");
+    oracle::untouched(&disk)
+}
+
+/// ```text
+/// stick   USB     D   AHCI
+/// ```
+fn then(bench: &mut Bench, word: &'static str, expected: Then) -> Result<()> {
+    let disks: [Disk; 1] = [bench.disk("D", 4 * MIB)?];
+    let stick = bench.stick(&Job::wipe("zero").then(word))?;
+    let finished = bench.boot(&Machine::new(&stick).drives(disks.iter().map(Drive::ahci)))?;
+    finished.expect_erased(1)?;
+    ensure!(finished.end.then == expected, "{}", finished.end);
+    oracle::wiped(&disks[0], Leaves::Byte(0))?;
+    bench.certificates(&stick)?.of("D")?.expect_outcome("erased")?.verify()
+}

@@ -1,0 +1,92 @@
+//! The boot stick is never a target, and no stick is ever taken for another.
+
+use super::{
+    Test,
+    bench::{Bench, STICK, expect_words},
+};
+use crate::{
+    disk::{MIB, sparse},
+    job::Job,
+    oracle::{self, Leaves},
+    vm::{Drive, Machine},
+};
+use anyhow::{Result, ensure};
+
+pub(super) const TESTS: &[Test] = &[
+    Test::new("stick-asked-for", "the stick asked for by its own serial number: nothing is touched", asked_for),
+    Test::new("two-equal-sticks", "two sticks with the same content: refused, not a byte on either changes", two_equal),
+    Test::new("duplicated-used-stick", "a dd copy of a used stick signs with a key of its own", duplicated),
+    Test::new("used-stick-again", "a second job on one stick keeps the first certificates and the key", used_again),
+];
+
+/// ```text
+/// stick   USB     D   AHCI
+/// ```
+fn asked_for(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("D", 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero").drives(&[STICK, "D"]).without_then())?;
+    let (gaps, files) = (stick.outside_partitions()?, stick.files_but_certificates()?);
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
+    expect_words(&finished.expect_refusal_and_stay()?, &[STICK])?;
+    ensure!(gaps == stick.outside_partitions()? && files == stick.files_but_certificates()?, "the stick changed");
+    ensure!(bench.certificates(&stick)?.list.is_empty(), "a certificate for nothing");
+    oracle::untouched(&disk)
+}
+
+/// ```text
+/// A   USB, the BIOS starts from it     B   USB, the same content     D   AHCI
+/// ```
+/// Which of the two was booted cannot be told from inside, so neither may be written to.
+fn two_equal(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("D", 8 * MIB)?;
+    let a = bench.stick(&Job::wipe("zero").without_then())?;
+    let b = a.duplicate("MULE-STICK-B")?;
+    let before = bench.folder.join("before.img");
+    sparse::copy(&a.path, &before)?;
+    let finished = bench.boot(&Machine::new(&a).also_stick(&b).drive(Drive::ahci(&disk)))?;
+    expect_words(&finished.expect_refusal_and_stay()?, &["stick"])?;
+    oracle::same(&before, &a.path)?;
+    oracle::same(&before, &b.path)?;
+    oracle::untouched(&disk)
+}
+
+/// ```text
+/// first boot    A   USB                     D1   AHCI
+/// second boot   B   USB, copied from A      D2   AHCI
+/// ```
+fn duplicated(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["D1", "D2"], 4 * MIB)?;
+    let a = bench.stick(&Job::wipe("zero"))?;
+    bench.boot(&Machine::new(&a).drive(Drive::ahci(&disks[0])))?.expect_erased(1)?;
+    let b = a.duplicate("MULE-STICK-B")?;
+    bench.boot(&Machine::new(&b).drive(Drive::ahci(&disks[1])))?.expect_erased(1)?;
+    let (of_a, of_b) = (bench.certificates(&a)?, bench.certificates(&b)?);
+    let (first, second) = (of_a.of("D1")?, of_b.of("D2")?);
+    first.expect_outcome("erased")?.verify()?;
+    second.expect_outcome("erased")?.verify()?;
+    ensure!(first.signer() != second.signer(), "both sticks sign as {}", first.signer());
+    disks.iter().try_for_each(|disk| oracle::wiped(disk, Leaves::Byte(0)))
+}
+
+/// ```text
+/// first boot    stick   USB     D1   AHCI
+/// second boot   stick   USB     D2   AHCI
+/// ```
+fn used_again(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["D1", "D2"], 4 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero"))?;
+    for disk in &disks {
+        let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(disk)))?;
+        finished.expect_erased(1)?;
+        ensure!(!finished.resumed(), "there was nothing to resume");
+    }
+    let certificates = bench.certificates(&stick)?;
+    let (first, second) = (certificates.of("D1")?, certificates.of("D2")?);
+    first.verify()?;
+    second.verify()?;
+    ensure!(first.signer() == second.signer(), "the stick changed its key");
+    let (earlier, later) = (first.number("/log/sequence"), second.number("/log/sequence"));
+    ensure!(earlier < later, "the log went from frame {earlier:?} to {later:?}");
+    ensure!(first.text("/log/job") != second.text("/log/job"), "two jobs with one id");
+    disks.iter().try_for_each(|disk| oracle::wiped(disk, Leaves::Byte(0)))
+}

@@ -1,0 +1,230 @@
+//! What a VM is made of, and the QEMU command line that says so.
+
+use super::drive::{Bus, Drive, Fault};
+use crate::stick::Stick;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Ports of the chip set's own AHCI controller, and of the add-in card's.
+const AHCI_PORTS: usize = 6;
+
+/// A bench PC.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    memory_mib: u32,
+    cpus: u32,
+    sticks: Vec<Stick>,
+    drives: Vec<Drive>,
+}
+
+impl Machine {
+    /// The reference machine: two Core 2 cores, 256 MiB, started from this stick by the BIOS.
+    pub(crate) fn new(stick: &Stick) -> Self {
+        Self { memory_mib: 256, cpus: 2, sticks: vec![stick.clone()], drives: Vec::new() }
+    }
+
+    pub(crate) fn memory(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// One more stick, which the BIOS does not start from.
+    pub(crate) fn also_stick(mut self, stick: &Stick) -> Self {
+        self.sticks.push(stick.clone());
+        self
+    }
+
+    pub(crate) fn drive(mut self, drive: Drive) -> Self {
+        self.drives.push(drive);
+        self
+    }
+
+    pub(crate) fn drives(mut self, drives: impl IntoIterator<Item = Drive>) -> Self {
+        self.drives.extend(drives);
+        self
+    }
+
+    /// Everything after the name of the program. The console is on the standard streams, control on a socket.
+    pub(crate) fn arguments(&self, accelerator: &str, control: &Path) -> Vec<String> {
+        let mut args: Vec<String> = [
+            "-nodefaults",
+            "-no-user-config",
+            "-no-reboot",
+            "-machine",
+            &format!("q35,accel={accelerator}"),
+            "-cpu",
+            "core2duo",
+            "-smp",
+            &self.cpus.to_string(),
+            "-m",
+            &self.memory_mib.to_string(),
+            "-rtc",
+            "base=utc",
+            "-display",
+            "none",
+            "-vga",
+            "std",
+            "-chardev",
+            "stdio,id=console,signal=off",
+            "-serial",
+            "chardev:console",
+            "-qmp",
+            &format!("unix:{},server=on,wait=off", control.display()),
+            "-device",
+            "ich9-usb-ehci1,id=usb",
+        ]
+        .map(str::to_owned)
+        .into();
+        args.extend(self.controllers());
+        for (number, stick) in self.sticks.iter().enumerate() {
+            args.extend(stick_arguments(stick, number));
+        }
+        let mut port = 0;
+        for (number, drive) in self.drives.iter().enumerate() {
+            args.extend(chain(drive, number));
+            args.extend(["-device".to_owned(), device(drive, number, &mut port)]);
+        }
+        args
+    }
+
+    /// Add-in controllers, only where a drive needs one.
+    fn controllers(&self) -> Vec<String> {
+        let count = |wanted: fn(&Bus) -> bool| self.drives.iter().filter(|drive| wanted(&drive.bus)).count();
+        let mut devices = Vec::new();
+        if count(|bus| *bus == Bus::Ahci) > AHCI_PORTS {
+            devices.push("ich9-ahci,id=ahci1");
+        }
+        if count(|bus| matches!(bus, Bus::Scsi { .. })) > 0 {
+            devices.push("virtio-scsi-pci,id=scsi");
+        }
+        devices.into_iter().flat_map(|device| ["-device".to_owned(), device.to_owned()]).collect()
+    }
+}
+
+fn stick_arguments(stick: &Stick, number: usize) -> Vec<String> {
+    let boot = if number == 0 { ",bootindex=1" } else { "" };
+    let node = format!("stick{number}");
+    let file = json!({"driver": "raw", "node-name": node, "file": {"driver": "file", "filename": stick.path}});
+    let device = format!("usb-storage,bus=usb.0,id=dev-{node},drive={node},serial={},removable=on{boot}", stick.serial);
+    vec!["-blockdev".into(), file.to_string(), "-device".into(), device]
+}
+
+/// The block nodes of a drive, from the file upwards: faults, then the record of writes, then the brake.
+fn chain(drive: &Drive, number: usize) -> Vec<String> {
+    let top = format!("drive{number}");
+    let mut node = json!({
+        "driver": "raw", "read-only": drive.read_only,
+        "file": {"driver": "file", "filename": drive.path, "read-only": drive.read_only},
+    });
+    let mut args = Vec::new();
+    if !drive.faults.is_empty() {
+        let rules: Vec<Value> = drive.faults.iter().map(fault_rule).collect();
+        node = json!({"driver": "blkdebug", "image": node, "inject-error": rules});
+    }
+    if let Some(log) = &drive.write_log {
+        // The superblock follows every entry: a QEMU that is killed must not leave entries nobody counts.
+        node = json!({
+            "driver": "blklogwrites", "file": node, "log": {"driver": "file", "filename": log},
+            "log-sector-size": 512, "log-super-update-interval": 1,
+        });
+    }
+    if let Some(limit) = drive.bytes_per_second {
+        args.extend(["-object".into(), format!("throttle-group,id=brake{number},x-bps-total={limit}")]);
+        node = json!({"driver": "throttle", "throttle-group": format!("brake{number}"), "file": node});
+    }
+    node["node-name"] = Value::from(top);
+    args.extend(["-blockdev".into(), node.to_string()]);
+    args
+}
+
+/// `none` is the event of every request, whichever way it came; 5 is EIO.
+fn fault_rule(fault: &Fault) -> Value {
+    let (direction, sector) = match fault {
+        Fault::Write(sector) => ("write", sector),
+        Fault::Read(sector) => ("read", sector),
+    };
+    json!({"event": "none", "iotype": direction, "sector": sector, "errno": 5, "once": false})
+}
+
+fn device(drive: &Drive, number: usize, port: &mut usize) -> String {
+    let common = format!("id={},drive=drive{number},serial={}", device_id(&drive.serial), drive.serial);
+    match drive.bus {
+        Bus::Ahci => {
+            let bus = if *port < AHCI_PORTS { format!("ide.{port}") } else { format!("ahci1.{}", *port - AHCI_PORTS) };
+            *port += 1;
+            format!("ide-hd,bus={bus},{common}")
+        }
+        Bus::Scsi { logical, physical } => {
+            let sizes = format!("logical_block_size={logical},physical_block_size={physical}");
+            format!("scsi-hd,bus=scsi.0,scsi-id={number},{common},{sizes}")
+        }
+        Bus::Usb { removable } => {
+            format!("usb-storage,bus=usb.0,{common},removable={}", if removable { "on" } else { "off" })
+        }
+        Bus::Nvme => format!("nvme,{common}"),
+    }
+}
+
+/// What QEMU calls the device of the drive with this serial number.
+pub(crate) fn device_id(serial: &str) -> String {
+    format!("dev-{serial}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn stick(serial: &str) -> Stick {
+        Stick { path: PathBuf::from(format!("/x/{serial}.img")), serial: serial.into() }
+    }
+
+    fn line(machine: &Machine) -> String {
+        machine.arguments("tcg", Path::new("/x/qmp")).join(" ")
+    }
+
+    fn drive(serial: &str, bus: Bus) -> Drive {
+        Drive::new(Path::new("/x/d.img"), serial, bus)
+    }
+
+    #[test]
+    fn the_bios_starts_from_the_first_stick_only() {
+        let line = line(&Machine::new(&stick("A")).also_stick(&stick("B")));
+        assert!(line.contains("q35,accel=tcg -cpu core2duo") && line.contains("-m 256"), "{line}");
+        assert!(line.contains("serial=A,removable=on,bootindex=1") && line.contains("serial=B,removable=on"));
+        assert_eq!(line.matches("bootindex").count(), 1);
+    }
+
+    #[test]
+    fn the_seventh_ahci_disk_goes_to_the_second_controller() {
+        let machine = Machine::new(&stick("A"));
+        let six = machine.clone().drives((0..6).map(|n| drive(&format!("D{n}"), Bus::Ahci)));
+        assert!(!line(&six).contains("ahci1") && line(&six).contains("bus=ide.5,id=dev-D5"));
+        let eleven = line(&machine.drives((0..11).map(|n| drive(&format!("D{n}"), Bus::Ahci))));
+        assert!(eleven.contains("ich9-ahci,id=ahci1") && eleven.contains("bus=ahci1.4,id=dev-D10"), "{eleven}");
+    }
+
+    #[test]
+    fn faults_record_and_brake_lie_between_file_and_device() {
+        let slow = drive("D", Bus::Ahci).slowed(5).fault(Fault::Write(9)).write_log("/x/log".into());
+        let args = chain(&slow, 3);
+        assert_eq!(args[1], "throttle-group,id=brake3,x-bps-total=5");
+        let node: Value = serde_json::from_str(&args[3]).unwrap();
+        assert_eq!(node["node-name"], "drive3");
+        let order: Vec<_> = [&node, &node["file"], &node["file"]["file"], &node["file"]["file"]["image"]]
+            .map(|node| node["driver"].as_str().unwrap().to_owned())
+            .into();
+        assert_eq!(order, ["throttle", "blklogwrites", "blkdebug", "raw"]);
+        assert_eq!(node["file"]["file"]["inject-error"][0]["sector"], 9);
+    }
+
+    #[test]
+    fn block_sizes_and_removability_reach_the_device() {
+        let scsi = drive("S", Bus::Scsi { logical: 4096, physical: 4096 });
+        let usb = drive("U", Bus::Usb { removable: false });
+        let line = line(&Machine::new(&stick("A")).drive(scsi.read_only()).drive(usb).drive(drive("N", Bus::Nvme)));
+        assert!(line.contains("virtio-scsi-pci,id=scsi") && line.contains("logical_block_size=4096"), "{line}");
+        assert!(line.contains("\"read-only\":true") && line.contains("serial=U,removable=off"));
+        assert!(line.contains("nvme,id=dev-N,drive=drive2,serial=N"));
+    }
+}
