@@ -170,8 +170,10 @@ fn run_drives(
     let (sender, receiver) = channel();
     context.log.listen(Some(sender));
     let settled = std::thread::scope(|scope| {
-        let spawn = |(target, (_, _, status))| scope.spawn(move || process(target, context, opener, issuer, status));
-        let threads: Vec<_> = targets.into_iter().zip(&lines).map(spawn).collect();
+        let mut threads = Vec::new();
+        for (target, (_, _, status)) in targets.into_iter().zip(&lines) {
+            threads.push(scope.spawn(move || process(target, context, opener, issuer, status)));
+        }
         watch(&lines, context, show, &receiver, || threads.iter().all(|thread| thread.is_finished()));
         let ends = threads.into_iter().zip(&lines);
         ends.map(|(thread, (drive, ..))| thread.join().unwrap_or_else(|_| broken(drive))).collect()

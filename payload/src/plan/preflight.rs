@@ -1,7 +1,7 @@
 //! Which drives may be touched. Every rule that says no has its own reason; whatever is in doubt is refused.
 
 use crate::{
-    discover::{Bus, Drive, Usage},
+    discover::{Bus, Drive},
     drive::GeometryError,
     jobfile::Selection,
 };
@@ -24,12 +24,8 @@ pub enum Reason {
     ReadOnly,
     #[error("{0}")]
     Geometry(#[from] GeometryError),
-    #[error("it is mounted at {0}; unmount it first")]
-    Mounted(String),
-    #[error("it is used as swap space")]
-    Swap,
-    #[error("{0} is built on it (RAID, LVM or encryption); take that apart first")]
-    Held(String),
+    #[error("it is in use: {0}")]
+    InUse(String),
     #[error("it reports neither a serial number nor a WWN, so no certificate could name it")]
     Nameless,
     #[error("another drive reports the same model, serial number and WWN ({0}); they cannot be told apart")]
@@ -74,16 +70,12 @@ pub fn check(drive: &Drive, others: &[Drive], sticks: &Sticks, selection: &Selec
             return Err(Reason::Usb);
         }
     }
-    drive.geometry.clone()?;
+    drive.geometry?;
     if drive.read_only {
         return Err(Reason::ReadOnly);
     }
     if let Some(usage) = drive.usage.first() {
-        return Err(match usage {
-            Usage::Mounted { at, .. } => Reason::Mounted(at.clone()),
-            Usage::Swap { .. } => Reason::Swap,
-            Usage::Holder { name } => Reason::Held(name.clone()),
-        });
+        return Err(Reason::InUse(usage.to_string()));
     }
     if !drive.identity.is_unique() {
         return Err(Reason::Nameless);

@@ -92,8 +92,8 @@ impl Plan {
 /// Whether a drive found now is the one the log names: all that identifies it must agree.
 fn is_same(logged: &DriveRef, drive: &Drive) -> bool {
     let identity = &drive.identity;
-    logged.serial == identity.serial
-        && logged.model == identity.model
+    *logged.serial == *identity.serial
+        && *logged.model == *identity.model
         && logged.wwn.as_ref().map(|wwn| wwn.as_str()) == identity.wwn.as_deref()
         && logged.bytes == identity.bytes
 }

@@ -1,0 +1,202 @@
+//! The certificate as a page to read and print: everything of the record, nothing from outside, every text escaped.
+
+use super::{
+    key::NAMESPACE,
+    record::{BlockRange, Record},
+};
+use std::fmt::Write;
+
+const STYLE: &str = include_str!("certificate.css");
+
+/// A value's text, harmless in HTML; blank fields show as a line to write on.
+fn text(value: &str) -> String {
+    value.chars().fold(String::with_capacity(value.len()), |mut out, c| {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+fn value(value: &str) -> String {
+    if value.is_empty() { "<span class=\"blank\">&nbsp;</span>".into() } else { text(value) }
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn table(title: &str, rows: &[(&str, String)]) -> String {
+    let mut out = format!("<section><h2>{}</h2><table class=\"facts\">", text(title));
+    for (name, shown) in rows {
+        // Writing into a String cannot fail.
+        let _ = write!(out, "<tr><th>{}</th><td>{shown}</td></tr>", text(name));
+    }
+    out.push_str("</table></section>");
+    out
+}
+
+fn ranges(list: &[BlockRange]) -> String {
+    if list.is_empty() {
+        return "none".into();
+    }
+    let one = |r: &BlockRange| format!("{}\u{2013}{}", grouped(r.first_lba), grouped(r.first_lba + r.blocks.max(1) - 1));
+    let shown: Vec<_> = list.iter().take(24).map(one).collect();
+    let more = if list.len() > 24 { format!(", and {} more ranges in the JSON", list.len() - 24) } else { String::new() };
+    format!("LBA {}{more}", shown.join(", "))
+}
+
+fn banner(record: &Record) -> (&'static str, &'static str) {
+    match record.outcome.as_str() {
+        "erased" => ("good", "ERASED"),
+        "erased-with-exceptions" => ("fair", "ERASED WITH EXCEPTIONS"),
+        "interrupted" => ("bad", "INTERRUPTED \u{2014} NOT ERASED"),
+        _ => ("bad", "FAILED \u{2014} NOT ERASED"),
+    }
+}
+
+fn media(record: &Record) -> String {
+    let m = &record.media;
+    let size = format!("{} bytes, blocks of {} / {}", grouped(m.bytes), m.logical_block, m.physical_block);
+    table("Medium", &[
+        ("Manufacturer", value(&m.manufacturer)),
+        ("Model", value(&m.model)),
+        ("Serial number", format!("<b>{}</b>", value(&m.serial))),
+        ("WWN", value(&m.wwn)),
+        ("Firmware", value(&m.firmware)),
+        ("Type, interface", format!("{}, {}", value(&m.media_type), value(&m.interface))),
+        ("Capacity", size),
+        ("Property number", value(&m.property_number)),
+        ("Source", value(&m.source)),
+        ("Classification", value(&m.classification)),
+    ])
+}
+
+fn method(record: &Record) -> String {
+    let s = &record.sanitisation;
+    let mut out = table("Method", &[
+        ("Method", format!("{} ({})", value(&s.title), value(&s.method))),
+        ("Technique, category", format!("{}, {}", value(&s.technique), value(&s.category))),
+        ("Source of the pass list", value(&s.source)),
+        ("Began, ended", format!("{} \u{2013} {}", value(&s.started), value(&s.finished))),
+    ]);
+    out.push_str("<table class=\"list\"><tr><th>Pass</th><th>Writes</th><th>Bytes written</th><th>Began</th><th>Ended</th></tr>");
+    for pass in &s.passes {
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td><code>{}</code></td><td class=\"n\">{}</td><td>{}</td><td>{}</td></tr>",
+            pass.number,
+            text(&pass.writes),
+            grouped(pass.bytes_written),
+            value(&pass.started),
+            value(&pass.finished)
+        );
+    }
+    out.push_str("</table>");
+    for i in &s.interruptions {
+        let resumed = if i.resumed.is_empty() { "did not go on".into() } else { format!("went on {}", text(&i.resumed)) };
+        let _ = write!(
+            out,
+            "<p class=\"note\">Interrupted after {}; {resumed}. {}</p>",
+            text(&i.last_seen),
+            text(&i.detail)
+        );
+    }
+    out
+}
+
+fn proof(record: &Record) -> String {
+    let (c, v) = (&record.coverage, &record.verification);
+    let covered = format!("{} of {} addressable blocks", grouped(c.blocks_overwritten), grouped(c.blocks_addressable));
+    let read = format!(
+        "{} equal, {} different, {} unreadable",
+        grouped(v.blocks_matched),
+        grouped(v.blocks_different),
+        grouped(v.blocks_unreadable)
+    );
+    table("What was reached, and what was read back", &[
+        ("Took the last pass", covered),
+        ("Could not be written", format!("{} blocks: {}", grouped(c.unwritable_blocks), ranges(&c.unwritable))),
+        ("Hidden areas", value(&c.hidden_areas)),
+        ("Verification", format!("{}: {}", value(&v.extent), value(&v.description))),
+        ("Blocks read back", read),
+        ("Different", ranges(&v.different)),
+        ("Unreadable", ranges(&v.unreadable)),
+    ])
+}
+
+fn people(record: &Record) -> String {
+    let (o, v) = (&record.operator, &record.validation);
+    let operator = table("Done by", &[
+        ("Name", value(&o.name)),
+        ("Title", value(&o.title)),
+        ("Organisation", value(&o.organisation)),
+        ("Location", value(&o.location)),
+        ("Contact", value(&o.contact)),
+    ]);
+    let validation = table("Validated by", &[
+        ("Name", value(&v.name)),
+        ("Title", value(&v.title)),
+        ("Decision, date", format!("{} {}", value(&v.decision), value(&v.date))),
+        ("Destination", value(&v.destination)),
+        ("Signature", value(&v.signature)),
+    ]);
+    format!("<div class=\"pair\">{operator}{validation}</div>")
+}
+
+fn origin(record: &Record) -> String {
+    let (t, h, l) = (&record.tool, &record.host, &record.log);
+    table("Tool, machine, log", &[
+        ("Tool", format!("{} {}, {}", value(&t.name), value(&t.version), value(&t.kernel))),
+        ("SHA-256 of the tool", format!("<code>{}</code>", value(&t.sha256))),
+        ("Machine", format!("{} {} {}, port {}", value(&h.board), text(&h.serial), text(&h.firmware), value(&h.port))),
+        ("Signed by", format!("<b>{}</b>", value(&l.stick))),
+        ("Job", format!("<code>{}</code>", value(&l.job))),
+        ("Log", format!("entry {}, <code>{}</code>", l.sequence, value(&l.head))),
+    ])
+}
+
+/// The page. `name` is the JSON's file name, `sha256` that of its bytes.
+pub fn page(record: &Record, name: &str, sha256: &[u8]) -> String {
+    let (class, words) = banner(record);
+    let limits: String = record.limits.iter().map(|limit| format!("<li>{}</li>", text(limit))).collect();
+    let hash: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let reason = match record.sanitisation.reason.as_str() {
+        "" => String::new(),
+        why => format!("<p class=\"reason\">{}</p>", text(why)),
+    };
+    let name = text(name);
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}</title><style>{STYLE}</style></head>\
+         <body><header><h1>Certificate of media sanitisation</h1><p class=\"id\">{id}</p></header>\
+         <div class=\"banner {class}\">{words}</div><p class=\"statement\">{statement}</p>{reason}\
+         {media}{method}{proof}{people}{origin}\
+         <section><h2>What this does not claim</h2><ul>{limits}</ul></section>\
+         <section class=\"check\"><h2>How to check it</h2><p>This page is a rendering. What counts is <code>{name}</code> \
+         (SHA-256 <code>{hash}</code>) with its signature:</p><pre>ssh-keygen -Y verify -f allowed_signers -I {stick} -n \
+         {NAMESPACE} -s {name}.sig &lt; {name}</pre><p>Take the line of <code>allowed_signers</code> from where your \
+         organisation keeps its keys, not from whoever handed you this page.</p></section></body></html>\n",
+        id = text(&record.id),
+        statement = text(&record.statement),
+        stick = text(&record.log.stick),
+        media = media(record),
+        method = method(record),
+        proof = proof(record),
+        people = people(record),
+        origin = origin(record),
+    )
+}
