@@ -97,6 +97,7 @@ fn every_mistake_names_its_key_and_line() {
         ("confirm = \"erase\"", "", "confirm: is missing: action = \"wipe\" destroys data"),
         ("\"erase\"", "\"Erase\"", "line 7, column 11: confirm: \"Erase\" is the wrong word. Allowed: \"erase\""),
         ("\"erase\"", "true", "line 7, column 11: confirm: must be a text"),
+        ("= 5", "= 5\nhash = \"sha512\"", "line 9, column 1: hash: belongs to images, which are not built yet"),
         ("= 5", "= 3601", "line 8, column 13: countdown: \"3601\" is out of range. Allowed: 0 to 3600 seconds"),
         ("= 5", "= -1", "countdown: \"-1\" is out of range"),
         ("= 5", "= 99999999999999999999999", "countdown:"),
