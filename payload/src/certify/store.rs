@@ -26,8 +26,8 @@ pub enum StoreError {
     Sign(#[from] SignError),
     #[error("{path}: {source}", path = path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("{0}: what was read back is not what was written; the stick may be worn out", .0.display())]
-    ReadBack(PathBuf),
+    #[error("{path}: what was read back is not what was written; the stick may be worn out", path = path.display())]
+    ReadBack { path: PathBuf },
 }
 
 /// A certificate that is on the medium.
@@ -113,5 +113,5 @@ fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         fs::File::open(dir)?.sync_all()
     };
     write().map_err(failed)?;
-    if fs::read(&path).map_err(failed)? == bytes { Ok(()) } else { Err(StoreError::ReadBack(path)) }
+    if fs::read(&path).map_err(failed)? == bytes { Ok(()) } else { Err(StoreError::ReadBack { path }) }
 }

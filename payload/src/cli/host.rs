@@ -1,0 +1,101 @@
+//! What the sub-commands share: where this host keeps its log and certificates, and how drives are opened.
+
+use crate::{
+    boot::medium,
+    certify::{key::StickKey, record::Record, store},
+    discover::{self, Drive, Roots},
+    drive::{Access, DataPlane, Identity, LinuxDrive},
+    job::{
+        claim::Opener,
+        issue::{Kept, Shelf},
+    },
+    journal::{FileMedium, Journal, JournalError, Owner, replay::Replay},
+    plan::Sticks,
+    stick::{IdSector, ImageId},
+};
+use std::{
+    fs, io,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Size of a new host log in bytes.
+pub const LOG_BYTES: u64 = 16 << 20;
+/// The image a host log belongs to: none.
+pub const HOST_IMAGE: ImageId = ImageId([0; 16]);
+
+/// Whether a person watches.
+pub fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Milliseconds since 1970 by the machine's clock.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Where this user's log is kept unless the command line says otherwise (XDG Base Directory Specification).
+pub fn default_state() -> PathBuf {
+    let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    state.unwrap_or_else(|| home().join(".local/state")).join("mule")
+}
+
+/// The log file in a state folder.
+pub fn log_file(state: &Path) -> PathBuf {
+    state.join("log")
+}
+
+/// Opens the host's log, making it (with a new key) where there is none.
+pub fn open_log(path: &Path) -> Result<(Journal, Replay), String> {
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    if !path.exists() {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(failed)?;
+        create_private(path).and_then(|file| file.set_len(LOG_BYTES)).map_err(failed)?;
+    }
+    let len = fs::metadata(path).map_err(failed)?.len();
+    let medium = FileMedium::open(path, 0, len).map_err(failed)?;
+    let owner = Owner { image: HOST_IMAGE, binding: [0; 32] };
+    Journal::open(Box::new(medium), owner, now()).map_err(|error: JournalError| format!("{}: {error}", path.display()))
+}
+
+/// The file holds a secret key: nobody else may read it.
+fn create_private(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// The media among `drives` that carry a Mule stick. One that cannot be read is no target of ours either way: opening it
+/// for a wipe would fail as well.
+pub fn sticks_among(drives: &[Drive]) -> Sticks {
+    let is_stick = |drive: &&Drive| medium::read_id_sector(&drive.path).is_ok_and(|s| IdSector::decode(&s).is_some());
+    Sticks { boot: None, all: drives.iter().filter(is_stick).map(|drive| drive.path.clone()).collect() }
+}
+
+/// Certificates in a folder.
+#[derive(Debug)]
+pub struct Folder(pub PathBuf);
+
+impl Shelf for Folder {
+    fn keep(&self, record: &Record, key: &StickKey) -> Result<Kept, String> {
+        let stored = store::write(&self.0, record, key).map_err(|error| error.to_string())?;
+        Ok(Kept { name: stored.name, sha256: stored.sha256 })
+    }
+}
+
+/// Drives of this machine, through direct I/O.
+#[derive(Debug, Default)]
+pub struct Linux(pub Roots);
+
+impl Opener for Linux {
+    fn open(&self, drive: &Drive) -> Result<Box<dyn DataPlane>, String> {
+        let open = LinuxDrive::open(&drive.path, Access::ReadWrite).map_err(|error| error.to_string())?;
+        Ok(Box::new(open))
+    }
+
+    fn identity(&self, drive: &Drive) -> Result<Identity, String> {
+        discover::identity_again(&self.0, drive).map_err(|error| error.to_string())
+    }
+}
