@@ -1,6 +1,7 @@
 //! Mule: erases, images and verifies whole disks, and certifies what it proved.
 #![forbid(unsafe_code)]
 
+pub mod appliance;
 pub mod ata;
 pub mod boot;
 pub mod certify;

@@ -80,4 +80,4 @@ fn exceptions(record: &Record, expect: &mut impl FnMut(bool, &str)) {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {}

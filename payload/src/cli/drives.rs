@@ -5,7 +5,7 @@ use crate::{
     console::{self, format},
     discover::{self, Drive, Roots},
     jobfile::Selection,
-    plan::{Sticks, preflight},
+    plan::preflight,
 };
 use serde_json::json;
 

@@ -1,18 +1,23 @@
 //! What the sub-commands share: where this host keeps its log and certificates, and how drives are opened.
 
 use crate::{
-    boot::medium,
-    certify::{key::StickKey, record::Record, store},
+    boot::{machine, medium},
+    certify::{
+        key::StickKey,
+        record::{Record, Tool},
+        store,
+    },
     discover::{self, Drive, Roots},
     drive::{Access, DataPlane, Identity, LinuxDrive},
     job::{
         claim::Opener,
-        issue::{Kept, Shelf},
+        issue::{Kept, Shelf, hex},
     },
     journal::{FileMedium, Journal, JournalError, Owner, replay::Replay},
     plan::Sticks,
     stick::{IdSector, ImageId},
 };
+use sha2::{Digest, Sha256};
 use std::{
     fs, io,
     io::IsTerminal,
@@ -33,6 +38,17 @@ pub fn is_terminal() -> bool {
 /// Milliseconds since 1970 by the machine's clock.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// This program, as certificates name it: with the SHA-256 of the binary that runs.
+pub fn tool() -> Tool {
+    let hash = fs::read("/proc/self/exe").map(|bytes| hex(&Sha256::digest(bytes))).unwrap_or_default();
+    Tool {
+        name: "mule".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        sha256: hash,
+        kernel: format!("Linux {}", machine::kernel()),
+    }
 }
 
 /// Where this user's log is kept unless the command line says otherwise (XDG Base Directory Specification).

@@ -1,1 +1,244 @@
-//! later
+//! `mule wipe`: the appliance's straight line, for named drives of a host.
+
+use super::{
+    Exit,
+    host::{self, Folder, Linux},
+};
+use crate::{
+    boot::machine::Machine,
+    certify::record::Operator,
+    console::{self, format},
+    discover::{self, Drive, Roots},
+    engine::sweep::Limits,
+    job::{
+        run::{self, Surroundings, Tally},
+        show::outcome_words,
+        status::Log,
+    },
+    jobfile::Selection,
+    journal::{Verify, event::Outcome, replay::Replay},
+    plan::{
+        Authority, Plan, Request,
+        method::{self, Method},
+    },
+    random,
+};
+use serde_json::json;
+use std::{
+    io::{self, BufRead, Write},
+    path::{Path, PathBuf},
+};
+
+/// Arguments of `mule wipe`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  mule wipe /dev/sdx                                  asks for the serial number, zeros, reads everything back
+  mule wipe --method dod-5220.22-m /dev/sdx /dev/sdy  both at once
+  mule wipe --yes-erase WD-WX11A22B3333 /dev/sdx      no question; the serial number must be the drive's
+  mule wipe --yes-erase /tmp/disk.img /tmp/disk.img   a regular file, by its exact path
+
+Every drive gets a signed certificate. A run that was cut short goes on when the same command is given again.
+Exit codes: 0 every drive is erased and certified; 1 at least one is not; 2 nothing was done.")]
+pub struct Args {
+    /// Block devices (whole drives) or regular files
+    #[arg(required = true, value_name = "DEV")]
+    devices: Vec<PathBuf>,
+    /// The passes; `mule methods` lists them
+    #[arg(long, default_value = "nist-clear", value_parser = method_named)]
+    method: &'static Method,
+    /// How much is read back: full, sampled (10 %) or none
+    #[arg(long, default_value = "full", value_parser = verify_named)]
+    verify: Verify,
+    /// Erase without a question the drive with this serial number or WWN, or the regular file at this exact path
+    #[arg(long, value_name = "SERIAL")]
+    yes_erase: Vec<String>,
+    /// Folder with this host's log and key
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Where the certificates go
+    #[arg(long, value_name = "DIR", default_value = "certificates")]
+    certificates: PathBuf,
+    /// Who does this, for the certificate
+    #[arg(long, value_name = "NAME", default_value = "")]
+    operator: String,
+    /// For whom, for the certificate
+    #[arg(long, value_name = "NAME", default_value = "")]
+    organisation: String,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn method_named(name: &str) -> Result<&'static Method, String> {
+    method::find(name).ok_or_else(|| {
+        let names: Vec<_> = method::METHODS.iter().map(|method| method.name).collect();
+        format!("there is no such method; there are: {}", names.join(", "))
+    })
+}
+
+fn verify_named(word: &str) -> Result<Verify, String> {
+    match word {
+        "full" => Ok(Verify::Full),
+        "sampled" => Ok(Verify::Sampled),
+        "none" => Ok(Verify::None),
+        _ => Err("full, sampled or none".into()),
+    }
+}
+
+/// Erases the named drives.
+pub fn run(args: &Args) -> Exit {
+    match erase(args) {
+        Ok(tally) => {
+            report(&tally, args);
+            if tally.is_clean() { Exit::Good } else { Exit::Bad }
+        }
+        Err(error) => {
+            eprintln!("mule: {error}");
+            Exit::Refused
+        }
+    }
+}
+
+fn erase(args: &Args) -> Result<Tally, String> {
+    let roots = Roots::default();
+    let drives = named_drives(&roots, &args.devices)?;
+    let typed = authorise(args, &drives)?;
+    let (journal, replay) = host::open_log(&host::log_file(&args.state.clone().unwrap_or_else(host::default_state)))?;
+    let plan = plan(args, drives, typed, &replay)?;
+    journal.room_for_job(64 << 10).map_err(|error| error.to_string())?;
+    let log = Log::new(journal, host::now);
+    let machine = Machine::read(Path::new("/"));
+    let around = Surroundings {
+        opener: &Linux(roots),
+        shelf: &Folder(args.certificates.clone()),
+        tool: host::tool(),
+        host: machine.host(""),
+        limits: Limits::default(),
+        health: &|drive| {
+            let mut again = drive.clone();
+            discover::ask(&mut again);
+            serde_json::to_value(again.health?).ok()
+        },
+    };
+    let mut watcher = console::for_host(io::stderr());
+    let tally = run::execute(plan, &log, &around, &mut *watcher);
+    watcher.finish();
+    Ok(tally)
+}
+
+fn named_drives(roots: &Roots, paths: &[PathBuf]) -> Result<Vec<Drive>, String> {
+    let mut drives: Vec<Drive> = Vec::new();
+    for path in paths {
+        let mut drive = discover::identify_path(roots, path).map_err(|error| error.to_string())?;
+        if drives.iter().any(|other| other.path == drive.path) {
+            return Err(format!("{} is named twice", path.display()));
+        }
+        discover::ask(&mut drive);
+        drives.push(drive);
+    }
+    Ok(drives)
+}
+
+/// What a person calls a drive: its serial number, else its WWN.
+fn name_of(drive: &Drive) -> String {
+    let id = &drive.identity;
+    if id.serial.is_empty() { id.wwn.clone().unwrap_or_default() } else { id.serial.clone() }
+}
+
+/// The serial numbers that were typed or given, one for every drive.
+fn authorise(args: &Args, drives: &[Drive]) -> Result<Vec<String>, String> {
+    // A file's serial number may be its path cut short; its whole path counts as well.
+    let given = |drive: &Drive| {
+        args.yes_erase.iter().any(|word| {
+            drive.identity.is_called(word) || (drive.bus == discover::Bus::File && Path::new(word) == drive.path)
+        })
+    };
+    let mut typed = Vec::new();
+    for drive in drives {
+        let name = name_of(drive);
+        if !given(drive) {
+            ask_for(drive, &name)?;
+        }
+        typed.push(name);
+    }
+    Ok(typed)
+}
+
+fn ask_for(drive: &Drive, name: &str) -> Result<(), String> {
+    let what = format!("{} ({}, {})", drive.path.display(), drive.identity, format::size(drive.identity.bytes));
+    if name.is_empty() {
+        return Err(format!("{what} reports no serial number, so it cannot be authorised"));
+    }
+    if !host::is_terminal() {
+        return Err(format!("{what} would be erased: say --yes-erase {name}"));
+    }
+    eprint!("ALL DATA on {what} will be destroyed.\nType its serial number to go on: ");
+    let _ = io::stderr().flush();
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
+    if line.trim() == name { Ok(()) } else { Err(format!("that is not the serial number of {what}; nothing was erased")) }
+}
+
+fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) -> Result<Plan, String> {
+    let operator = Operator {
+        name: args.operator.clone(),
+        organisation: args.organisation.clone(),
+        ..Operator::default()
+    };
+    let mut names = typed.clone();
+    names.sort();
+    let asked = format!("{:?}", ("mule-wipe/1", args.method.name, args.verify, &names, &operator));
+    let request = Request {
+        method: args.method,
+        selection: Selection::Named(typed.clone()),
+        verify: args.verify,
+        operator,
+        job: None,
+        digest: *blake3::hash(asked.as_bytes()).as_bytes(),
+    };
+    let sticks = host::sticks_among(&drives);
+    let authority = Authority::Typed(typed);
+    let unfinished = replay.jobs.iter().rev().find(|job| job.finished_at.is_none() && job.request == request.digest);
+    if let Some(old) = unfinished {
+        eprintln!("mule: going on with the job that was interrupted");
+        return Plan::resume(old.clone(), request, &authority, drives, &sticks).map_err(|error| error.to_string());
+    }
+    let whole = drives.len();
+    let seed = random::bytes().map_err(|error| format!("no random bytes from the kernel: {error}"))?;
+    let plan = Plan::new(request, &authority, drives, &sticks, seed).map_err(|error| error.to_string())?;
+    if plan.targets().len() < whole {
+        let reasons = plan.refused().iter().map(|r| format!("{}: {}", r.drive.path.display(), r.reason));
+        return Err(format!("nothing was erased: {}", reasons.collect::<Vec<_>>().join("; ")));
+    }
+    Ok(plan)
+}
+
+fn report(tally: &Tally, args: &Args) {
+    if args.json {
+        let drive = |d: &crate::job::issue::Settled| {
+            json!({
+                "model": d.model, "serial": d.serial, "outcome": crate::job::record::word(d.outcome), "reason": d.reason,
+                "certificate": d.certificate.as_ref().ok().map(|name| args.certificates.join(name)),
+                "certificate_error": d.certificate.as_ref().err(),
+            })
+        };
+        let drives: Vec<_> = tally.settled.iter().map(drive).collect();
+        println!("{}", json!({ "good": tally.is_clean(), "stopped": tally.stopped, "drives": drives }));
+        return;
+    }
+    for drive in &tally.settled {
+        let (word, _) = outcome_words(drive.outcome);
+        println!("{} {}: {word}", drive.model, drive.serial);
+        if !drive.reason.is_empty() && drive.outcome != Outcome::Erased {
+            println!("    {}", drive.reason);
+        }
+        match &drive.certificate {
+            Ok(name) => println!("    {}", args.certificates.join(name).display()),
+            Err(error) => println!("    NO CERTIFICATE: {error}"),
+        }
+    }
+    if let Some(why) = &tally.stopped {
+        println!("The run was stopped: {why}");
+    }
+}

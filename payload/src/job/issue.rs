@@ -39,6 +39,8 @@ pub trait Shelf: Sync {
 pub struct Settled {
     pub model: String,
     pub serial: String,
+    /// Capacity.
+    pub bytes: u64,
     pub outcome: Outcome,
     pub reason: String,
     /// The certificate's file, or why there is none.
@@ -85,7 +87,7 @@ impl Issuer<'_> {
 
     fn settle(&self, slot: u8, media: Media, port: &str, facts: &Facts) -> Settled {
         let (outcome, reason) = facts.outcome();
-        let (model, serial) = (media.model.clone(), media.serial.clone());
+        let (model, serial, bytes) = (media.model.clone(), media.serial.clone(), media.bytes);
         let finished = Event::DriveFinished { job: self.job, slot, outcome, reason: Text::new(&reason) };
         // A lost log stops the run by itself; the certificate is still owed to the drive's owner.
         let logged = self.log.append(&finished);
@@ -96,7 +98,7 @@ impl Issuer<'_> {
         if let Err(error) = &certificate {
             self.log.tell(Message::Problem(format!("{model} {serial}: no certificate could be written: {error}")));
         }
-        Settled { model, serial, outcome, reason, certificate: certificate.map(|kept| kept.name) }
+        Settled { model, serial, bytes, outcome, reason, certificate: certificate.map(|kept| kept.name) }
     }
 
     fn write(&self, slot: u8, media: Media, port: &str, facts: &Facts) -> Result<Kept, String> {

@@ -189,6 +189,7 @@ fn broken(drive: &Drive) -> Settled {
     Settled {
         model: drive.identity.model.clone(),
         serial: drive.identity.serial.clone(),
+        bytes: drive.identity.bytes,
         outcome: Outcome::Failed,
         reason: reason.into(),
         certificate: Err(reason.into()),

@@ -53,7 +53,7 @@ impl<'a> Show<'a> {
 
     pub fn message(&mut self, message: &Message) {
         match message {
-            Message::Writing(serial) => self.watcher.note(&protocol::writing(serial)),
+            Message::Writing(serial) => self.watcher.machine(&protocol::writing(serial)),
             Message::Note(text) => self.watcher.note(text),
             Message::Problem(text) => self.watcher.problem(text),
         }

@@ -126,6 +126,11 @@ impl Log {
         work(&mut lock(&self.journal))
     }
 
+    /// The journal, when the run is over.
+    pub fn into_journal(self) -> Journal {
+        self.journal.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A person or the machine asks for a stop.
     pub fn ask_to_stop(&self) {
         self.asked.store(true, Ordering::Relaxed);

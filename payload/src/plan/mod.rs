@@ -15,6 +15,7 @@ pub use preflight::{Reason, Sticks};
 use crate::{
     certify::record::Operator,
     discover::Drive,
+    engine::sampling::Draws,
     jobfile::Job,
     journal::{
         Verify,
@@ -130,13 +131,13 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Checks every drive against the request. `draw` gives random bytes.
+    /// Checks every drive against the request. The job's id and its random bytes follow from `seed`.
     pub fn new(
         request: Request,
         authority: &Authority,
         drives: Vec<Drive>,
         sticks: &Sticks,
-        mut draw: impl FnMut(&mut [u8]),
+        seed: [u8; 32],
     ) -> Result<Self, PlanError> {
         if request.verify == Verify::None && request.method.requires == Requires::Verification {
             return Err(PlanError::VerificationRequired { method: request.method.name });
@@ -154,17 +155,13 @@ impl Plan {
         {
             return Err(PlanError::NotAuthorised(drive.identity.to_string()));
         }
-        let mut job = [0; 16];
-        draw(&mut job);
+        let mut draws = Draws::new(seed);
+        let mut byte = || u8::try_from(draws.below(256)).unwrap_or_default();
+        let job = std::array::from_fn(|_| byte());
         let targets = (0..)
             .zip(accepted)
             .map(|(slot, drive)| Target { slot, labels: request.media_fields(&drive), drive, history: None })
             .collect();
-        let mut byte = || {
-            let mut byte = [0];
-            draw(&mut byte);
-            byte[0]
-        };
         Ok(Self {
             job,
             resumed: false,

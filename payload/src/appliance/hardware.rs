@@ -1,0 +1,147 @@
+//! What is plugged in: the drives, and which of them is the stick.
+
+use super::Stopped;
+use crate::{
+    boot::medium::{self, BootMedium, Search},
+    console::{Watcher, pages::Found},
+    discover::{self, Drive, Roots},
+    jobfile::Selection,
+    plan::{Sticks, preflight},
+    stick::{INITRAMFS_ID_PATH, IdSector, ImageId},
+};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+/// How long slow drives and sticks are waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one drive may take to give one sector: a dying drive must not keep the others waiting.
+const ONE_SECTOR: Duration = Duration::from_secs(20);
+
+/// Everything that was found.
+pub(super) struct Hardware {
+    pub(super) image: ImageId,
+    pub(super) drives: Vec<Drive>,
+    pub(super) sticks: Sticks,
+    pub(super) boot: Drive,
+    pub(super) id: IdSector,
+}
+
+impl Hardware {
+    /// Waits until the stick and the drives are there; asks every drive who it is.
+    pub(super) fn find(watcher: &mut dyn Watcher) -> Result<Self, Stopped> {
+        let image = medium::image_id(Path::new(INITRAMFS_ID_PATH))
+            .map_err(|error| Stopped::new(error, "Write the stick anew from mule.img. No disk was touched."))?;
+        let mut cache = HashMap::new();
+        let mut has_stick = |drives: &[Drive]| {
+            let search = search(image, drives, &mut cache);
+            search.medium != BootMedium::None
+        };
+        let settled = discover::wait_for(&Roots::default(), &mut has_stick, PATIENCE, &mut |text| watcher.note(text));
+        let search = search(image, &settled.drives, &mut HashMap::new());
+        for (path, error) in &search.unreadable {
+            watcher.problem(&format!("{}: its second sector cannot be read: {error}", path.display()));
+        }
+        if !settled.complete {
+            watcher.problem("Some devices are still not ready; going on without them.");
+        }
+        let (path, id) = boot_medium(&search)?;
+        let drives = asked(settled.drives);
+        let boot = drives.iter().find(|drive| drive.path == path).cloned().ok_or_else(|| {
+            Stopped::new("the stick disappeared while the drives were looked at", "Plug it in firmly and restart.")
+        })?;
+        let sticks = Sticks { boot: Some(path), all: search.sticks };
+        Ok(Self { image, drives, sticks, boot, id })
+    }
+
+    /// The drives for a page, with why an unattended job would leave them alone.
+    pub(super) fn found(&self) -> Vec<Found> {
+        found(&self.drives, &self.sticks)
+    }
+}
+
+fn boot_medium(search: &Search) -> Result<(PathBuf, IdSector), Stopped> {
+    match &search.medium {
+        BootMedium::One(path, id) => Ok((path.clone(), *id)),
+        BootMedium::None => Err(Stopped::new(
+            "the stick this machine was started from cannot be found, so it cannot be told apart from the drives",
+            "Plug it in firmly, into another port if need be, and restart. No disk was touched.",
+        )),
+        BootMedium::Several(paths) => {
+            let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            Err(Stopped::new(
+                format!("two or more Mule sticks from the same image are plugged in: {}", names.join(", ")),
+                "Leave in only the one to start from and restart. No disk was touched.",
+            ))
+        }
+    }
+}
+
+/// Looks at the drives again, for a person at the prompt.
+pub(super) fn look() -> Vec<Found> {
+    let drives = discover::scan(&Roots::default());
+    let sticks = crate::cli::host::sticks_among(&drives);
+    found(&drives, &sticks)
+}
+
+fn found(drives: &[Drive], sticks: &Sticks) -> Vec<Found> {
+    let one = |drive: &Drive| {
+        let refusal = preflight::check(drive, drives, sticks, &Selection::All).err();
+        page_row(drive, refusal.map(|reason| reason.to_string()))
+    };
+    drives.iter().map(one).collect()
+}
+
+/// A drive's row on a page.
+pub(super) fn page_row(drive: &Drive, refusal: Option<String>) -> Found {
+    let hidden = drive.hidden_bytes().filter(|bytes| *bytes > 0);
+    let remark = hidden.map(|bytes| format!("a Host Protected Area hides {bytes} bytes; an overwrite does not reach it"));
+    let sick = drive.health.as_ref().and_then(|health| health.passed).filter(|passed| !passed);
+    let sick = sick.map(|_| "SMART says that this drive is failing".to_owned());
+    Found {
+        name: drive.name.clone(),
+        model: drive.identity.model.clone(),
+        serial: drive.identity.serial.clone(),
+        bytes: drive.identity.bytes,
+        logical: drive.geometry.map_or(0, |geometry| geometry.logical()),
+        bus: drive.bus.to_string(),
+        port: drive.port.clone(),
+        refusal,
+        remark: [remark, sick].into_iter().flatten().collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// Every drive with what only it knows; they are asked at the same time, since a sleeping one takes its time.
+fn asked(drives: Vec<Drive>) -> Vec<Drive> {
+    let ask = |mut drive: Drive| {
+        discover::ask(&mut drive);
+        drive
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = drives.iter().cloned().map(|drive| scope.spawn(move || ask(drive))).collect();
+        threads.into_iter().zip(&drives).map(|(thread, drive)| thread.join().unwrap_or_else(|_| drive.clone())).collect()
+    })
+}
+
+type Seen = HashMap<PathBuf, Option<[u8; 512]>>;
+
+/// Reads each drive's id sector once.
+fn search(image: ImageId, drives: &[Drive], seen: &mut Seen) -> Search {
+    let paths: Vec<_> = drives.iter().map(|drive| drive.path.clone()).collect();
+    medium::find(image, &paths, &mut |path| {
+        let known = seen.entry(path.to_owned()).or_insert_with(|| read_in_time(path).ok());
+        known.ok_or_else(|| io::Error::other("no answer, or an error"))
+    })
+}
+
+fn read_in_time(path: &Path) -> io::Result<[u8; 512]> {
+    let (sender, receiver) = mpsc::channel();
+    let own = path.to_owned();
+    thread::spawn(move || sender.send(medium::read_id_sector(&own)));
+    receiver.recv_timeout(ONE_SECTOR).unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
+}

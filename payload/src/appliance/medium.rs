@@ -1,0 +1,120 @@
+//! The stick as the appliance uses it: the log to write, the FAT partition to read the job from and put certificates on.
+
+use super::{Stopped, hardware::Hardware};
+use crate::{
+    boot::{
+        machine::{Machine, kernel},
+        stick_fs::{MOUNT_POINT, StickFs, Vfat, partition_node},
+    },
+    certify::{key::StickKey, record::Record, store},
+    job::issue::{Kept, Shelf},
+    journal::{FileMedium, Journal, Owner, bounded::Text, event::Event, replay::Replay},
+    stick::{CERTIFICATES_DIR, IdSector, SECTOR},
+};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+/// The stick, opened.
+pub(super) struct Stick {
+    journal: Option<Journal>,
+    id: String,
+    pub(super) shelf: StickShelf,
+}
+
+impl Stick {
+    /// Opens the log and mounts the FAT partition read-only.
+    pub(super) fn open(hardware: &Hardware, now: u64, machine: &Machine) -> Result<(Self, Replay), Stopped> {
+        const REMEDY: &str = "Nothing is written without a log. No disk was touched.";
+        let log = log_partition(&hardware.boot.path, &hardware.id).map_err(|what| Stopped::new(what, REMEDY))?;
+        let medium = FileMedium::open(&log, 0, hardware.id.log_len)
+            .map_err(|error| Stopped::new(format!("the log partition {} cannot be opened: {error}", log.display()), REMEDY))?;
+        let owner = Owner::of(hardware.image, &hardware.boot.identity);
+        let (mut journal, replay) =
+            Journal::open(Box::new(medium), owner, now).map_err(|error| Stopped::new(error, REMEDY))?;
+        let boot = Event::Boot {
+            version: Text::new(env!("CARGO_PKG_VERSION")),
+            kernel: Text::new(&kernel()),
+            board: Text::new(&machine.board),
+        };
+        journal.append(now, &boot).map_err(|error| Stopped::new(error, REMEDY))?;
+        let node = partition_node(Path::new("/sys/block"), &hardware.boot.path)
+            .map_err(|error| Stopped::new(error, "Write the stick anew from mule.img. No disk was touched."))?;
+        let fs = StickFs::mount(Vfat, &node, Path::new(MOUNT_POINT))
+            .map_err(|error| Stopped::new(error, "Check the stick on a PC. No disk was touched."))?;
+        let shelf = StickShelf { dir: fs.dir().to_owned(), fs: Mutex::new(Some(fs)) };
+        Ok((Self { id: journal.key().stick_id(), journal: Some(journal), shelf }, replay))
+    }
+
+    /// The principal of its certificates.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The root of the FAT partition.
+    pub(super) fn dir(&self) -> &Path {
+        &self.shelf.dir
+    }
+
+    /// The log, for a run to write to; a run gives it back.
+    pub(super) fn take_journal(&mut self) -> Option<Journal> {
+        self.journal.take()
+    }
+
+    pub(super) fn give_back(&mut self, journal: Journal) {
+        self.journal = Some(journal);
+    }
+
+    /// An entry that is worth having but stops nothing where it cannot be written.
+    pub(super) fn note(&mut self, now: u64, event: &Event) {
+        if let Some(journal) = &mut self.journal {
+            let _ = journal.append(now, event);
+        }
+    }
+
+    /// The end in good order.
+    pub(super) fn close(mut self, now: u64) {
+        self.note(now, &Event::Shutdown);
+        let fs = self.shelf.fs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fs) = fs {
+            fs.close();
+        }
+    }
+}
+
+/// The certificates folder on the FAT partition, writable only while one is written.
+pub(super) struct StickShelf {
+    dir: PathBuf,
+    fs: Mutex<Option<StickFs>>,
+}
+
+impl Shelf for StickShelf {
+    fn keep(&self, record: &Record, key: &StickKey) -> Result<Kept, String> {
+        let mut fs = self.fs.lock().unwrap_or_else(PoisonError::into_inner);
+        let fs = fs.as_mut().ok_or("the stick's FAT partition is not mounted")?;
+        let stored = fs
+            .with_writable(|dir| store::write(&dir.join(CERTIFICATES_DIR), record, key).map_err(io::Error::other))
+            .map_err(|error| error.to_string())?;
+        Ok(Kept { name: stored.name, sha256: stored.sha256 })
+    }
+}
+
+/// The node of the log partition, where the partition table agrees with the id sector about it.
+fn log_partition(device: &Path, id: &IdSector) -> Result<PathBuf, String> {
+    let missing = || {
+        format!(
+            "the log partition of {} is missing from its partition table; write the stick anew from mule.img",
+            device.display()
+        )
+    };
+    let disk = device.file_name().ok_or_else(missing)?;
+    let number = |dir: &Path, file: &str| fs::read_to_string(dir.join(file)).ok()?.trim().parse::<u64>().ok();
+    let entries = fs::read_dir(Path::new("/sys/block").join(disk)).map_err(|_| missing())?;
+    let node = entries.flatten().find(|entry| {
+        let dir = entry.path();
+        number(&dir, "start") == Some(id.log_start / SECTOR) && number(&dir, "size") == Some(id.log_len / SECTOR)
+    });
+    node.map(|entry| device.with_file_name(entry.file_name())).ok_or_else(missing)
+}

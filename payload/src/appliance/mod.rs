@@ -1,0 +1,188 @@
+//! The stick at work: boot → discover → plan → execute → verify → certify → power off.
+
+mod hardware;
+mod medium;
+mod wipe;
+
+use crate::{
+    boot::{
+        cmdline::Cmdline,
+        consoles::Consoles,
+        machine::{self, Machine, clock_warning, controller_hints, utc},
+        mounts::{MOUNTS, mount_all},
+        panic,
+        watchdog::Watchdog,
+    },
+    cli::host::now,
+    console::{Counts, Finished, Key, Page, RunOutcome, Watcher, pages, protocol},
+    journal::{bounded::Text, event::Event},
+    jobfile::{self, Action, Overrides, Then},
+    power,
+};
+use hardware::Hardware;
+use medium::Stick;
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// How a run ended, before the machine does what is to be done then.
+pub(crate) struct Ending {
+    pub(crate) outcome: RunOutcome,
+    pub(crate) counts: Counts,
+    pub(crate) then: Then,
+}
+
+/// A run that could not begin or go on: what happened, and what to do about it.
+pub(crate) struct Stopped {
+    pub(crate) what: Vec<String>,
+    pub(crate) remedy: &'static str,
+    pub(crate) then: Option<Then>,
+}
+
+impl Stopped {
+    fn new(what: impl ToString, remedy: &'static str) -> Self {
+        Self { what: vec![what.to_string()], remedy, then: None }
+    }
+}
+
+/// PID 1. Never returns.
+pub fn main() -> ! {
+    let failed_mounts = mount_all(MOUNTS);
+    let line = Cmdline::of_this_kernel().unwrap_or_else(|_| Cmdline::parse(""));
+    let consoles = Consoles::open(&line);
+    panic::install(consoles.names());
+    let _ = power::ignore_ctrl_alt_del();
+    let mut watcher = consoles.into_watcher();
+    let watchdog = Watchdog::start(Path::new("/"));
+    failed_mounts.iter().for_each(|failed| watcher.problem(&failed.to_string()));
+    let (ending, stick) = run(&Overrides::from_cmdline(&line), &mut watcher);
+    let finished = Finished { outcome: ending.outcome, counts: ending.counts, then: ending.then };
+    watcher.machine(&finished.to_string());
+    let choice = match ending.then {
+        Then::PowerOff => pages::Choice::PowerOff,
+        Then::Reboot => pages::Choice::Restart,
+        Then::Stay => stay(&mut watcher),
+    };
+    drop(watchdog);
+    if let Some(stick) = stick {
+        stick.close(now());
+    }
+    let end = if choice == pages::Choice::Restart { power::End::Restart } else { power::End::PowerOff };
+    let _ = power::end(end, &mut watcher);
+    // Only a process that is not PID 1 comes here.
+    std::process::abort()
+}
+
+/// Everything between the boot and the end; every way out has shown itself to the person.
+fn run(overrides: &Overrides, watcher: &mut dyn Watcher) -> (Ending, Option<Stick>) {
+    let machine = Machine::read(Path::new("/"));
+    watcher.show(&start_page(&machine));
+    let mut stick = None;
+    match work(overrides, &machine, watcher, &mut stick) {
+        Ok(ending) => (ending, stick),
+        Err(stopped) => {
+            let reason = stopped.what.join("; ");
+            if let Some(stick) = &mut stick {
+                stick.note(now(), &Event::Refused { reason: Text::new(&reason) });
+            }
+            let mut page = pages::error(&stopped.what, None, stopped.remedy);
+            let then = stopped.then.unwrap_or(Then::Stay);
+            if then == Then::Stay {
+                pages::add_prompt(&mut page);
+            }
+            watcher.show(&page);
+            watcher.machine(&protocol::error(&reason));
+            (Ending { outcome: RunOutcome::Refused, counts: Counts::default(), then }, stick)
+        }
+    }
+}
+
+fn work(
+    overrides: &Overrides,
+    machine: &Machine,
+    watcher: &mut dyn Watcher,
+    slot: &mut Option<Stick>,
+) -> Result<Ending, Stopped> {
+    let hardware = Hardware::find(watcher)?;
+    let (stick, replay) = Stick::open(&hardware, now(), machine)?;
+    watcher.note(&format!("stick {}, log with {} jobs", stick.id(), replay.jobs.len()));
+    let job = jobfile::read(stick.dir(), overrides);
+    let stick = slot.insert(stick);
+    let job = job.map_err(|error| Stopped {
+        what: error.lines(),
+        remedy: "Open the stick on any PC and correct mule.toml; README.txt there explains every key. No disk was touched.",
+        then: error.then,
+    })?;
+    match job.action() {
+        Action::Report => Ok(report(&hardware, &replay, job.then(), watcher)),
+        Action::Wipe => wipe::wipe(&job, hardware, stick, replay, machine, watcher).map_err(|stopped| Stopped {
+            then: Some(job.then()).filter(|_| stopped.then.is_none()).or(stopped.then),
+            ..stopped
+        }),
+        other => Err(Stopped::new(
+            format!("action = \"{other}\" is not something this version's stick does"),
+            "Use action = \"report\" or \"wipe\". On a host, `mule verify` reads drives back.",
+        )),
+    }
+}
+
+fn report(
+    hardware: &Hardware,
+    replay: &crate::journal::replay::Replay,
+    then: Then,
+    watcher: &mut dyn Watcher,
+) -> Ending {
+    let found = hardware.found();
+    let mut page = pages::drives(&found, &controller_hints(Path::new("/")));
+    if replay.unfinished().is_some() {
+        page.text("");
+        page.text("An interrupted job waits in the log. It goes on when mule.toml is again the one it began with.");
+    }
+    page.text("");
+    page.text("Nothing is written. To erase, open this stick on any PC and edit mule.toml (README.txt explains it).");
+    if then == Then::Stay {
+        pages::add_prompt(&mut page);
+    }
+    found.iter().for_each(|drive| watcher.note(&pages::details(drive)));
+    watcher.show(&page);
+    Ending { outcome: RunOutcome::Ok, counts: Counts::default(), then }
+}
+
+fn start_page(machine: &Machine) -> Page {
+    let clock = SystemTime::now();
+    pages::start(&pages::Start {
+        version: env!("CARGO_PKG_VERSION").into(),
+        kernel: machine::kernel(),
+        stick: String::new(),
+        clock: utc(clock.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        clock_warning: clock_warning(clock),
+        board: machine.board.clone(),
+        memory: machine.memory,
+    })
+}
+
+/// Waits for a person; `l` looks at the drives anew.
+fn stay(watcher: &mut dyn Watcher) -> pages::Choice {
+    loop {
+        match next_key(watcher).and_then(pages::choice) {
+            Some(pages::Choice::List) => {
+                let mut page = pages::drives(&hardware::look(), &controller_hints(Path::new("/")));
+                pages::add_prompt(&mut page);
+                watcher.show(&page);
+            }
+            Some(choice) => return choice,
+            None => {}
+        }
+    }
+}
+
+/// A key, or nothing for a tenth of a second.
+fn next_key(watcher: &mut dyn Watcher) -> Option<Key> {
+    let key = watcher.key();
+    if key.is_none() {
+        thread::sleep(Duration::from_millis(100));
+    }
+    key
+}

@@ -1,0 +1,226 @@
+//! The unattended wipe: what was interrupted first, then the job; a countdown before anything is written.
+
+use super::{Ending, Stopped, hardware, hardware::Hardware, medium::Stick, next_key};
+use crate::{
+    boot::machine::Machine,
+    certify::record::{Host, Operator, Tool},
+    cli::host::{Linux, now, tool},
+    console::{Counts, RunOutcome, Severity, Watcher, pages, protocol},
+    discover::{self, Drive},
+    engine::sweep::Limits,
+    job::{
+        issue::{Issuer, Settled},
+        run::{self, Surroundings, Tally},
+        show::outcome_words,
+        stages::{Context, total_work},
+        status::Log,
+    },
+    jobfile::Job,
+    journal::{
+        event::Outcome,
+        replay::{JobHistory, Replay},
+    },
+    plan::{Authority, Content, Lost, Plan, PlanError, Request, method},
+};
+use std::time::{Duration, Instant};
+
+const NOTHING_TOUCHED: &str = "No disk was touched.";
+
+/// Does what the job asks for, or says why not.
+pub(super) fn wipe(
+    job: &Job,
+    hardware: Hardware,
+    stick: &mut Stick,
+    replay: Replay,
+    machine: &Machine,
+    watcher: &mut dyn Watcher,
+) -> Result<Ending, Stopped> {
+    let request = request(job)?;
+    let unfinished = replay.unfinished().cloned();
+    let goes_on = unfinished.as_ref().is_some_and(|old| old.request == request.digest);
+    let Hardware { drives, sticks, .. } = hardware;
+    let failed = |error: PlanError| Stopped::new(error, NOTHING_TOUCHED);
+    let plan = match unfinished.clone().filter(|_| goes_on) {
+        Some(old) => Plan::resume(old, request, &Authority::JobFile, drives, &sticks).map_err(failed)?,
+        None => {
+            let seed = crate::random::bytes().map_err(|e| Stopped::new(format!("no random bytes: {e}"), NOTHING_TOUCHED))?;
+            Plan::new(request, &Authority::JobFile, drives, &sticks, seed).map_err(failed)?
+        }
+    };
+    tell_about(&plan, watcher);
+    countdown(job, &plan, watcher)?;
+    let journal = stick.take_journal().ok_or_else(|| Stopped::new("the log is not open", NOTHING_TOUCHED))?;
+    if let Err(full) = journal.room_for_job(log_bytes(&plan)) {
+        stick.give_back(journal);
+        return Err(Stopped::new(full, NOTHING_TOUCHED));
+    }
+    let log = Log::new(journal, now);
+    let tool = tool();
+    let host = machine.host("");
+    if let Some(old) = unfinished.filter(|_| !goes_on) {
+        watcher.note("An earlier job was interrupted and is not the one in mule.toml: its drives are certified as interrupted.");
+        abandon(&old, &log, stick, &tool, &host, watcher);
+    }
+    if plan.is_resumed() {
+        watcher.machine(&protocol::resumed(&plan.job()));
+    }
+    let refused = plan.missing().len();
+    let around = Surroundings {
+        opener: &Linux::default(),
+        shelf: &stick.shelf,
+        tool,
+        host,
+        limits: Limits::default(),
+        health: &health,
+    };
+    let tally = run::execute(plan, &log, &around, watcher);
+    stick.give_back(log.into_journal());
+    Ok(finish(job, &tally, refused, watcher))
+}
+
+fn request(job: &Job) -> Result<Request, Stopped> {
+    let method = job.method().ok_or_else(|| Stopped::new("the job names no method", NOTHING_TOUCHED))?;
+    Ok(Request {
+        method,
+        selection: job.drives().clone(),
+        verify: job.verify().into(),
+        operator: job.operator().clone(),
+        job: Some(job.clone()),
+        digest: job.digest(),
+    })
+}
+
+/// What SMART says now, asked on a descriptor of its own.
+fn health(drive: &Drive) -> Option<serde_json::Value> {
+    drive.health.as_ref()?;
+    let mut again = drive.clone();
+    discover::ask(&mut again);
+    serde_json::to_value(again.health?).ok()
+}
+
+fn tell_about(plan: &Plan, watcher: &mut dyn Watcher) {
+    for refused in plan.refused() {
+        watcher.note(&format!("left alone: {} ({}): {}", refused.drive.name, refused.drive.identity, refused.reason));
+    }
+    for name in plan.missing() {
+        watcher.problem(&format!("{name}: the job names it, but no drive reports this serial number or WWN"));
+    }
+    for lost in plan.lost() {
+        let drive = &lost.history.drive;
+        watcher.problem(&format!("{} {}: {}", drive.model, drive.serial, lost.reason));
+    }
+}
+
+/// Any key stops the run before the first write.
+fn countdown(job: &Job, plan: &Plan, watcher: &mut dyn Watcher) -> Result<(), Stopped> {
+    let row = |target: &crate::plan::Target| hardware::page_row(target.drive(), None);
+    let targets: Vec<_> = plan.targets().iter().map(row).collect();
+    let again = if plan.is_resumed() { "Goes on with an interrupted job: " } else { "" };
+    let what = format!("{again}{}, verification: {}", plan.method().title, job.verify());
+    let end = Instant::now() + job.countdown();
+    let mut shown = None;
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        let seconds = (left + Duration::from_millis(999)).as_secs();
+        if shown != Some(seconds) {
+            shown = Some(seconds);
+            watcher.show(&pages::countdown(seconds, &what, &targets));
+        }
+        if next_key(watcher).is_some() {
+            return Err(Stopped {
+                what: vec!["stopped at the console before anything was written".into()],
+                remedy: "Restart to run the job after all.",
+                then: Some(crate::jobfile::Then::Stay),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// About how much log the job writes: a frame a sweep's begin and end, and the checkpoints of the slowest drive at 40 MB/s
+/// (an old disk's inner tracks).
+fn log_bytes(plan: &Plan) -> u64 {
+    const SLOW: u64 = 40_000_000;
+    let frame = crate::journal::SECTOR as u64;
+    let drives = plan.targets().len() as u64;
+    let sweeps = plan.passes().len() as u64 + 1;
+    let work = |t: &crate::plan::Target| t.drive().geometry.map_or(0, |g| total_work(&g, plan.passes().len(), plan.verify()));
+    let longest = plan.targets().iter().map(work).max().unwrap_or(0);
+    let checkpoints = longest / SLOW / Limits::default().checkpoint.as_secs().max(1) + sweeps;
+    let frames = drives * (2 * sweeps + 8) + checkpoints * drives.div_ceil(16);
+    frames * frame
+}
+
+/// Closes the old job: nobody asked for it again.
+fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, host: &Host, watcher: &mut dyn Watcher) {
+    let Some(method) = method::find(&old.method) else { return };
+    let operator = Operator::default();
+    let passes: Vec<Content> = old.passes.iter().copied().map(Into::into).collect();
+    let context =
+        Context { job: old.job, passes: &passes, verify: old.verify, log, limits: Limits::default(), resumed_at: None };
+    let issuer = Issuer {
+        job: old.job,
+        method,
+        operator: &operator,
+        log,
+        shelf: &stick.shelf,
+        tool,
+        host,
+        health: &|_| None,
+    };
+    let open = old.drives.iter().filter(|drive| !drive.certified).cloned();
+    let reason = "power was lost, and the job was not asked for again";
+    let lost: Vec<_> = open.map(|history| Lost { history, reason: reason.into() }).collect();
+    match run::abandon(old.job, &lost, &context, &issuer) {
+        Ok(settled) => settled.iter().for_each(|drive| watcher.note(&format!("{} {}: interrupted", drive.model, drive.serial))),
+        Err(error) => watcher.problem(&error.to_string()),
+    }
+}
+
+fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -> Ending {
+    let counts = Counts {
+        erased: tally.count(Outcome::Erased),
+        exceptions: tally.count(Outcome::ErasedWithExceptions),
+        failed: tally.count(Outcome::Failed),
+        interrupted: tally.count(Outcome::Interrupted),
+        refused,
+    };
+    let uncertified = tally.settled.iter().any(|drive| drive.certificate.is_err());
+    let outcome = match counts.outcome() {
+        RunOutcome::Ok | RunOutcome::Exceptions if uncertified => RunOutcome::Failed,
+        outcome => outcome,
+    };
+    let mut notes = Vec::new();
+    if let Some(why) = &tally.stopped {
+        watcher.machine(&protocol::error(why));
+        notes.push(format!("The run was stopped: {why}"));
+    }
+    notes.push("Certificates are in the folder certificates of this stick.".into());
+    let ended: Vec<_> = tally.settled.iter().map(ended).collect();
+    // A lost log leaves things only a person can judge.
+    let log_lost = tally.stopped.is_some() && outcome != RunOutcome::Interrupted;
+    let then = if log_lost { crate::jobfile::Then::Stay } else { job.then() };
+    let mut page = pages::summary(outcome, &counts, "erased", &ended, &notes);
+    if then == crate::jobfile::Then::Stay {
+        pages::add_prompt(&mut page);
+    }
+    watcher.show(&page);
+    Ending { outcome, counts, then }
+}
+
+fn ended(drive: &Settled) -> pages::Ended {
+    let (word, severity) = outcome_words(drive.outcome);
+    let (severity, certificate) = match &drive.certificate {
+        Ok(_) => (severity, String::new()),
+        Err(error) => (Severity::Bad, format!("NO CERTIFICATE: {error}")),
+    };
+    let detail = [drive.reason.clone(), certificate].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+    pages::Ended {
+        name: String::new(),
+        model: drive.model.clone(),
+        serial: drive.serial.clone(),
+        bytes: drive.bytes,
+        outcome: word.into(),
+        severity,
+        detail: detail.join("; "),
+    }
+}
