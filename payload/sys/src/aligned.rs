@@ -4,13 +4,18 @@ use std::{
     fmt, io,
     ops::{Deref, DerefMut},
     ptr::NonNull,
+    sync::atomic::{AtomicU64, Ordering},
 };
+
+/// The id of the next buffer; 0 is none's.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// A page-aligned buffer with a fixed capacity and a length that can be set anywhere within it.
 pub struct AlignedBuf {
     start: NonNull<u8>,
     capacity: usize,
     len: usize,
+    id: u64,
 }
 
 // SAFETY: the mapping is private to this value, like the allocation of a `Vec<u8>`.
@@ -39,12 +44,22 @@ impl AlignedBuf {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start.cast()).ok_or_else(io::Error::last_os_error)?;
-        Ok(Self { start, capacity, len: capacity })
+        Ok(Self { start, capacity, len: capacity, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) })
     }
 
     /// How long the buffer can be.
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Tells this buffer from every other of the process, older ones at the same address too.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Where the mapping starts.
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
     }
 
     /// Sets the length; bytes beyond it keep their content.

@@ -3,6 +3,7 @@
 mod aligned;
 pub mod block;
 mod numbers;
+mod registered;
 mod ring;
 pub mod sg;
 

@@ -1,6 +1,6 @@
 //! Reads and writes of one file through io_uring, several in flight, with buffers the ring owns meanwhile.
 
-use crate::AlignedBuf;
+use crate::{AlignedBuf, registered::Registered};
 use io_uring::{
     IoUring, opcode, squeue,
     types::{Fd, FsyncFlags, SubmitArgs, Timespec},
@@ -43,6 +43,7 @@ struct Inner<F> {
     ring: IoUring,
     /// The index of a slot is the request's user data.
     slots: Vec<Option<Pending>>,
+    registered: Registered,
     free: Vec<usize>,
     /// Not registered with the ring: a ring is torn down some time after it is closed, and an exclusive claim would last
     /// as long.
@@ -78,7 +79,9 @@ impl<F: AsFd> Ring<F> {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "io_uring without timeouts on waits"));
         }
         let slots = (0..depth).map(|_| None).collect();
-        Ok(Self { inner: Some(Inner { ring, slots, free: (0..depth).rev().collect(), file }) })
+        // A caller fills or compares as many buffers as are in flight.
+        let registered = Registered::new(&ring, u16::try_from(2 * depth).unwrap_or(0));
+        Ok(Self { inner: Some(Inner { ring, slots, registered, free: (0..depth).rev().collect(), file }) })
     }
 
     /// How many requests are in flight.
@@ -97,12 +100,14 @@ impl<F: AsFd> Ring<F> {
             Ok(len @ 1..=0x7fff_f000) => len,
             _ => return Err((buf, invalid("a request has 1 byte to 2 GiB"))),
         };
-        let Some(fd) = self.fd() else { return Err((buf, invalid("the ring is closed"))) };
+        let Some(inner) = &mut self.inner else { return Err((buf, invalid("the ring is closed"))) };
+        let fd = inner.fd();
         let start = buf.as_mut_ptr();
-        let entry = if write {
-            opcode::Write::new(fd, start, len).offset(offset).build()
-        } else {
-            opcode::Read::new(fd, start, len).offset(offset).build()
+        let entry = match (write, inner.registered.index_of(&inner.ring, &buf)) {
+            (false, None) => opcode::Read::new(fd, start, len).offset(offset).build(),
+            (true, None) => opcode::Write::new(fd, start, len).offset(offset).build(),
+            (false, Some(index)) => opcode::ReadFixed::new(fd, start, len, index).offset(offset).build(),
+            (true, Some(index)) => opcode::WriteFixed::new(fd, start, len, index).offset(offset).build(),
         };
         match self.push(&entry, Pending::Transfer { write, offset, buf }) {
             Err(Pending::Transfer { buf, .. }) => Err((buf, invalid("the ring is full"))),
@@ -115,7 +120,7 @@ impl<F: AsFd> Ring<F> {
     /// # Errors
     /// Where the ring is full.
     pub fn submit_flush(&mut self) -> io::Result<()> {
-        let fd = self.fd().ok_or_else(|| invalid("the ring is closed"))?;
+        let fd = self.inner.as_ref().map(Inner::fd).ok_or_else(|| invalid("the ring is closed"))?;
         let entry = opcode::Fsync::new(fd).flags(FsyncFlags::DATASYNC).build();
         self.push(&entry, Pending::Flush).map_err(|_| invalid("the ring is full"))
     }
@@ -151,10 +156,6 @@ impl<F: AsFd> Ring<F> {
         }
     }
 
-    fn fd(&self) -> Option<Fd> {
-        self.inner.as_ref().map(|inner| Fd(inner.file.as_fd().as_raw_fd()))
-    }
-
     /// Puts an entry on the queue and tells the kernel; gives `pending` back where there is no slot.
     fn push(&mut self, entry: &squeue::Entry, pending: Pending) -> Result<(), Pending> {
         let Some(inner) = &mut self.inner else { return Err(pending) };
@@ -174,7 +175,11 @@ impl<F: AsFd> Ring<F> {
     }
 }
 
-impl<F> Inner<F> {
+impl<F: AsFd> Inner<F> {
+    fn fd(&self) -> Fd {
+        Fd(self.file.as_fd().as_raw_fd())
+    }
+
     fn in_flight(&self) -> usize {
         self.slots.len() - self.free.len()
     }
@@ -252,6 +257,31 @@ mod tests {
         ring.submit(false, 3 * 4096, AlignedBuf::zeroed(8192).unwrap()).unwrap();
         let (write, _, buf, count) = transferred(ring.wait(LONG).unwrap());
         assert!(!write && count == 4096 && buf[4095] == 3 && buf.len() == 8192);
+    }
+
+    #[test]
+    fn a_younger_buffer_at_an_old_address_is_not_taken_for_the_old_one() {
+        let file = tempfile::tempfile().unwrap();
+        let mut ring = Ring::new(file.try_clone().unwrap(), 2).unwrap();
+        let mut addresses = Vec::new();
+        for round in 0..40_u8 {
+            let mut buf = AlignedBuf::zeroed(4096).unwrap();
+            buf.fill(round);
+            addresses.push(buf.as_ptr() as usize);
+            for write in [true, false] {
+                ring.submit(write, u64::from(round) * 4096, buf).unwrap();
+                let (_, _, back, count) = transferred(ring.wait(LONG).unwrap());
+                assert_eq!(count, 4096);
+                buf = back;
+            }
+            assert!(buf.iter().all(|byte| *byte == round));
+        }
+        let mut seen = vec![0; 40 * 4096];
+        file.read_exact_at(&mut seen, 0).unwrap();
+        assert!(seen.iter().enumerate().all(|(at, byte)| usize::from(*byte) == at / 4096));
+        addresses.sort_unstable();
+        addresses.dedup();
+        assert!(addresses.len() < 40, "no address was used twice, so this test has tested nothing");
     }
 
     #[test]
