@@ -68,6 +68,8 @@ impl SimDisk {
     /// Where the sizes are no geometry.
     #[allow(clippy::expect_used, reason = "a test's mistake")]
     pub fn new(serial: &str, bytes: u64, logical: u32) -> Self {
+        // A use the optimiser cannot remove, so that the linker keeps the bytes.
+        std::hint::black_box(&MARKED);
         let geometry = Geometry::new(bytes, logical, logical.max(4096)).expect("a usable geometry");
         let identity = Identity { model: "SIMULATED DISK".into(), serial: serial.into(), wwn: None, bytes };
         let state = State {

@@ -122,6 +122,29 @@ mod tests {
     }
 
     #[test]
+    fn noise_never_panics() {
+        let mut state = 1_u64;
+        for _ in 0..5000 {
+            let mut bytes = [0; 64];
+            for byte in &mut bytes {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                *byte = state.to_be_bytes()[0];
+            }
+            let len = usize::from(bytes[63] % 64);
+            for code in 0x70..0x74 {
+                bytes[0] = code;
+                let _ = Sense::parse(&bytes[..len]);
+            }
+            for page in [0x80, 0x83, 0x89] {
+                bytes[1] = page;
+                let _ = crate::scsi::vpd::serial_number(&bytes[..len]);
+                let _ = crate::scsi::vpd::world_wide_name(&bytes[..len]);
+                let _ = crate::scsi::vpd::identify_data(&bytes[..len]);
+            }
+        }
+    }
+
+    #[test]
     fn anything_else_is_no_sense_data() {
         assert_eq!(Sense::parse(&[]), None);
         assert_eq!(Sense::parse(&[0; 18]), None);
