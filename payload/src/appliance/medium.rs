@@ -14,14 +14,14 @@ use crate::{
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// The stick, opened.
 pub(super) struct Stick {
     journal: Option<Journal>,
     id: String,
-    pub(super) shelf: StickShelf,
+    pub(super) shelf: Arc<StickShelf>,
 }
 
 impl Stick {
@@ -44,7 +44,7 @@ impl Stick {
             .map_err(|error| Stopped::new(error, "Write the stick anew from mule.img. No disk was touched."))?;
         let fs = StickFs::mount(Vfat, &node, Path::new(MOUNT_POINT))
             .map_err(|error| Stopped::new(error, "Check the stick on a PC. No disk was touched."))?;
-        let shelf = StickShelf { dir: fs.dir().to_owned(), fs: Mutex::new(Some(fs)) };
+        let shelf = Arc::new(StickShelf { dir: fs.dir().to_owned(), fs: Mutex::new(Some(fs)) });
         Ok((Self { id: journal.key().stick_id(), journal: Some(journal), shelf }, replay))
     }
 
@@ -77,7 +77,7 @@ impl Stick {
     /// The end in good order.
     pub(super) fn close(mut self, now: u64) {
         self.note(now, &Event::Shutdown);
-        let fs = self.shelf.fs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let fs = self.shelf.fs.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(fs) = fs {
             fs.close();
         }

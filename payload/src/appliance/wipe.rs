@@ -4,9 +4,8 @@ use super::{Ending, Stopped, hardware, hardware::Hardware, medium::Stick, next_k
 use crate::{
     boot::machine::Machine,
     certify::record::{Host, Operator, Tool},
-    cli::host::{Linux, now, tool},
+    cli::host::{Linux, health_now, now, tool},
     console::{Counts, RunOutcome, Severity, Watcher, pages, protocol},
-    discover::{self, Drive},
     engine::sweep::Limits,
     job::{
         issue::{Issuer, Settled},
@@ -22,7 +21,10 @@ use crate::{
     },
     plan::{Authority, Content, Lost, Plan, PlanError, Request, method},
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const NOTHING_TOUCHED: &str = "No disk was touched.";
 
@@ -54,7 +56,7 @@ pub(super) fn wipe(
         stick.give_back(journal);
         return Err(Stopped::new(full, NOTHING_TOUCHED));
     }
-    let log = Log::new(journal, now);
+    let log = Arc::new(Log::new(journal, now));
     let tool = tool();
     let host = machine.host("");
     if let Some(old) = unfinished.filter(|_| !goes_on) {
@@ -66,15 +68,15 @@ pub(super) fn wipe(
     }
     let refused = plan.missing().len();
     let around = Surroundings {
-        opener: &Linux::default(),
-        shelf: &stick.shelf,
+        opener: Box::new(Linux::default()),
+        shelf: stick.shelf.clone(),
         tool,
         host,
         limits: Limits::default(),
-        health: &health,
+        health: health_now,
     };
-    let tally = run::execute(plan, &log, &around, watcher);
-    stick.give_back(log.into_journal());
+    let tally = run::execute(plan, &log, around, watcher);
+    log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
     Ok(finish(job, &tally, refused, watcher))
 }
 
@@ -88,14 +90,6 @@ fn request(job: &Job) -> Result<Request, Stopped> {
         job: Some(job.clone()),
         digest: job.digest(),
     })
-}
-
-/// What SMART says now, asked on a descriptor of its own.
-fn health(drive: &Drive) -> Option<serde_json::Value> {
-    drive.health.as_ref()?;
-    let mut again = drive.clone();
-    discover::ask(&mut again);
-    serde_json::to_value(again.health?).ok()
 }
 
 fn tell_about(plan: &Plan, watcher: &mut dyn Watcher) {
@@ -162,10 +156,10 @@ fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, host: &Host,
         method,
         operator: &operator,
         log,
-        shelf: &stick.shelf,
+        shelf: &*stick.shelf,
         tool,
         host,
-        health: &|_| None,
+        health: |_| None,
     };
     let open = old.drives.iter().filter(|drive| !drive.certified).cloned();
     let reason = "power was lost, and the job was not asked for again";

@@ -106,12 +106,17 @@ impl Shelf for Folder {
 pub struct Linux(pub Roots);
 
 impl Opener for Linux {
-    fn open(&self, drive: &Drive) -> Result<Box<dyn DataPlane>, String> {
+    fn open(&self, drive: &Drive) -> Result<(Box<dyn DataPlane>, Identity), String> {
         let open = LinuxDrive::open(&drive.path, Access::ReadWrite).map_err(|error| error.to_string())?;
-        Ok(Box::new(open))
+        let identity = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
+        Ok((Box::new(open), identity))
     }
+}
 
-    fn identity(&self, drive: &Drive) -> Result<Identity, String> {
-        discover::identity_again(&self.0, drive).map_err(|error| error.to_string())
-    }
+/// What SMART says now, asked on a descriptor of its own; only of drives that had an answer before.
+pub fn health_now(drive: &Drive) -> Option<serde_json::Value> {
+    drive.health.as_ref()?;
+    let mut again = drive.clone();
+    discover::ask(&mut again);
+    serde_json::to_value(again.health?).ok()
 }

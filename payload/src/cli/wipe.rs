@@ -27,6 +27,7 @@ use serde_json::json;
 use std::{
     io::{self, BufRead, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Arguments of `mule wipe`.
@@ -107,22 +108,17 @@ fn erase(args: &Args) -> Result<Tally, String> {
     let (journal, replay) = host::open_log(&host::log_file(&args.state.clone().unwrap_or_else(host::default_state)))?;
     let plan = plan(args, drives, typed, &replay)?;
     journal.room_for_job(64 << 10).map_err(|error| error.to_string())?;
-    let log = Log::new(journal, host::now);
-    let machine = Machine::read(Path::new("/"));
+    let log = Arc::new(Log::new(journal, host::now));
     let around = Surroundings {
-        opener: &Linux(roots),
-        shelf: &Folder(args.certificates.clone()),
+        opener: Box::new(Linux(roots)),
+        shelf: Arc::new(Folder(args.certificates.clone())),
         tool: host::tool(),
-        host: machine.host(""),
+        host: Machine::read(Path::new("/")).host(""),
         limits: Limits::default(),
-        health: &|drive| {
-            let mut again = drive.clone();
-            discover::ask(&mut again);
-            serde_json::to_value(again.health?).ok()
-        },
+        health: host::health_now,
     };
     let mut watcher = console::for_host(io::stderr());
-    let tally = run::execute(plan, &log, &around, &mut *watcher);
+    let tally = run::execute(plan, &log, around, &mut *watcher);
     watcher.finish();
     Ok(tally)
 }

@@ -7,12 +7,10 @@ use crate::{
 };
 
 /// How drives are opened; Linux and the simulated drives have one each.
-pub trait Opener: Sync {
-    /// Opens the drive for reading and writing, for this process alone, past every cache.
-    fn open(&self, drive: &Drive) -> Result<Box<dyn DataPlane>, String>;
-
-    /// Reads anew who the drive is.
-    fn identity(&self, drive: &Drive) -> Result<Identity, String>;
+pub trait Opener: Send + Sync {
+    /// Opens the drive for reading and writing, for this process alone, past every cache, and reads anew who it is: by the
+    /// open descriptor, since a path can come to mean another drive.
+    fn open(&self, drive: &Drive) -> Result<(Box<dyn DataPlane>, Identity), String>;
 }
 
 /// Why a planned drive was not touched after all.
@@ -20,8 +18,6 @@ pub trait Opener: Sync {
 pub enum ClaimError {
     #[error("it could not be opened for this program alone: {0}")]
     Open(String),
-    #[error("its identity could not be read again: {0}")]
-    Identity(String),
     #[error("the drive there now is {found}, not the {planned} that was planned; nothing was written to it")]
     AnotherDrive { planned: String, found: String },
     #[error("it has {found} bytes now and had {planned} when the job was planned; nothing was written to it")]
@@ -56,8 +52,7 @@ impl Claimed {
 }
 
 fn claim(drive: &Drive, opener: &dyn Opener) -> Result<Box<dyn DataPlane>, ClaimError> {
-    let plane = opener.open(drive).map_err(ClaimError::Open)?;
-    let found = opener.identity(drive).map_err(ClaimError::Identity)?;
+    let (plane, found) = opener.open(drive).map_err(ClaimError::Open)?;
     let planned = &drive.identity;
     if found.bytes != planned.bytes {
         return Err(ClaimError::Resized { planned: planned.bytes, found: found.bytes });

@@ -29,7 +29,7 @@ pub struct Kept {
 }
 
 /// Where certificates are kept: the stick's FAT partition, or a folder on a host.
-pub trait Shelf: Sync {
+pub trait Shelf: Send + Sync {
     /// Checks, signs and writes one certificate with its renderings.
     fn keep(&self, record: &Record, key: &StickKey) -> Result<Kept, String>;
 }
@@ -47,17 +47,20 @@ pub struct Settled {
     pub certificate: Result<String, String>,
 }
 
+/// What SMART says of a drive now, where it can be read.
+pub type Health = fn(&Drive) -> Option<serde_json::Value>;
+
 /// What all certificates of one job share.
 pub struct Issuer<'a> {
     pub job: JobId,
-    pub method: &'a Method,
+    pub method: &'static Method,
     pub operator: &'a Operator,
     pub log: &'a Log,
     pub shelf: &'a dyn Shelf,
     pub tool: &'a Tool,
     pub host: &'a Host,
     /// What SMART says of a drive now, where it can be read.
-    pub health: &'a (dyn Fn(&Drive) -> Option<serde_json::Value> + Sync),
+    pub health: Health,
 }
 
 impl std::fmt::Debug for Issuer<'_> {
@@ -73,7 +76,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 impl Issuer<'_> {
     /// Certifies a drive of this run.
-    pub fn certify(&self, examined: Examined) -> Settled {
+    pub fn certify(&self, examined: &Examined) -> Settled {
         let target = examined.target();
         let mut media = media(target.drive(), target.labels());
         media.health_after = (self.health)(target.drive());
@@ -102,7 +105,7 @@ impl Issuer<'_> {
     }
 
     fn write(&self, slot: u8, media: Media, port: &str, facts: &Facts) -> Result<Kept, String> {
-        let (log, key) = self.log.with(|journal| {
+        let reference = self.log.with(|journal| {
             let head = journal.head();
             let reference = LogReference {
                 stick: journal.key().stick_id(),
@@ -112,6 +115,7 @@ impl Issuer<'_> {
             };
             (reference, journal.key().clone())
         });
+        let (log, key) = reference.ok_or("the log is closed")?;
         let frame = Frame {
             job: hex(&self.job),
             slot,

@@ -11,3 +11,6 @@ pub mod show;
 pub mod stages;
 pub mod status;
 pub mod verify;
+
+#[cfg(test)]
+mod tests;

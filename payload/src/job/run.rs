@@ -3,41 +3,85 @@
 use super::{
     claim::{Claimed, Opener},
     facts::Facts,
-    issue::{Issuer, Settled, Shelf, hex},
+    issue::{Health, Issuer, Settled, Shelf, hex},
     stages::{Context, Examined, Overwritten, total_work},
     show::Show,
     status::{Log, Message, Stage, Status},
 };
 use crate::{
-    certify::record::{Host, Tool},
+    certify::record::{Host, Operator, Tool},
     console::Watcher,
     discover::Drive,
+    drive::Geometry,
     engine::sweep::Limits,
     journal::{
         bounded::Text,
-        event::{Action, DriveRef, Event, JobId, Outcome},
+        event::{Action, DriveRef, Event, JobId, Outcome, Verify},
     },
-    plan::{Lost, Plan, Target},
+    plan::{Content, Lost, Plan, Target, method::Method},
 };
 use std::{
     collections::HashSet,
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    sync::{
+        Arc, OnceLock,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 /// What a run needs from the machine it runs on.
-pub struct Surroundings<'a> {
-    pub opener: &'a dyn Opener,
-    pub shelf: &'a dyn Shelf,
+pub struct Surroundings {
+    pub opener: Box<dyn Opener>,
+    pub shelf: Arc<dyn Shelf>,
     pub tool: Tool,
     pub host: Host,
     pub limits: Limits,
-    pub health: &'a (dyn Fn(&Drive) -> Option<serde_json::Value> + Sync),
+    pub health: Health,
 }
 
-impl std::fmt::Debug for Surroundings<'_> {
+impl std::fmt::Debug for Surroundings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Surroundings").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+/// What all threads of a run share. They own it together: a thread that hangs in its drive must not keep the run from
+/// ending, so nobody waits for it.
+struct Shared {
+    job: JobId,
+    method: &'static Method,
+    passes: Vec<Content>,
+    verify: Verify,
+    operator: Operator,
+    log: Arc<Log>,
+    around: Surroundings,
+    resumed_at: Option<u64>,
+}
+
+impl Shared {
+    fn context(&self) -> Context<'_> {
+        Context {
+            job: self.job,
+            passes: &self.passes,
+            verify: self.verify,
+            log: &self.log,
+            limits: self.around.limits,
+            resumed_at: self.resumed_at,
+        }
+    }
+
+    fn issuer(&self) -> Issuer<'_> {
+        Issuer {
+            job: self.job,
+            method: self.method,
+            operator: &self.operator,
+            log: &self.log,
+            shelf: &*self.around.shelf,
+            tool: &self.around.tool,
+            host: &self.around.host,
+            health: self.around.health,
+        }
     }
 }
 
@@ -93,31 +137,27 @@ fn announce(plan: &Plan, log: &Log) -> Result<(), crate::journal::JournalError> 
 }
 
 /// Does what the plan says. Always comes back with an outcome for every drive.
-pub fn execute(plan: Plan, log: &Log, around: &Surroundings<'_>, watcher: &mut dyn Watcher) -> Tally {
+pub fn execute(plan: Plan, log: &Arc<Log>, around: Surroundings, watcher: &mut dyn Watcher) -> Tally {
     if let Err(error) = announce(&plan, log) {
         return Tally { settled: Vec::new(), stopped: Some(format!("the log could not be written: {error}")) };
     }
-    let (job, passes, verify) = (plan.job(), plan.passes().to_vec(), plan.verify());
-    let operator = plan.operator().clone();
-    let issuer = Issuer {
-        job,
+    let shared = Arc::new(Shared {
+        job: plan.job(),
         method: plan.method(),
-        operator: &operator,
-        log,
-        shelf: around.shelf,
-        tool: &around.tool,
-        host: &around.host,
-        health: around.health,
-    };
-    let resumed_at = plan.is_resumed().then(|| log.now());
-    let context = Context { job, passes: &passes, verify, log, limits: around.limits, resumed_at };
+        passes: plan.passes().to_vec(),
+        verify: plan.verify(),
+        operator: plan.operator().clone(),
+        log: Arc::clone(log),
+        around,
+        resumed_at: plan.is_resumed().then(|| log.now()),
+    });
     let (targets, lost) = plan.into_parts();
+    let (context, issuer) = (shared.context(), shared.issuer());
     let mut settled: Vec<_> = lost.iter().map(|lost| settle_lost(lost, &context, &issuer)).collect();
-    let title = format!("Wipe: {}", issuer.method.title);
-    let mut show = Show::new(watcher, title, targets.len());
-    settled.extend(run_drives(targets, &context, around.opener, &issuer, &mut show));
+    let mut show = Show::new(watcher, format!("Wipe: {}", shared.method.title), targets.len());
+    settled.extend(run_drives(targets, &shared, &mut show));
     if log.lost().is_none() {
-        let _ = log.append(&Event::JobFinished { job });
+        let _ = log.append(&Event::JobFinished { job: shared.job });
     }
     Tally { settled, stopped: log.stopping().then(|| log.why_stopped()) }
 }
@@ -152,35 +192,43 @@ fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settl
     issuer.certify_lost(lost, &facts)
 }
 
-fn run_drives(
-    targets: Vec<Target>,
-    context: &Context<'_>,
-    opener: &dyn Opener,
-    issuer: &Issuer<'_>,
-    show: &mut Show<'_>,
-) -> Vec<Settled> {
-    let lines: Vec<_> = targets
-        .iter()
-        .map(|target| {
-            let work = target.drive().geometry.as_ref();
-            let total = work.map_or(0, |g| total_work(g, context.passes.len(), context.verify));
-            (target.drive().clone(), target.slot(), Status::new(total))
-        })
-        .collect();
+/// One drive of the run, as the main loop sees it.
+struct Line {
+    drive: Drive,
+    slot: u8,
+    status: Arc<Status>,
+    thread: Option<JoinHandle<()>>,
+    settled: Arc<OnceLock<Settled>>,
+}
+
+impl Line {
+    fn start(target: Target, shared: &Arc<Shared>) -> Self {
+        let (drive, slot) = (target.drive().clone(), target.slot());
+        let work = |geometry: &Geometry| total_work(geometry, shared.passes.len(), shared.verify);
+        let status = Arc::new(Status::new(drive.geometry.as_ref().map_or(0, work)));
+        let settled = Arc::new(OnceLock::new());
+        let (shared, own, result) = (Arc::clone(shared), Arc::clone(&status), Arc::clone(&settled));
+        let body = move || {
+            let _ = result.set(process(target, &shared, &own));
+        };
+        let thread = thread::Builder::new().name(drive.name.clone()).spawn(body).ok();
+        Self { drive, slot, status, thread, settled }
+    }
+
+    /// Whether its outcome is known, or its thread ended without one.
+    fn is_over(&self) -> bool {
+        self.settled.get().is_some() || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+fn run_drives(targets: Vec<Target>, shared: &Arc<Shared>, show: &mut Show<'_>) -> Vec<Settled> {
     let (sender, receiver) = channel();
-    context.log.listen(Some(sender));
-    let settled = std::thread::scope(|scope| {
-        let mut threads = Vec::new();
-        for (target, (_, _, status)) in targets.into_iter().zip(&lines) {
-            threads.push(scope.spawn(move || process(target, context, opener, issuer, status)));
-        }
-        watch(&lines, context, show, &receiver, || threads.iter().all(|thread| thread.is_finished()));
-        let ends = threads.into_iter().zip(&lines);
-        ends.map(|(thread, (drive, ..))| thread.join().unwrap_or_else(|_| broken(drive))).collect()
-    });
-    context.log.listen(None);
+    shared.log.listen(Some(sender));
+    let lines: Vec<_> = targets.into_iter().map(|target| Line::start(target, shared)).collect();
+    watch(&lines, &shared.context(), show, &receiver);
+    shared.log.listen(None);
     receiver.try_iter().for_each(|message| show.message(&message));
-    settled
+    lines.iter().map(|line| line.settled.get().cloned().unwrap_or_else(|| broken(&line.drive))).collect()
 }
 
 /// A fault of this program, not of the drive: still an outcome, and never a good one.
@@ -197,40 +245,29 @@ fn broken(drive: &Drive) -> Settled {
 }
 
 /// One drive, from the claim to the certificate.
-fn process(
-    target: Target,
-    context: &Context<'_>,
-    opener: &dyn Opener,
-    issuer: &Issuer<'_>,
-    status: &Status,
-) -> Settled {
+fn process(target: Target, shared: &Shared, status: &Status) -> Settled {
+    let context = shared.context();
     status.update(|shown| shown.stage = Stage::Running);
-    let examined = match Claimed::new(target, opener) {
-        Ok(claimed) => Overwritten::new(claimed, context, status).verify(context, status),
-        Err((target, error)) => Examined::not_claimed(*target, &error, context),
+    let examined = match Claimed::new(target, &*shared.around.opener) {
+        Ok(claimed) => Overwritten::new(claimed, &context, status).verify(&context, status),
+        Err((target, error)) => Examined::not_claimed(*target, &error, &context),
     };
-    let settled = issuer.certify(examined);
+    let settled = shared.issuer().certify(&examined);
     status.update(|shown| shown.stage = Stage::Over(settled.outcome, settled.reason.clone()));
     settled
 }
 
 /// Shows progress and logs checkpoints until every drive is done.
-fn watch(
-    lines: &[(Drive, u8, Status)],
-    context: &Context<'_>,
-    show: &mut Show<'_>,
-    messages: &Receiver<Message>,
-    done: impl Fn() -> bool,
-) {
+fn watch(lines: &[Line], context: &Context<'_>, show: &mut Show<'_>, messages: &Receiver<Message>) {
     let start = Instant::now();
     let mut last_checkpoint = Instant::now();
     let mut announced = HashSet::new();
+    let tick = context.limits.checkpoint.clamp(Duration::from_millis(5), Duration::from_millis(250));
     loop {
-        let over = done();
-        match messages.recv_timeout(Duration::from_millis(if over { 0 } else { 250 })) {
+        let over = lines.iter().all(Line::is_over);
+        match messages.recv_timeout(if over { Duration::ZERO } else { tick }) {
             Ok(message) => {
-                let first = !matches!(&message, Message::Writing(serial) if !announced.insert(serial.clone()));
-                if first {
+                if !matches!(&message, Message::Writing(serial) if !announced.insert(serial.clone())) {
                     show.message(&message);
                 }
                 continue;
@@ -239,14 +276,14 @@ fn watch(
         }
         if last_checkpoint.elapsed() >= context.limits.checkpoint || over {
             last_checkpoint = Instant::now();
-            let progress: Vec<_> = lines.iter().filter_map(|(_, slot, status)| status.take_progress(*slot)).collect();
+            let progress: Vec<_> = lines.iter().filter_map(|line| line.status.take_progress(line.slot)).collect();
             // A lost log stops the run by itself; the reason is shown at its end.
             let _ = context.log.checkpoint(context.job, &progress);
         }
         if show.wants_stop() {
             context.log.ask_to_stop();
         }
-        show.update(lines.iter().map(|(drive, _, status)| (drive, status.shown())), start.elapsed());
+        show.update(lines.iter().map(|line| (&line.drive, line.status.shown())), start.elapsed());
         if over {
             return;
         }

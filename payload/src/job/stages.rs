@@ -37,6 +37,7 @@ pub struct Context<'a> {
 }
 
 /// A drive after its last pass, good or bad.
+#[expect(missing_debug_implementations, reason = "holds an open data plane")]
 pub struct Overwritten {
     target: Target,
     plane: Box<dyn DataPlane>,

@@ -79,7 +79,7 @@ pub enum Message {
 
 /// The log as the threads of a run see it. An entry that cannot be written stops the run.
 pub struct Log {
-    journal: Mutex<Journal>,
+    journal: Mutex<Option<Journal>>,
     lost: Mutex<Option<String>>,
     stop: AtomicBool,
     asked: AtomicBool,
@@ -96,7 +96,7 @@ impl std::fmt::Debug for Log {
 impl Log {
     pub fn new(journal: Journal, clock: fn() -> u64) -> Self {
         Self {
-            journal: Mutex::new(journal),
+            journal: Mutex::new(Some(journal)),
             lost: Mutex::new(None),
             stop: AtomicBool::new(false),
             asked: AtomicBool::new(false),
@@ -113,7 +113,10 @@ impl Log {
     /// Writes an entry and returns when it is on the medium.
     pub fn append(&self, event: &Event) -> Result<(), JournalError> {
         let now = self.now();
-        let result = lock(&self.journal).append(now, event).map(|_| ());
+        let result = match &mut *lock(&self.journal) {
+            Some(journal) => journal.append(now, event).map(|_| ()),
+            None => return Err(JournalError::Poisoned("the run is over".into())),
+        };
         if let Err(error) = &result {
             lock(&self.lost).get_or_insert_with(|| error.to_string());
             self.stop.store(true, Ordering::Relaxed);
@@ -122,13 +125,14 @@ impl Log {
     }
 
     /// Work with the journal itself, between entries.
-    pub fn with<T>(&self, work: impl FnOnce(&mut Journal) -> T) -> T {
-        work(&mut lock(&self.journal))
+    /// `None` when the run is over.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Journal) -> T) -> Option<T> {
+        lock(&self.journal).as_mut().map(work)
     }
 
-    /// The journal, when the run is over.
-    pub fn into_journal(self) -> Journal {
-        self.journal.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// The journal, when the run is over; a thread that still hangs in its drive logs nothing any more.
+    pub fn take_journal(&self) -> Option<Journal> {
+        lock(&self.journal).take()
     }
 
     /// A person or the machine asks for a stop.

@@ -1,0 +1,217 @@
+//! Whole jobs on simulated drives: what is on the cells afterwards, and what the certificates say of it.
+
+mod rig;
+
+use crate::{
+    drive::sim::{Lie, PowerCut},
+    journal::{Verify, event::Outcome},
+    plan::method::METHODS,
+};
+use rig::{Bench, MIB, disk, holds_old_data};
+use std::time::Duration;
+
+/// No multiple of a MiB, a chunk, or a physical block.
+const SIZE: u64 = 5 * MIB + 512 * 5;
+
+#[test]
+fn three_drives_are_erased_verified_and_certified() {
+    let bench = Bench::new(vec![disk("A", SIZE), disk("B", 512), disk("C", 4 * MIB)]);
+    let tally = bench.run();
+    assert!(tally.is_clean(), "{tally:?}");
+    assert_eq!(tally.count(Outcome::Erased), 3);
+    for (disk, record) in bench.disks.iter().zip(["A", "B", "C"].map(|serial| bench.certificate(serial))) {
+        assert!(!holds_old_data(disk));
+        assert_eq!(record.outcome, "erased");
+        assert_eq!(record.sanitisation.passes.iter().map(|p| p.writes.as_str()).collect::<Vec<_>>(), ["00", "FF", "random"]);
+        assert_eq!(record.verification.blocks_matched, disk.identity().bytes / 512);
+        assert_eq!(record.operator.name, "A. Technician");
+        assert!(record.sanitisation.interruptions.is_empty());
+    }
+    let (_, replay) = bench.open_log().unwrap();
+    assert!(replay.unfinished().is_none());
+    assert!(replay.jobs[0].drives.iter().all(|drive| drive.certified));
+}
+
+#[test]
+fn every_method_leaves_its_last_pass_on_every_cell() {
+    for method in METHODS {
+        let mut bench = Bench::new(vec![disk("A", 2 * MIB + 512)]);
+        bench.method = method.name;
+        assert!(bench.run().is_clean(), "{}", method.name);
+        let record = bench.certificate("A");
+        assert_eq!(record.sanitisation.passes.len(), method.steps.len());
+        assert!(!holds_old_data(&bench.disks[0]), "{}", method.name);
+        let last = &record.sanitisation.passes.last().unwrap().writes;
+        if let Ok(byte) = u8::from_str_radix(last, 16) {
+            let cells = bench.disks[0].read_cells(0, usize::try_from(2 * MIB + 512).unwrap());
+            assert!(cells.iter().all(|cell| *cell == byte), "{}", method.name);
+        }
+    }
+}
+
+#[test]
+fn a_sample_is_certified_as_a_sample_and_nothing_as_nothing() {
+    let mut bench = Bench::new(vec![disk("A", 12 * MIB)]);
+    bench.method = "zero";
+    bench.verify = Verify::Sampled;
+    assert!(bench.run().is_clean());
+    let record = bench.certificate("A");
+    assert_eq!(record.verification.extent, "sampled");
+    let share = record.verification.blocks_matched * 100 / record.coverage.blocks_addressable;
+    assert!((10..30).contains(&share), "{share} %");
+    assert!(record.statement.contains("sample"));
+    bench.verify = Verify::None;
+    assert!(bench.run().is_clean());
+    let record = bench.certificate("A");
+    assert_eq!((record.verification.extent.as_str(), record.verification.blocks_matched), ("none", 0));
+    assert!(record.statement.contains("nothing was read back"));
+}
+
+#[test]
+fn each_drive_fails_alone_and_none_is_called_erased() {
+    let disks: Vec<_> = ["good", "bad-write", "bad-read", "liar", "gone", "hung", "flush"].map(|s| disk(s, SIZE)).into();
+    disks[1].break_it(|faults| faults.unwritable.extend([100, 9000]));
+    disks[2].break_it(|faults| faults.unreadable.extend([300]));
+    disks[3].break_it(|faults| {
+        faults.lies.insert(5000, Lie::Dropped);
+    });
+    disks[4].break_it(|faults| faults.vanish_after = Some(7));
+    disks[5].break_it(|faults| faults.hang_after = Some(7));
+    disks[6].break_it(|faults| faults.flush_fails = true);
+    let bench = Bench::new(disks);
+    let tally = bench.run();
+    assert!(!tally.is_clean());
+    let outcome = |serial: &str| bench.certificate(serial).outcome;
+    assert_eq!(outcome("good"), "erased");
+    assert_eq!(outcome("bad-write"), "erased-with-exceptions");
+    assert_eq!(outcome("bad-read"), "erased-with-exceptions");
+    for serial in ["liar", "gone", "hung", "flush"] {
+        assert_eq!(outcome(serial), "failed", "{serial}");
+    }
+    let record = bench.certificate("bad-write");
+    assert_eq!(record.coverage.unwritable.iter().map(|r| r.first_lba).collect::<Vec<_>>(), [96, 9000]);
+    assert_eq!(record.coverage.unwritable_blocks, 16);
+    let record = bench.certificate("liar");
+    assert_eq!((record.verification.blocks_different, record.verification.different[0].first_lba), (1, 5000));
+}
+
+#[test]
+fn another_drive_in_its_place_is_not_written() {
+    let bench = Bench::new(vec![disk("A", SIZE), disk("B", SIZE)]);
+    let plan = bench.plan();
+    let mut swapped = bench.disks[0].identity();
+    swapped.serial = "SOMEBODY ELSE'S".into();
+    bench.disks[0].set_identity(swapped);
+    let (journal, _) = bench.open_log().unwrap();
+    let tally = bench.execute(plan, journal);
+    assert_eq!((tally.count(Outcome::Failed), tally.count(Outcome::Erased)), (1, 1));
+    assert_eq!(bench.disks[0].counts().writes, 0);
+    assert!(bench.certificate("A").sanitisation.reason.contains("SOMEBODY ELSE'S"));
+}
+
+#[test]
+fn without_a_log_nothing_is_written_and_a_log_that_fails_stops_the_run() {
+    for writes in 0..60 {
+        let mut bench = Bench::new(vec![disk("A", SIZE), disk("B", SIZE)]);
+        drop(bench.open_log().unwrap());
+        bench.medium.fails_after = Some(writes);
+        let Ok((journal, _)) = bench.open_log() else { continue };
+        let tally = bench.execute(bench.plan(), journal);
+        if writes < 3 {
+            // The announcement of the job and its two drives was not complete.
+            assert!(bench.disks.iter().all(|disk| disk.counts().writes == 0), "{writes}");
+        }
+        if tally.stopped.is_some() {
+            assert!(!tally.is_clean());
+        }
+        for record in bench.certificates().iter().filter(|record| record.outcome == "erased") {
+            let disk = bench.disks.iter().find(|disk| disk.identity().serial == record.media.serial).unwrap();
+            assert!(!holds_old_data(disk));
+        }
+    }
+}
+
+/// Runs until the power goes with the `writes`-th write to the log; what the drives had not flushed is lost at random.
+fn cut_at(bench: &mut Bench, writes: u64, seed: u64) {
+    bench.medium.cut = Some((writes, seed));
+    if let Ok((journal, replay)) = bench.open_log() {
+        let plan = if replay.unfinished().is_some() { bench.resumed(&replay).unwrap() } else { bench.plan() };
+        bench.execute(plan, journal);
+    }
+    bench.medium.cut = None;
+    bench.disks.iter().for_each(|disk| disk.power_cut(PowerCut::Random(seed)));
+    // What the dying run said without power never reached anybody.
+    for entry in std::fs::read_dir(bench.folder()).unwrap().flatten() {
+        std::fs::remove_file(entry.path()).unwrap();
+    }
+}
+
+#[test]
+fn after_power_cuts_at_any_moment_the_job_ends_as_if_there_had_been_none() {
+    for seed in 1..25_u64 {
+        let mut bench = Bench::new(vec![disk("A", SIZE), disk("B", 9 * MIB)]);
+        bench.disks.iter().for_each(|disk| disk.break_it(|faults| faults.delay = Duration::from_millis(1)));
+        drop(bench.open_log().unwrap());
+        let announced = 3;
+        let cuts = seed % 3 + 1;
+        for cut in 0..cuts {
+            cut_at(&mut bench, announced + 1 + (seed * 7 + cut * 5) % 23, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> cut);
+        }
+        bench.disks.reverse();
+        let (journal, replay) = bench.open_log().unwrap();
+        let Some(unfinished) = replay.unfinished() else { continue };
+        let open = unfinished.drives.iter().filter(|drive| !drive.certified).count();
+        let finished = unfinished.drives.iter().filter(|drive| drive.finished.is_some());
+        let whole: Vec<_> = finished.map(|drive| drive.drive.serial.to_string()).collect();
+        let tally = bench.execute(bench.resumed(&replay).unwrap(), journal);
+        assert!(tally.is_clean(), "seed {seed}: {tally:?}");
+        assert_eq!(tally.settled.len(), open);
+        for disk in &bench.disks {
+            assert!(!holds_old_data(disk), "seed {seed}");
+        }
+        for record in bench.certificates() {
+            assert_eq!(record.outcome, "erased", "seed {seed}");
+            let interrupted = !record.sanitisation.interruptions.is_empty();
+            assert!(interrupted || whole.contains(&record.media.serial), "seed {seed}");
+        }
+        assert!(bench.open_log().unwrap().1.unfinished().is_none());
+    }
+}
+
+#[test]
+fn a_drive_that_was_used_in_between_begins_again_and_one_that_is_missing_is_interrupted() {
+    let mut bench = Bench::new(vec![disk("A", SIZE), disk("B", 9 * MIB), disk("C", 9 * MIB)]);
+    bench.disks.iter().for_each(|disk| disk.break_it(|faults| faults.delay = Duration::from_millis(3)));
+    drop(bench.open_log().unwrap());
+    cut_at(&mut bench, 14, u64::MAX);
+    let (journal, replay) = bench.open_log().unwrap();
+    let history = replay.unfinished().unwrap().drives[0].clone();
+    assert!(history.sweeps.iter().any(|sweep| sweep.finished_at.is_some() || sweep.offset > 0), "{history:?}");
+    bench.disks[0].write_cells(0, &[0x33; 4096]);
+    bench.disks.remove(2);
+    let tally = bench.execute(bench.resumed(&replay).unwrap(), journal);
+    assert_eq!((tally.count(Outcome::Erased), tally.count(Outcome::Interrupted)), (2, 1));
+    assert!(bench.certificate("A").sanitisation.interruptions[0].detail.contains("began again"));
+    assert!(bench.certificate("B").sanitisation.interruptions[0].detail.contains("went on"));
+    assert_eq!(bench.certificate("C").outcome, "interrupted");
+    assert!(!holds_old_data(&bench.disks[0]) && !holds_old_data(&bench.disks[1]));
+}
+
+#[test]
+fn a_changed_request_is_not_resumed() {
+    let mut bench = Bench::new(vec![disk("A", SIZE)]);
+    drop(bench.open_log().unwrap());
+    cut_at(&mut bench, 6, u64::MAX);
+    let (_, replay) = bench.open_log().unwrap();
+    let unfinished = replay.unfinished().unwrap().clone();
+    let mut request = bench.request();
+    request.digest = [2; 32];
+    let plan = crate::plan::Plan::resume(
+        unfinished,
+        request,
+        &crate::plan::Authority::JobFile,
+        vec![rig::drive("sda", &bench.disks[0])],
+        &crate::plan::Sticks::default(),
+    );
+    assert!(plan.is_err());
+}
