@@ -27,27 +27,14 @@ pub(crate) struct Certificate {
 impl Certificates {
     /// Copies the stick's files to `folder` and reads the certificates among them; none is no error.
     pub(crate) fn pull(stick: &Stick, folder: &Path) -> Result<Self> {
-        if folder.exists() {
-            fs::remove_dir_all(folder).context("clearing the folder for certificates")?;
-        }
-        stick.pull_files(folder)?;
-        Self::read(&folder.join("certificates"))
+        let list: Result<Vec<Certificate>> =
+            pull_files(stick, folder)?.iter().map(|path| Certificate::read(path)).collect();
+        Ok(Self { list: list? })
     }
 
-    fn read(folder: &Path) -> Result<Self> {
-        let mut list = Vec::new();
-        if folder.exists() {
-            for entry in fs::read_dir(folder).context("listing certificates")? {
-                let path = entry.context("listing certificates")?.path();
-                if path.extension().is_some_and(|extension| extension == "json") {
-                    let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-                    let json =
-                        serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", path.display()))?;
-                    list.push(Certificate { path, json });
-                }
-            }
-        }
-        list.sort_by(|a, b| a.path.cmp(&b.path));
+    /// The same, but passes over files that are no certificates, as a power cut may leave one.
+    pub(crate) fn pull_whole(stick: &Stick, folder: &Path) -> Result<Self> {
+        let list = pull_files(stick, folder)?.iter().filter_map(|path| Certificate::read(path).ok()).collect();
         Ok(Self { list })
     }
 
@@ -58,7 +45,33 @@ impl Certificates {
     }
 }
 
+/// Paths of the JSON files among a stick's certificates, oldest first.
+fn pull_files(stick: &Stick, folder: &Path) -> Result<Vec<PathBuf>> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).context("clearing the folder for certificates")?;
+    }
+    stick.pull_files(folder)?;
+    json_files(&folder.join("certificates"))
+}
+
+fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries: std::io::Result<Vec<_>> = fs::read_dir(folder).context("listing certificates")?.collect();
+    let mut paths: Vec<PathBuf> = entries.context("listing certificates")?.iter().map(fs::DirEntry::path).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    Ok(paths)
+}
+
 impl Certificate {
+    fn read(path: &Path) -> Result<Self> {
+        let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let json = serde_json::from_slice(&text).with_context(|| format!("{} is no JSON", path.display()))?;
+        Ok(Self { path: path.to_owned(), json })
+    }
+
     /// A text at a JSON pointer; empty where there is none.
     pub(crate) fn text(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
@@ -174,7 +187,8 @@ mod tests {
         let public = fs::read_to_string(key.with_extension("pub")).unwrap();
         fs::write(folder.join("allowed_signers"), format!("stick-1 {public}")).unwrap();
         Tool::new("ssh-keygen").args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(&key).arg(&path).run().unwrap();
-        Certificates::read(folder).unwrap()
+        let list = json_files(folder).unwrap().iter().map(|path| Certificate::read(path).unwrap()).collect();
+        Certificates { list }
     }
 
     const JSON: &str = r#"{"outcome": "erased", "media": {"serial": "S1"}, "log": {"stick": "stick-1"},

@@ -4,10 +4,7 @@
 //! From that record the disk is made again: everything up to the last flush, then a random half of what came later, as
 //! a drive that reorders its cache would have it. Only a payload that flushes before it says "done so far" survives this.
 
-use crate::{
-    disk::{Disk, SECTOR},
-    random::Random,
-};
+use crate::{disk::SECTOR, random::Random};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs::{File, OpenOptions},
@@ -48,12 +45,11 @@ pub(crate) fn prepare(path: &Path) -> Result<()> {
     file.set_len(64 << 30).context("sizing a record of writes")
 }
 
-/// Makes the disk again as the drive would have it after the cut; `disk` had only its stamps when the record began.
-pub(crate) fn lose_cache(disk: &Disk, record: &Path, random: &mut Random) -> Result<Loss> {
+/// Replays the record as the drive's medium would have it after the cut, onto an image as it was when the record began.
+pub(crate) fn lose_cache(image: &Path, record: &Path, random: &mut Random) -> Result<Loss> {
     let file = File::open(record).with_context(|| format!("opening {}", record.display()))?;
     let entries = read_entries(&file)?;
-    disk.stamp_again()?;
-    let target = OpenOptions::new().write(true).open(&disk.path).context("opening a disk")?;
+    let target = OpenOptions::new().write(true).open(image).with_context(|| format!("opening {}", image.display()))?;
     let safe = entries.iter().rposition(|entry| entry.flags & FLUSH != 0).map_or(0, |n| n + 1);
     let mut loss = Loss { durable: 0, kept: 0, lost: 0 };
     for (number, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.sectors > 0) {
@@ -74,6 +70,10 @@ pub(crate) fn lose_cache(disk: &Disk, record: &Path, random: &mut Random) -> Res
 
 fn read_entries(file: &File) -> Result<Vec<Entry>> {
     let start = words(file, 0)?;
+    if start[0] == 0 {
+        // QEMU writes the head with the first entry.
+        return Ok(Vec::new());
+    }
     ensure!(start[0] == MAGIC && start[1] == 1, "this is no record of writes");
     let (count, sector_size) = (start[2], start[3] & 0xffff_ffff);
     ensure!(sector_size == SECTOR, "the record counts sectors of {sector_size} bytes");
@@ -109,7 +109,10 @@ fn replay(record: &File, disk: &File, entry: &Entry, sectors: Range<u64>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::{Kind, kinds};
+    use crate::{
+        disk::Disk,
+        oracle::{Kind, kinds},
+    };
     use std::path::PathBuf;
 
     /// A record as QEMU writes it: `(sector, flags, content of its four sectors)`; a flush has none.
@@ -138,7 +141,7 @@ mod tests {
         let mut list = vec![(0, 0, Some(1)), (4, 0, Some(2)), (0, FLUSH, None)];
         list.extend((2..16).map(|n| (n * 4, if n == 15 { FUA } else { 0 }, Some(3))));
         let record = record(folder.path(), &list);
-        let loss = lose_cache(&disk, &record, &mut Random::new(1)).unwrap();
+        let loss = lose_cache(&disk.path, &record, &mut Random::new(1)).unwrap();
         assert_eq!((loss.durable, loss.kept + loss.lost), (3, 13));
         assert!(loss.kept > 0 && loss.lost > 0);
         let runs = kinds(&disk).unwrap();
@@ -149,11 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_record_is_refused() {
+    fn an_empty_record_loses_nothing_and_a_file_that_is_none_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::stamped(folder.path(), "D", 512).unwrap();
         let path = folder.path().join("record");
         prepare(&path).unwrap();
-        assert!(lose_cache(&disk, &path, &mut Random::new(1)).is_err());
+        let nothing = lose_cache(&disk.path, &path, &mut Random::new(1)).unwrap();
+        assert_eq!(nothing, Loss { durable: 0, kept: 0, lost: 0 });
+        std::fs::write(&path, [7; 4096]).unwrap();
+        assert!(lose_cache(&disk.path, &path, &mut Random::new(1)).is_err());
     }
 }

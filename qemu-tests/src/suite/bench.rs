@@ -68,6 +68,11 @@ impl Bench {
         Certificates::pull(stick, &self.folder.join(format!("{}-files-{}", stick.serial, self.boots)))
     }
 
+    /// As after a power cut, when the file being written may be torn: only those that can be read.
+    pub(crate) fn whole_certificates(&self, stick: &Stick) -> Result<Certificates> {
+        Certificates::pull_whole(stick, &self.folder.join(format!("{}-files-{}-cut", stick.serial, self.boots)))
+    }
+
     /// A remark that stands under the test's line in the report.
     pub(crate) fn note(&mut self, text: String) {
         self.notes.push(text);

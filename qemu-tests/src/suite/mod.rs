@@ -68,12 +68,17 @@ pub(crate) struct Options {
     /// Run the tests whose name contains this; may be given several times.
     #[arg(long, value_name = "PART")]
     filter: Vec<String>,
-    /// How many tests run at once.
-    #[arg(long, default_value_t = 1)]
-    jobs: usize,
+    /// How many tests run at once [default: one for each processor, at most 4].
+    #[arg(long)]
+    jobs: Option<usize>,
 }
 
 impl Options {
+    fn jobs(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from).min(4);
+        self.jobs.unwrap_or_else(processors).max(1)
+    }
+
     fn wants(&self, test: &Test) -> bool {
         self.filter.is_empty() || self.filter.iter().any(|part| test.name.contains(part.as_str()))
     }
@@ -100,7 +105,7 @@ pub(crate) fn run(options: &Options, image: &Path, folder: &Path) -> Result<bool
     println!("running {} tests, seed {} (MULE_SEED repeats it)", chosen.len(), place.seed);
     let (alone, together): (Vec<&Test>, Vec<&Test>) = chosen.iter().partition(|test| test.alone);
     let started = Instant::now();
-    let mut failed = run_all(together, options.jobs.max(1), &place);
+    let mut failed = run_all(together, options.jobs(), &place);
     failed.extend(run_all(alone, 1, &place));
     for name in &failed {
         println!("failed: {name}");
@@ -173,7 +178,7 @@ mod tests {
         let mut failed = run_all(vec![&FAILING, &GOOD, &PANICKING], 2, &place);
         failed.sort_unstable();
         assert_eq!(failed, ["fails", "panics"]);
-        let nothing = Options { list: false, filter: vec!["no such test".into()], jobs: 1 };
+        let nothing = Options { list: false, filter: vec!["no such test".into()], jobs: None };
         assert!(!run(&nothing, Path::new("none"), folder.path()).unwrap());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Test, bench::Bench};
 use crate::{
-    disk::{Disk, MIB},
+    disk::{Disk, MIB, sparse},
     job::Job,
     oracle::{self, Kind, Leaves},
     stick::Stick,
@@ -15,6 +15,7 @@ use std::time::Duration;
 pub(super) const TESTS: &[Test] = &[
     Test::new("power-cuts", "cuts at random moments (MULE_CUTS of them), each resumed to a good end", campaign),
     Test::new("power-cut-volatile-cache", "cuts of drives that lose what was not flushed", volatile_cache),
+    Test::new("power-cut-stick-cache", "cuts of a stick that loses what was not flushed", stick_cache),
     Test::new(
         "power-cut-gutmann",
         "what lies on a disk cut among the three-byte patterns is what was announced",
@@ -24,11 +25,11 @@ pub(super) const TESTS: &[Test] = &[
 ];
 
 const CUTS: u32 = 6;
-/// Two disks of 12 MiB at this speed keep a DoD wipe busy for about 12 s.
-const SPEED: u64 = 4 * MIB;
+/// Disks of 12 MiB at this speed keep a DoD wipe busy for at least 24 s, longer than the log goes without a checkpoint.
+const SPEED: u64 = 2 * MIB;
 const SIZE: u64 = 12 * MIB;
 /// Cuts come within this time of the first write.
-const WINDOW: Duration = Duration::from_secs(9);
+const WINDOW: Duration = Duration::from_secs(18);
 
 /// A job that was cut, with what it needs to go on.
 struct Cut {
@@ -36,7 +37,7 @@ struct Cut {
     disks: Vec<Disk>,
 }
 
-/// Starts a wipe of two slow disks and cuts it; cuts again from the start where it was over before.
+/// Starts a wipe of two slow disks and cuts it.
 fn cut(bench: &mut Bench, method: &'static str, after: Duration, attach: impl Fn(&Disk) -> Drive) -> Result<Cut> {
     let disks = bench.disks(&["CUT-1", "CUT-2"], SIZE)?;
     let stick = bench.stick(&Job::wipe(method))?;
@@ -52,7 +53,7 @@ fn cut(bench: &mut Bench, method: &'static str, after: Duration, attach: impl Fn
 
 /// The next boot goes on and everything is as after an undisturbed wipe, but for the certificate's word of the cut.
 fn resume(bench: &mut Bench, cut: &Cut, leaves: Leaves) -> Result<()> {
-    let finished_before = bench.certificates(&cut.stick)?;
+    let finished_before = bench.whole_certificates(&cut.stick)?;
     let finished = bench.boot(&Machine::new(&cut.stick).drives(cut.disks.iter().map(Drive::ahci)))?;
     ensure!(finished.resumed(), "the unfinished job was not found");
     ensure!(finished.end.exceptions + finished.end.failed + finished.end.interrupted == 0, "{}", finished.end);
@@ -100,7 +101,7 @@ fn campaign(bench: &mut Bench) -> Result<()> {
 /// second boot   stick   USB     CUT-1, CUT-2   AHCI, as drives that lost their caches
 /// ```
 fn volatile_cache(bench: &mut Bench) -> Result<()> {
-    for after in [bench.random.moment(WINDOW / 3), WINDOW * 2 / 3] {
+    for after in [bench.random.moment(WINDOW), WINDOW * 3 / 4] {
         let folder = bench.folder.clone();
         let record = |disk: &Disk| folder.join(format!("{}.writes", disk.serial));
         for serial in ["CUT-1", "CUT-2"] {
@@ -108,10 +109,37 @@ fn volatile_cache(bench: &mut Bench) -> Result<()> {
         }
         let cut = cut(bench, "dod-5220.22-m", after, |disk| Drive::ahci(disk).write_log(record(disk)))?;
         for disk in &cut.disks {
-            let loss = write_log::lose_cache(disk, &record(disk), &mut bench.random)?;
+            disk.stamp_again()?;
+            let loss = write_log::lose_cache(&disk.path, &record(disk), &mut bench.random)?;
             bench.note(format!("{} cut after {after:?}: {loss:?}", disk.serial));
         }
         resume(bench, &cut, Leaves::Noise).with_context(|| format!("cut after {after:?}"))?;
+    }
+    Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB, every write recorded, cut        CUT-1, CUT-2   AHCI, slow
+/// second boot   stick   USB, as a stick that lost its cache   CUT-1, CUT-2   AHCI
+/// ```
+/// What the log said before an act began was flushed before it began, so the job is found again.
+fn stick_cache(bench: &mut Bench) -> Result<()> {
+    for after in [Duration::ZERO, bench.random.moment(WINDOW)] {
+        let disks = bench.disks(&["CUT-1", "CUT-2"], SIZE)?;
+        let stick = bench.stick(&Job::wipe("dod-5220.22-m"))?;
+        let (before, record) = (bench.folder.join("before.img"), bench.folder.join("stick.writes"));
+        sparse::copy(&stick.path, &before)?;
+        write_log::prepare(&record)?;
+        let machine = Machine::new(&stick).stick_write_log(record.clone());
+        let vm = bench.start(&machine.drives(disks.iter().map(|disk| Drive::ahci(disk).slowed(SPEED))))?;
+        vm.wait_writing()?;
+        std::thread::sleep(after);
+        vm.cut()?;
+        sparse::copy(&before, &stick.path)?;
+        let loss = write_log::lose_cache(&stick.path, &record, &mut bench.random)?;
+        ensure!(loss.durable > 0, "nothing was flushed to the stick before the first write to a drive");
+        bench.note(format!("the stick cut after {after:?}: {loss:?}"));
+        resume(bench, &Cut { stick, disks }, Leaves::Noise).with_context(|| format!("cut after {after:?}"))?;
     }
     Ok(())
 }
@@ -159,13 +187,13 @@ const GUTMANN_BEGINS: &[Kind] = &[
 /// third boot              stick   USB     CUT-1, CUT-2   AHCI
 /// ```
 fn twice(bench: &mut Bench) -> Result<()> {
-    let first = cut(bench, "dod-5220.22-m", WINDOW / 3, Drive::ahci)?;
+    let first = cut(bench, "dod-5220.22-m", WINDOW / 4, Drive::ahci)?;
     let slow = first.disks.iter().map(|disk| Drive::ahci(disk).slowed(SPEED));
     let vm = bench.start(&Machine::new(&first.stick).drives(slow))?;
     vm.wait("the resumed job", crate::limits::BOOT, |event| {
         matches!(event, crate::vm::Event::Resumed(_)).then_some(())
     })?;
-    std::thread::sleep(bench.random.moment(WINDOW / 3));
+    std::thread::sleep(bench.random.moment(WINDOW / 4));
     vm.cut()?;
     resume(bench, &first, Leaves::Noise)?;
     let certificates = bench.certificates(&first.stick)?;

@@ -86,8 +86,9 @@ fn missing(bench: &mut Bench) -> Result<()> {
 /// second boot   stick   USB     USED, LEFT   AHCI
 /// ```
 fn changed(bench: &mut Bench) -> Result<()> {
-    let disks = bench.disks(&["USED", "LEFT"], SIZE)?;
-    let stick = cut(bench, &Job::wipe("zero"), &disks, SPEED, Duration::from_secs(2))?;
+    let disks = bench.disks(&["USED", "LEFT"], 2 * SIZE)?;
+    // Long enough for a checkpoint that lies behind what is changed.
+    let stick = cut(bench, &Job::wipe("zero"), &disks, SPEED / 2, Duration::from_secs(13))?;
     // A new partition table and file system start: the first MiB.
     disks[0].stamp_range(0, MIB / 512)?;
     let finished = bench.boot(&Machine::new(&stick).drives(disks.iter().map(Drive::ahci)))?;

@@ -16,7 +16,12 @@ use std::time::Duration;
 
 pub(super) const TESTS: &[Test] = &[
     Test::new("listed-by-serial", "a listed drive is wiped, an unlisted one stays byte for byte", listed),
-    Test::new("unknown-serial", "a listed drive that is not there: nothing is touched", unknown_serial),
+    Test::new("absent-drive", "the only listed drive is not there: nothing is touched", absent),
+    Test::new(
+        "one-of-two-absent",
+        "one of two listed drives is not there: the other is wiped, the run is no success",
+        one_absent,
+    ),
     Test::new("no-confirm", "a wipe without the word of confirmation touches nothing", |b| confirm(b, None)),
     Test::new("wrong-confirm", "another word of confirmation touches nothing", |b| confirm(b, Some("yes"))),
     Test::new("no-drives", "no drives at all: a clear message, the machine stays on", no_drives),
@@ -55,9 +60,23 @@ fn listed(bench: &mut Bench) -> Result<()> {
 /// ```text
 /// stick   USB     PRESENT   AHCI
 /// ```
-fn unknown_serial(bench: &mut Bench) -> Result<()> {
+fn one_absent(bench: &mut Bench) -> Result<()> {
     let disk = bench.disk("PRESENT", 8 * MIB)?;
-    let stick = bench.stick(&Job::wipe("zero").drives(&["PRESENT", "ABSENT"]).without_then())?;
+    let stick = bench.stick(&Job::wipe("zero").drives(&["PRESENT", "ABSENT"]))?;
+    let mut vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
+    let end = vm.finish()?.end;
+    ensure!(end.outcome == Outcome::Refused && end.erased == 1 && end.refused == 1, "one of two: {end}");
+    ensure!(vm.said("ABSENT"), "the absent drive is not named; {}", vm.console_tail());
+    oracle::wiped(&disk, Leaves::Byte(0))?;
+    bench.certificates(&stick)?.of("PRESENT")?.expect_outcome("erased")?.verify()
+}
+
+/// ```text
+/// stick   USB     PRESENT   AHCI
+/// ```
+fn absent(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("PRESENT", 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero").drives(&["ABSENT"]).without_then())?;
     let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
     expect_words(&finished.expect_refusal_and_stay()?, &["ABSENT"])?;
     oracle::untouched(&disk)

@@ -8,12 +8,13 @@ use crate::{
     disk::{MIB, sparse},
     job::Job,
     oracle::{self, Leaves},
-    vm::{Drive, Machine},
+    vm::{Drive, Machine, Outcome},
 };
 use anyhow::{Result, ensure};
 
 pub(super) const TESTS: &[Test] = &[
     Test::new("stick-asked-for", "the stick asked for by its own serial number: nothing is touched", asked_for),
+    Test::new("stick-among-others", "the stick in the list of a wipe: only the others are wiped", among_others),
     Test::new("two-equal-sticks", "two sticks with the same content: refused, not a byte on either changes", two_equal),
     Test::new("duplicated-used-stick", "a dd copy of a used stick signs with a key of its own", duplicated),
     Test::new("used-stick-again", "a second job on one stick keeps the first certificates and the key", used_again),
@@ -24,13 +25,31 @@ pub(super) const TESTS: &[Test] = &[
 /// ```
 fn asked_for(bench: &mut Bench) -> Result<()> {
     let disk = bench.disk("D", 8 * MIB)?;
-    let stick = bench.stick(&Job::wipe("zero").drives(&[STICK, "D"]).without_then())?;
+    let stick = bench.stick(&Job::wipe("zero").drives(&[STICK]).without_then())?;
     let (gaps, files) = (stick.outside_partitions()?, stick.files_but_certificates()?);
     let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
     expect_words(&finished.expect_refusal_and_stay()?, &[STICK])?;
     ensure!(gaps == stick.outside_partitions()? && files == stick.files_but_certificates()?, "the stick changed");
     ensure!(bench.certificates(&stick)?.list.is_empty(), "a certificate for nothing");
     oracle::untouched(&disk)
+}
+
+/// ```text
+/// stick   USB     D   AHCI
+/// ```
+fn among_others(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("D", 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero").drives(&["D", STICK]))?;
+    let (gaps, files) = (stick.outside_partitions()?, stick.files_but_certificates()?);
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
+    let end = &finished.end;
+    ensure!(end.outcome == Outcome::Refused && end.erased == 1 && end.refused == 1, "one of two: {end}");
+    ensure!(!finished.wrote_to(STICK), "the stick was a target");
+    ensure!(gaps == stick.outside_partitions()? && files == stick.files_but_certificates()?, "the stick changed");
+    oracle::wiped(&disk, Leaves::Byte(0))?;
+    let certificates = bench.certificates(&stick)?;
+    ensure!(certificates.of(STICK).is_err(), "a certificate for the stick");
+    certificates.of("D")?.expect_outcome("erased")?.verify()
 }
 
 /// ```text

@@ -3,7 +3,7 @@
 use super::drive::{Bus, Drive, Fault};
 use crate::stick::Stick;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Ports of the chip set's own AHCI controller, and of the add-in card's.
 const AHCI_PORTS: usize = 6;
@@ -14,13 +14,14 @@ pub(crate) struct Machine {
     memory_mib: u32,
     cpus: u32,
     sticks: Vec<Stick>,
+    stick_write_log: Option<PathBuf>,
     drives: Vec<Drive>,
 }
 
 impl Machine {
     /// The reference machine: two Core 2 cores, 256 MiB, started from this stick by the BIOS.
     pub(crate) fn new(stick: &Stick) -> Self {
-        Self { memory_mib: 256, cpus: 2, sticks: vec![stick.clone()], drives: Vec::new() }
+        Self { memory_mib: 256, cpus: 2, sticks: vec![stick.clone()], stick_write_log: None, drives: Vec::new() }
     }
 
     pub(crate) fn memory(mut self, mib: u32) -> Self {
@@ -31,6 +32,12 @@ impl Machine {
     /// One more stick, which the BIOS does not start from.
     pub(crate) fn also_stick(mut self, stick: &Stick) -> Self {
         self.sticks.push(stick.clone());
+        self
+    }
+
+    /// Records every write to the boot stick in this file (see `write_log`).
+    pub(crate) fn stick_write_log(mut self, path: PathBuf) -> Self {
+        self.stick_write_log = Some(path);
         self
     }
 
@@ -51,7 +58,9 @@ impl Machine {
             "-no-user-config",
             "-no-reboot",
             "-machine",
-            &format!("q35,accel={accelerator}"),
+            "q35",
+            "-accel",
+            &with_one_thread(accelerator),
             "-cpu",
             "core2duo",
             "-smp",
@@ -77,7 +86,8 @@ impl Machine {
         .into();
         args.extend(self.controllers());
         for (number, stick) in self.sticks.iter().enumerate() {
-            args.extend(stick_arguments(stick, number));
+            let log = self.stick_write_log.as_ref().filter(|_| number == 0);
+            args.extend(stick_arguments(stick, number, log));
         }
         let mut port = 0;
         for (number, drive) in self.drives.iter().enumerate() {
@@ -101,12 +111,25 @@ impl Machine {
     }
 }
 
-fn stick_arguments(stick: &Stick, number: usize) -> Vec<String> {
+/// QEMU 7.2 with a thread for each processor may run code that another one has just patched, which no real machine does:
+/// Linux patches itself at boot and now and then died of it. One thread takes the processors in turn.
+fn with_one_thread(accelerator: &str) -> String {
+    match accelerator {
+        "tcg" => "tcg,thread=single".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn stick_arguments(stick: &Stick, number: usize, log: Option<&PathBuf>) -> Vec<String> {
     let boot = if number == 0 { ",bootindex=1" } else { "" };
-    let node = format!("stick{number}");
-    let file = json!({"driver": "raw", "node-name": node, "file": {"driver": "file", "filename": stick.path}});
-    let device = format!("usb-storage,bus=usb.0,id=dev-{node},drive={node},serial={},removable=on{boot}", stick.serial);
-    vec!["-blockdev".into(), file.to_string(), "-device".into(), device]
+    let name = format!("stick{number}");
+    let mut node = json!({"driver": "raw", "file": {"driver": "file", "filename": stick.path}});
+    if let Some(log) = log {
+        node = recorded(node, log);
+    }
+    node["node-name"] = Value::from(name.as_str());
+    let device = format!("usb-storage,bus=usb.0,id=dev-{name},drive={name},serial={},removable=on{boot}", stick.serial);
+    vec!["-blockdev".into(), node.to_string(), "-device".into(), device]
 }
 
 /// The block nodes of a drive, from the file upwards: faults, then the record of writes, then the brake.
@@ -122,11 +145,7 @@ fn chain(drive: &Drive, number: usize) -> Vec<String> {
         node = json!({"driver": "blkdebug", "image": node, "inject-error": rules});
     }
     if let Some(log) = &drive.write_log {
-        // The superblock follows every entry: a QEMU that is killed must not leave entries nobody counts.
-        node = json!({
-            "driver": "blklogwrites", "file": node, "log": {"driver": "file", "filename": log},
-            "log-sector-size": 512, "log-super-update-interval": 1,
-        });
+        node = recorded(node, log);
     }
     if let Some(limit) = drive.bytes_per_second {
         args.extend(["-object".into(), format!("throttle-group,id=brake{number},x-bps-total={limit}")]);
@@ -135,6 +154,14 @@ fn chain(drive: &Drive, number: usize) -> Vec<String> {
     node["node-name"] = Value::from(top);
     args.extend(["-blockdev".into(), node.to_string()]);
     args
+}
+
+/// The superblock follows every entry: a QEMU that is killed must not leave entries nobody counts.
+fn recorded(node: Value, log: &Path) -> Value {
+    json!({
+        "driver": "blklogwrites", "file": node, "log": {"driver": "file", "filename": log},
+        "log-sector-size": 512, "log-super-update-interval": 1,
+    })
 }
 
 /// `none` is the event of every request, whichever way it came; 5 is EIO.
@@ -173,7 +200,6 @@ pub(crate) fn device_id(serial: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
 
     fn stick(serial: &str) -> Stick {
         Stick { path: PathBuf::from(format!("/x/{serial}.img")), serial: serial.into() }
@@ -190,7 +216,7 @@ mod tests {
     #[test]
     fn the_bios_starts_from_the_first_stick_only() {
         let line = line(&Machine::new(&stick("A")).also_stick(&stick("B")));
-        assert!(line.contains("q35,accel=tcg -cpu core2duo") && line.contains("-m 256"), "{line}");
+        assert!(line.contains("q35 -accel tcg,thread=single -cpu core2duo") && line.contains("-m 256"), "{line}");
         assert!(line.contains("serial=A,removable=on,bootindex=1") && line.contains("serial=B,removable=on"));
         assert_eq!(line.matches("bootindex").count(), 1);
     }
