@@ -66,7 +66,8 @@ pub(super) fn wipe(
     if plan.is_resumed() {
         watcher.machine(&protocol::resumed(&plan.job()));
     }
-    let refused = plan.missing().len();
+    // A drive of an interrupted job that is not there is certified as interrupted, not refused.
+    let refused = if plan.is_resumed() { 0 } else { plan.denied() };
     let around = Surroundings {
         opener: Box::new(Linux::default()),
         shelf: stick.shelf.clone(),

@@ -109,6 +109,7 @@ pub struct Plan {
     verify: Verify,
     operator: Operator,
     digest: [u8; 32],
+    selection: Selection,
     targets: Vec<Target>,
     refused: Vec<Refused>,
     lost: Vec<Lost>,
@@ -170,6 +171,7 @@ impl Plan {
             verify: request.verify,
             operator: request.operator,
             digest: request.digest,
+            selection: request.selection,
             targets,
             refused,
             lost: Vec::new(),
@@ -218,6 +220,16 @@ impl Plan {
     /// Drives of an interrupted job that cannot go on.
     pub fn lost(&self) -> &[Lost] {
         &self.lost
+    }
+
+    /// How many drives were asked for and are left alone or not there.
+    pub fn denied(&self) -> usize {
+        let named = |drive: &Drive| match &self.selection {
+            Selection::All => false,
+            Selection::Named(names) => names.iter().any(|name| drive.identity.is_called(name)),
+        };
+        let denied = |refused: &&Refused| refused.reason.denies_a_target() || named(&refused.drive);
+        self.missing.len() + self.refused.iter().filter(denied).count()
     }
 
     /// Names in the job that no drive answers to.

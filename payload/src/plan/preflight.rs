@@ -20,7 +20,7 @@ pub enum Reason {
     Removable,
     #[error("it is a USB drive; a USB drive is only touched when the job names its serial number")]
     Usb,
-    #[error("it is write-protected")]
+    #[error("it is read-only (write-protected)")]
     ReadOnly,
     #[error("{0}")]
     Geometry(#[from] GeometryError),
@@ -32,6 +32,13 @@ pub enum Reason {
     Twin(String),
     #[error("its capacity of {found} bytes is not the {expected} bytes it had when the job began")]
     Resized { expected: u64, found: u64 },
+}
+
+impl Reason {
+    /// Whether a job for all drives meant to have this one: it counts as refused, the others just are no targets.
+    pub fn denies_a_target(&self) -> bool {
+        !matches!(self, Self::BootStick | Self::AnotherStick | Self::NotNamed | Self::Removable | Self::Usb)
+    }
 }
 
 /// The media that carry a Mule id sector, as the boot part found them.
@@ -106,3 +113,6 @@ fn twin<'a>(drive: &Drive, others: &'a [Drive], selection: &Selection) -> Option
         .filter(|other| other.path != drive.path)
         .find(|other| other.identity == drive.identity || both_named(other))
 }
+
+#[cfg(test)]
+mod tests;

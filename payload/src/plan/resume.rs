@@ -37,6 +37,7 @@ impl Plan {
             verify: unfinished.verify,
             operator: request.operator.clone(),
             digest: request.digest,
+            selection: request.selection.clone(),
             targets: Vec::new(),
             refused: Vec::new(),
             lost: Vec::new(),
