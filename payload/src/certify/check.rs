@@ -72,7 +72,10 @@ fn exceptions(record: &Record, expect: &mut impl FnMut(bool, &str)) {
     expect(!record.sanitisation.reason.is_empty(), "exceptions without a reason");
     let addressed = coverage.blocks_overwritten.checked_add(coverage.unwritable_blocks);
     expect(addressed >= Some(coverage.blocks_addressable), "blocks neither overwritten nor listed as unwritable");
-    expect(verification.blocks_different <= coverage.unwritable_blocks, "blocks that differ although they were written");
+    expect(
+        verification.blocks_different <= coverage.unwritable_blocks,
+        "blocks that differ although they were written",
+    );
     if verification.extent == "full" {
         let seen = verification.blocks_matched + verification.blocks_different + verification.blocks_unreadable;
         expect(seen == coverage.blocks_addressable, "a full verification that missed blocks");
@@ -80,4 +83,4 @@ fn exceptions(record: &Record, expect: &mut impl FnMut(bool, &str)) {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

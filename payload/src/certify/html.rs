@@ -8,22 +8,32 @@ use std::fmt::Write;
 
 const STYLE: &str = include_str!("certificate.css");
 
-/// A value's text, harmless in HTML; blank fields show as a line to write on.
+/// A foreign text that shows everything it holds and nothing else: neither control characters, which move a cursor, nor
+/// the invisible ones that turn the reading direction round or hide letters.
+pub fn visible(value: &str) -> String {
+    let invisible = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    value.chars().map(|c| if invisible(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// A value's text, harmless in HTML.
 fn text(value: &str) -> String {
-    value.chars().fold(String::with_capacity(value.len()), |mut out, c| {
+    visible(value).chars().fold(String::with_capacity(value.len()), |mut out, c| {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
         }
         out
     })
 }
 
+/// As [`text`]; blank fields show as a line to write on.
 fn value(value: &str) -> String {
     if value.is_empty() { "<span class=\"blank\">&nbsp;</span>".into() } else { text(value) }
 }
@@ -54,9 +64,12 @@ fn ranges(list: &[BlockRange]) -> String {
     if list.is_empty() {
         return "none".into();
     }
-    let one = |r: &BlockRange| format!("{}\u{2013}{}", grouped(r.first_lba), grouped(r.first_lba + r.blocks.max(1) - 1));
+    let one = |r: &BlockRange| {
+        format!("{}\u{2013}{}", grouped(r.first_lba), grouped(r.first_lba.saturating_add(r.blocks.max(1) - 1)))
+    };
     let shown: Vec<_> = list.iter().take(24).map(one).collect();
-    let more = if list.len() > 24 { format!(", and {} more ranges in the JSON", list.len() - 24) } else { String::new() };
+    let more =
+        if list.len() > 24 { format!(", and {} more ranges in the JSON", list.len() - 24) } else { String::new() };
     format!("LBA {}{more}", shown.join(", "))
 }
 
@@ -72,29 +85,37 @@ fn banner(record: &Record) -> (&'static str, &'static str) {
 fn media(record: &Record) -> String {
     let m = &record.media;
     let size = format!("{} bytes, blocks of {} / {}", grouped(m.bytes), m.logical_block, m.physical_block);
-    table("Medium", &[
-        ("Manufacturer", value(&m.manufacturer)),
-        ("Model", value(&m.model)),
-        ("Serial number", format!("<b>{}</b>", value(&m.serial))),
-        ("WWN", value(&m.wwn)),
-        ("Firmware", value(&m.firmware)),
-        ("Type, interface", format!("{}, {}", value(&m.media_type), value(&m.interface))),
-        ("Capacity", size),
-        ("Property number", value(&m.property_number)),
-        ("Source", value(&m.source)),
-        ("Classification", value(&m.classification)),
-    ])
+    table(
+        "Medium",
+        &[
+            ("Manufacturer", value(&m.manufacturer)),
+            ("Model", value(&m.model)),
+            ("Serial number", format!("<b>{}</b>", value(&m.serial))),
+            ("WWN", value(&m.wwn)),
+            ("Firmware", value(&m.firmware)),
+            ("Type, interface", format!("{}, {}", value(&m.media_type), value(&m.interface))),
+            ("Capacity", size),
+            ("Property number", value(&m.property_number)),
+            ("Source", value(&m.source)),
+            ("Classification", value(&m.classification)),
+        ],
+    )
 }
 
 fn method(record: &Record) -> String {
     let s = &record.sanitisation;
-    let mut out = table("Method", &[
-        ("Method", format!("{} ({})", value(&s.title), value(&s.method))),
-        ("Technique, category", format!("{}, {}", value(&s.technique), value(&s.category))),
-        ("Source of the pass list", value(&s.source)),
-        ("Began, ended", format!("{} \u{2013} {}", value(&s.started), value(&s.finished))),
-    ]);
-    out.push_str("<table class=\"list\"><tr><th>Pass</th><th>Writes</th><th>Bytes written</th><th>Began</th><th>Ended</th></tr>");
+    let mut out = table(
+        "Method",
+        &[
+            ("Method", format!("{} ({})", value(&s.title), value(&s.method))),
+            ("Technique, category", format!("{}, {}", value(&s.technique), value(&s.category))),
+            ("Source of the pass list", value(&s.source)),
+            ("Began, ended", format!("{} \u{2013} {}", value(&s.started), value(&s.finished))),
+        ],
+    );
+    out.push_str(
+        "<table class=\"list\"><tr><th>Pass</th><th>Writes</th><th>Bytes written</th><th>Began</th><th>Ended</th></tr>",
+    );
     for pass in &s.passes {
         let _ = write!(
             out,
@@ -108,7 +129,8 @@ fn method(record: &Record) -> String {
     }
     out.push_str("</table>");
     for i in &s.interruptions {
-        let resumed = if i.resumed.is_empty() { "did not go on".into() } else { format!("went on {}", text(&i.resumed)) };
+        let resumed =
+            if i.resumed.is_empty() { "did not go on".into() } else { format!("went on {}", text(&i.resumed)) };
         let _ = write!(
             out,
             "<p class=\"note\">Interrupted after {}; {resumed}. {}</p>",
@@ -128,46 +150,61 @@ fn proof(record: &Record) -> String {
         grouped(v.blocks_different),
         grouped(v.blocks_unreadable)
     );
-    table("What was reached, and what was read back", &[
-        ("Took the last pass", covered),
-        ("Could not be written", format!("{} blocks: {}", grouped(c.unwritable_blocks), ranges(&c.unwritable))),
-        ("Hidden areas", value(&c.hidden_areas)),
-        ("Verification", format!("{}: {}", value(&v.extent), value(&v.description))),
-        ("Blocks read back", read),
-        ("Different", ranges(&v.different)),
-        ("Unreadable", ranges(&v.unreadable)),
-    ])
+    table(
+        "What was reached, and what was read back",
+        &[
+            ("Took the last pass", covered),
+            ("Could not be written", format!("{} blocks: {}", grouped(c.unwritable_blocks), ranges(&c.unwritable))),
+            ("Hidden areas", value(&c.hidden_areas)),
+            ("Verification", format!("{}: {}", value(&v.extent), value(&v.description))),
+            ("Blocks read back", read),
+            ("Different", ranges(&v.different)),
+            ("Unreadable", ranges(&v.unreadable)),
+        ],
+    )
 }
 
 fn people(record: &Record) -> String {
     let (o, v) = (&record.operator, &record.validation);
-    let operator = table("Done by", &[
-        ("Name", value(&o.name)),
-        ("Title", value(&o.title)),
-        ("Organisation", value(&o.organisation)),
-        ("Location", value(&o.location)),
-        ("Contact", value(&o.contact)),
-    ]);
-    let validation = table("Validated by", &[
-        ("Name", value(&v.name)),
-        ("Title", value(&v.title)),
-        ("Decision, date", format!("{} {}", value(&v.decision), value(&v.date))),
-        ("Destination", value(&v.destination)),
-        ("Signature", value(&v.signature)),
-    ]);
+    let operator = table(
+        "Done by",
+        &[
+            ("Name", value(&o.name)),
+            ("Title", value(&o.title)),
+            ("Organisation", value(&o.organisation)),
+            ("Location", value(&o.location)),
+            ("Contact", value(&o.contact)),
+        ],
+    );
+    let validation = table(
+        "Validated by",
+        &[
+            ("Name", value(&v.name)),
+            ("Title", value(&v.title)),
+            ("Decision, date", format!("{} {}", value(&v.decision), value(&v.date))),
+            ("Destination", value(&v.destination)),
+            ("Signature", value(&v.signature)),
+        ],
+    );
     format!("<div class=\"pair\">{operator}{validation}</div>")
 }
 
 fn origin(record: &Record) -> String {
     let (t, h, l) = (&record.tool, &record.host, &record.log);
-    table("Tool, machine, log", &[
-        ("Tool", format!("{} {}, {}", value(&t.name), value(&t.version), value(&t.kernel))),
-        ("SHA-256 of the tool", format!("<code>{}</code>", value(&t.sha256))),
-        ("Machine", format!("{} {} {}, port {}", value(&h.board), text(&h.serial), text(&h.firmware), value(&h.port))),
-        ("Signed by", format!("<b>{}</b>", value(&l.stick))),
-        ("Job", format!("<code>{}</code>", value(&l.job))),
-        ("Log", format!("entry {}, <code>{}</code>", l.sequence, value(&l.head))),
-    ])
+    table(
+        "Tool, machine, log",
+        &[
+            ("Tool", format!("{} {}, {}", value(&t.name), value(&t.version), value(&t.kernel))),
+            ("SHA-256 of the tool", format!("<code>{}</code>", value(&t.sha256))),
+            (
+                "Machine",
+                format!("{} {} {}, port {}", value(&h.board), text(&h.serial), text(&h.firmware), value(&h.port)),
+            ),
+            ("Signed by", format!("<b>{}</b>", value(&l.stick))),
+            ("Job", format!("<code>{}</code>", value(&l.job))),
+            ("Log", format!("entry {}, <code>{}</code>", l.sequence, value(&l.head))),
+        ],
+    )
 }
 
 /// The page. `name` is the JSON's file name, `sha256` that of its bytes.

@@ -20,7 +20,9 @@ pub const ALLOWED_SIGNERS: &str = "allowed_signers";
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The record contradicts itself: it is never signed.
-    #[error("the certificate contradicts itself and was not signed ({0}); this is a fault of this program, please report it")]
+    #[error(
+        "the certificate contradicts itself and was not signed ({0}); this is a fault of this program, please report it"
+    )]
     Contradiction(String),
     #[error(transparent)]
     Sign(#[from] SignError),

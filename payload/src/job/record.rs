@@ -3,8 +3,8 @@
 use super::facts::Facts;
 use crate::{
     certify::record::{
-        BlockRange, Coverage, FORMAT, Host, Interruption, LogReference, Media, Operator, PassRecord, Record, Sanitisation,
-        Tool, Validation, Verification,
+        BlockRange, Coverage, FORMAT, Host, Interruption, LogReference, Media, Operator, PassRecord, Record,
+        Sanitisation, Tool, Validation, Verification,
     },
     engine::{extents::Ranges, sampling},
     journal::{Verify, event::Outcome},
@@ -29,10 +29,13 @@ pub struct Frame<'a> {
     pub log: LogReference,
 }
 
+/// 9999-12-31T23:59:59Z, the last time RFC 3339 can write, in milliseconds since 1970.
+const LAST_TIME: u64 = 253_402_300_799_000;
+
 /// An RFC 3339 time in UTC of milliseconds since 1970; blank where it did not happen.
 pub fn time(at: Option<u64>) -> String {
-    at.map(|ms| humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_millis(ms)).to_string())
-        .unwrap_or_default()
+    let since = |ms: u64| SystemTime::UNIX_EPOCH + Duration::from_millis(ms.min(LAST_TIME));
+    at.map(|ms| humantime::format_rfc3339_seconds(since(ms)).to_string()).unwrap_or_default()
 }
 
 /// The outcome as a certificate spells it.
@@ -93,7 +96,9 @@ fn statement(outcome: Outcome, facts: &Facts, block: u64) -> String {
             format!("Every one of the drive's {blocks} addressable blocks took every pass, {read_back}.")
         }
         Outcome::ErasedWithExceptions => {
-            format!("The drive's {blocks} addressable blocks took every pass but for the exceptions listed, {read_back}.")
+            format!(
+                "The drive's {blocks} addressable blocks took every pass but for the exceptions listed, {read_back}."
+            )
         }
         Outcome::Failed => "The drive was NOT erased as asked; it may still hold data.".into(),
         Outcome::Interrupted => "The work on this drive was stopped before its end; it may still hold data.".into(),
@@ -112,11 +117,7 @@ fn passes(facts: &Facts) -> Vec<PassRecord> {
 }
 
 fn interruption(pause: &super::facts::Pause) -> Interruption {
-    Interruption {
-        last_seen: time(Some(pause.last_seen)),
-        resumed: time(pause.resumed),
-        detail: pause.detail.clone(),
-    }
+    Interruption { last_seen: time(Some(pause.last_seen)), resumed: time(pause.resumed), detail: pause.detail.clone() }
 }
 
 fn blocks(ranges: &Ranges, block: u64) -> Vec<BlockRange> {

@@ -21,12 +21,12 @@ const HEADER: usize = 52;
 const MAGIC: [u8; 4] = *b"MFRM";
 const VERSION: u16 = 1;
 /// The longest frame.
-pub const MAX_FRAME: usize = (HEADER + Entry::POSTCARD_MAX_SIZE + 4).next_multiple_of(SECTOR);
+pub(super) const MAX_FRAME: usize = (HEADER + Entry::POSTCARD_MAX_SIZE + 4).next_multiple_of(SECTOR);
 const _: () = assert!(MAX_FRAME <= 4096, "a frame is one small write");
 
 /// A frame that was read and is whole in itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub(super) struct Frame {
     pub sequence: u64,
     pub previous: [u8; 32],
     pub entry: Entry,
@@ -38,7 +38,7 @@ pub struct Frame {
 
 /// Why bytes are no whole frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadFrame {
+pub(super) enum BadFrame {
     /// All zeros: never written.
     #[error("nothing was written here")]
     Blank,
@@ -53,7 +53,11 @@ pub enum BadFrame {
 }
 
 /// The bytes of a frame, padded to the sector, and its hash.
-pub fn encode(sequence: u64, previous: &[u8; 32], entry: &Entry) -> Result<(Vec<u8>, [u8; 32]), postcard::Error> {
+pub(super) fn encode(
+    sequence: u64,
+    previous: &[u8; 32],
+    entry: &Entry,
+) -> Result<(Vec<u8>, [u8; 32]), postcard::Error> {
     let mut bytes = vec![0; MAX_FRAME];
     let body = postcard::to_slice(entry, &mut bytes[HEADER..MAX_FRAME - 4])?.len();
     let length = u32::try_from(body).map_err(|_| postcard::Error::SerializeBufferFull)?;
@@ -71,7 +75,7 @@ pub fn encode(sequence: u64, previous: &[u8; 32], entry: &Entry) -> Result<(Vec<
 }
 
 /// The frame at the start of `bytes` (as much of [`MAX_FRAME`] bytes as there is). No length in it is trusted.
-pub fn decode(bytes: &[u8]) -> Result<Frame, BadFrame> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Frame, BadFrame> {
     let number = |at: usize| bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
     let header = bytes.get(..HEADER).ok_or(BadFrame::Header)?;
     if bytes.iter().take(SECTOR).all(|byte| *byte == 0) {
@@ -83,7 +87,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, BadFrame> {
     }
     let end = HEADER + length.min(MAX_FRAME);
     let stored = bytes.get(end..end + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
-    if stored != Some(crc32fast::hash(&bytes[..end])) {
+    if stored.is_none_or(|stored| stored != crc32fast::hash(&bytes[..end])) {
         return Err(BadFrame::Checksum);
     }
     let len = (end + 4).next_multiple_of(SECTOR);

@@ -34,19 +34,27 @@ pub enum JournalError {
     #[error("the log partition has only {len} bytes; write the stick anew from mule.img")]
     TooSmall { len: u64 },
     /// Both copies of the first block are damaged.
-    #[error("the log partition is damaged: neither copy of its first block can be read. Save it if it matters, then write the stick anew from mule.img")]
+    #[error(
+        "the log partition is damaged: neither copy of its first block can be read. Save it if it matters, then write the stick anew from mule.img"
+    )]
     NoSuperblock,
     /// The log was made by a stick from another image.
-    #[error("the log belongs to another stick image ({found}, this system is {expected}); write the stick anew from mule.img")]
+    #[error(
+        "the log belongs to another stick image ({found}, this system is {expected}); write the stick anew from mule.img"
+    )]
     AnotherImage { found: ImageId, expected: ImageId },
     /// Whole frames lie behind a damaged place.
-    #[error("the log is damaged at byte {at}: {reason}. Look at it with `mule log show`, save it, then write the stick anew")]
+    #[error(
+        "the log is damaged at byte {at}: {reason}. Look at it with `mule log show`, save it, then write the stick anew"
+    )]
     Damaged { at: u64, reason: String },
     /// Only the reserve is left.
     #[error("the log is full ({free} bytes are left); save it with `mule log export`, then write the stick anew")]
     Full { free: u64 },
     /// A new job would fill it.
-    #[error("the log is nearly full: this job needs about {needed} bytes, {free} are left; save it with `mule log export`, then write the stick anew")]
+    #[error(
+        "the log is nearly full: this job needs about {needed} bytes, {free} are left; save it with `mule log export`, then write the stick anew"
+    )]
     NearlyFull { needed: u64, free: u64 },
     /// An earlier write failed; the log is not written any more.
     #[error("the log stopped earlier: {0}")]
@@ -203,7 +211,11 @@ impl Journal {
     /// Whether a job of about `needed` bytes of entries fits.
     pub fn room_for_job(&self, needed: u64) -> Result<(), JournalError> {
         let free = self.free_bytes();
-        if free.saturating_sub(self.reserve()) < needed { Err(JournalError::NearlyFull { needed, free }) } else { Ok(()) }
+        if free.saturating_sub(self.reserve()) < needed {
+            Err(JournalError::NearlyFull { needed, free })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -227,11 +239,10 @@ fn new_key() -> Result<StickKey, JournalError> {
 
 fn format(medium: &mut dyn Medium, owner: Owner) -> Result<Superblock, JournalError> {
     let origin = random::bytes().map_err(|e| JournalError::NoRandom(e.to_string()))?;
-    let superblock =
-        Superblock { generation: 1, image: owner.image, binding: owner.binding, origin, key: new_key()? };
+    let superblock = Superblock { generation: 1, image: owner.image, binding: owner.binding, origin, key: new_key()? };
     superblock.write(medium)?;
     Ok(superblock)
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

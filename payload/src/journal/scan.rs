@@ -8,8 +8,11 @@ use super::{
     superblock::{FRAMES, Superblock},
 };
 
-/// How far behind a bad frame whole ones are looked for at first; a torn write is shorter than this.
-const NEAR: u64 = 1 << 20;
+/// How long a blank stretch behind the last frame is searched for more of them: longer than what a flash medium loses at
+/// once (an erase block of some MiB), and read in a fraction of a second.
+const NEAR: u64 = 8 << 20;
+/// Bytes read at once in that search.
+const STRIDE: u64 = 256 * 1024;
 
 /// An entry and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,15 @@ pub struct Scan {
 
 /// Reads every frame. Damage is reported, not an error; an I/O failure is.
 pub fn scan(medium: &mut dyn Medium, superblock: &Superblock) -> Result<Scan, JournalError> {
+    scan_within(medium, superblock, NEAR)
+}
+
+/// As [`scan`], but looks for frames behind the last one up to the end of the medium.
+pub fn scan_everywhere(medium: &mut dyn Medium, superblock: &Superblock) -> Result<Scan, JournalError> {
+    scan_within(medium, superblock, u64::MAX)
+}
+
+fn scan_within(medium: &mut dyn Medium, superblock: &Superblock, near: u64) -> Result<Scan, JournalError> {
     let mut scan = Scan { position: FRAMES, previous: superblock.anchor(), ..Scan::default() };
     loop {
         let reason = match read(medium, scan.position)? {
@@ -60,7 +72,7 @@ pub fn scan(medium: &mut dyn Medium, superblock: &Superblock) -> Result<Scan, Jo
             Err(BadFrame::Blank) => String::new(),
             Err(bad) => bad.to_string(),
         };
-        scan.beyond = beyond(medium, scan.position, scan.next)?;
+        scan.beyond = beyond(medium, scan.position, scan.next, near)?;
         if !scan.beyond.is_empty() {
             let reason = if reason.is_empty() { "frames are missing here".into() } else { reason };
             scan.damage = Some(Damage { at: scan.position, reason });
@@ -87,23 +99,33 @@ fn read(medium: &mut dyn Medium, at: u64) -> Result<Result<frame::Frame, BadFram
 }
 
 /// Whole frames behind a bad place that cannot be remains of its torn write: their numbers are higher than the one
-/// expected there. The search ends where the medium has been blank for [`NEAR`] bytes.
-fn beyond(medium: &mut dyn Medium, from: u64, expected: u64) -> Result<Vec<Placed>, JournalError> {
+/// expected there. The search ends where the medium has been blank for `near` bytes.
+fn beyond(medium: &mut dyn Medium, from: u64, expected: u64, near: u64) -> Result<Vec<Placed>, JournalError> {
     let mut found = Vec::new();
     let mut at = from + SECTOR as u64;
     let mut last_sign = from;
-    while at + SECTOR as u64 <= medium.len() && at - last_sign <= NEAR {
-        match read(medium, at)? {
+    while at + SECTOR as u64 <= medium.len() && at - last_sign <= near {
+        let Some(sign) = next_sign(medium, at)? else {
+            at += STRIDE;
+            continue;
+        };
+        last_sign = sign;
+        at = match read(medium, sign)? {
             Ok(frame) if frame.sequence > expected => {
-                found.push(placed(at, &frame));
-                at += frame.len as u64;
-                last_sign = at;
-                continue;
+                found.push(placed(sign, &frame));
+                sign + frame.len as u64
             }
-            Err(BadFrame::Blank) => {}
-            _ => last_sign = at,
-        }
-        at += SECTOR as u64;
+            _ => sign + SECTOR as u64,
+        };
     }
     Ok(found)
+}
+
+/// The first sector in the [`STRIDE`] bytes from `at` that is not blank.
+fn next_sign(medium: &mut dyn Medium, at: u64) -> Result<Option<u64>, JournalError> {
+    let left = (medium.len() - at).min(STRIDE) / SECTOR as u64 * SECTOR as u64;
+    let mut buf = vec![0; usize::try_from(left).unwrap_or(SECTOR)];
+    medium.read_at(at, &mut buf).map_err(|e| JournalError::io("reading the log", e))?;
+    let signs = buf.chunks(SECTOR).position(|sector| sector.iter().any(|byte| *byte != 0));
+    Ok(signs.map(|number| at + (number * SECTOR) as u64))
 }

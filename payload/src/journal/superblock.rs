@@ -29,7 +29,10 @@ pub struct Superblock {
 
 impl std::fmt::Debug for Superblock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Superblock").field("generation", &self.generation).field("image", &self.image).finish_non_exhaustive()
+        f.debug_struct("Superblock")
+            .field("generation", &self.generation)
+            .field("image", &self.image)
+            .finish_non_exhaustive()
     }
 }
 

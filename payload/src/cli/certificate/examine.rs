@@ -1,0 +1,150 @@
+//! Everything that can be wrong with a certificate, found at once.
+
+use crate::certify::{check, html, key::PublicStickKey, record::Record, signature, store::ALLOWED_SIGNERS};
+use sha2::{Digest, Sha256};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Whom to trust.
+pub(super) struct Trust<'a> {
+    /// The file of allowed signers, where one was named.
+    pub list: Option<&'a Path>,
+    /// Who must have signed, where somebody was named.
+    pub signer: Option<&'a str>,
+}
+
+/// What is known of a certificate after the examination; unread fields are blank.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    pub json: PathBuf,
+    pub outcome: String,
+    pub serial: String,
+    pub signer: String,
+    pub fingerprint: String,
+    /// Why it is not genuine; empty where it is.
+    pub problems: Vec<String>,
+    /// What else its reader should know.
+    pub notes: Vec<String>,
+    /// Whether only the file beside it vouches for the key.
+    pub self_asserted: bool,
+}
+
+/// The authoritative file of a certificate, whichever of its three files is named.
+pub(super) fn json_of(path: &Path) -> PathBuf {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("sig") => path.with_extension(""),
+        Some("html") => path.with_extension("json"),
+        _ => path.to_owned(),
+    }
+}
+
+/// The exact bytes and what they say.
+pub(super) fn load(json: &Path) -> Result<(Vec<u8>, Record), String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", json.display());
+    let bytes = fs::read(json).map_err(|error| failed(&error))?;
+    let record = serde_json::from_slice(&bytes).map_err(|error| failed(&format!("this is no certificate: {error}")))?;
+    Ok((bytes, record))
+}
+
+fn beside(json: &Path, more: &str) -> PathBuf {
+    let mut name = json.as_os_str().to_owned();
+    name.push(more);
+    name.into()
+}
+
+/// Whose signature lies beside the file, over exactly its bytes.
+pub(super) fn signature_beside(json: &Path, bytes: &[u8]) -> Result<PublicStickKey, String> {
+    let path = beside(json, ".sig");
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => format!("its signature {} is missing", path.display()),
+        _ => format!("its signature {} cannot be read: {error}", path.display()),
+    })?;
+    signature::verify(bytes, &text).map_err(|error| error.to_string())
+}
+
+/// Examines one certificate; an error means that it could not be read at all.
+pub(super) fn examine(path: &Path, trust: &Trust<'_>) -> Result<Verdict, String> {
+    let json = json_of(path);
+    let bytes = fs::read(&json).map_err(|error| format!("{}: {error}", json.display()))?;
+    let mut verdict = Verdict { json, self_asserted: trust.list.is_none(), ..Verdict::default() };
+    let key = match signature_beside(&verdict.json, &bytes) {
+        Ok(key) => Some(key),
+        Err(problem) => {
+            verdict.problems.push(problem);
+            None
+        }
+    };
+    let record = match serde_json::from_slice::<Record>(&bytes) {
+        Ok(record) => Some(record),
+        Err(error) => {
+            verdict.problems.push(format!("it says nothing this version understands: {error}"));
+            None
+        }
+    };
+    if let Some(record) = &record {
+        verdict.outcome.clone_from(&record.outcome);
+        verdict.serial.clone_from(&record.media.serial);
+        verdict.problems.extend(check::contradictions(record).into_iter().map(|what| format!("contradiction: {what}")));
+        page(&mut verdict, record, &bytes);
+    }
+    if let Some(key) = key {
+        verdict.signer = key.stick_id();
+        verdict.fingerprint = key.fingerprint();
+        signer(&mut verdict, key, record.as_ref(), trust)?;
+    }
+    Ok(verdict)
+}
+
+/// Whether the key is the one the certificate names, and one the list names.
+fn signer(
+    verdict: &mut Verdict,
+    key: PublicStickKey,
+    record: Option<&Record>,
+    trust: &Trust<'_>,
+) -> Result<(), String> {
+    let id = key.stick_id();
+    if let Some(record) = record.filter(|record| record.log.stick != id) {
+        verdict.problems.push(format!("it names {} as its signer, but {id} signed it", record.log.stick));
+    }
+    let own = verdict.json.with_file_name(ALLOWED_SIGNERS);
+    let list = match (fs::read_to_string(trust.list.unwrap_or(&own)), trust.list) {
+        (Ok(list), _) => list,
+        (Err(error), Some(path)) => return Err(format!("{}: {error}", path.display())),
+        (Err(_), None) => String::new(),
+    };
+    if let Err(error) = signature::allowed(&list, key, trust.signer.unwrap_or(&id)) {
+        verdict.problems.push(error.to_string());
+    }
+    if trust.list.is_none() {
+        verdict.notes.push(format!(
+            "self-asserted: its key {} is vouched for by nothing but {} beside it; compare it with `mule key show` of \
+             the stick, or name a file you trust with --allowed-signers",
+            verdict.fingerprint, ALLOWED_SIGNERS
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the page beside it is a rendering of it, as far as this version can tell.
+fn page(verdict: &mut Verdict, record: &Record, bytes: &[u8]) {
+    let path = verdict.json.with_extension("html");
+    let Ok(page) = fs::read_to_string(&path) else { return };
+    let name = verdict.json.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if page == html::page(record, &name, &Sha256::digest(bytes)) {
+        return;
+    }
+    verdict.notes.push(match record.tool.version == env!("CARGO_PKG_VERSION") {
+        true => format!(
+            "the page {} was changed: it is not what this certificate looks like; trust only the .json",
+            path.display()
+        ),
+        false => format!(
+            "the page {} was made by version {}, this is {}; `mule certificate html` makes it anew",
+            path.display(),
+            record.tool.version,
+            env!("CARGO_PKG_VERSION")
+        ),
+    });
+}

@@ -1,0 +1,153 @@
+//! `mule log verify`: whether every entry is there, and every certificate with its entry.
+
+use super::{
+    super::Exit,
+    render::hex,
+    source::{self, Holding, Log, Oddity},
+};
+use crate::{
+    certify::{key::PublicStickKey, record::Record},
+    console::format::printable,
+    journal::event::Event,
+};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Checks a log, and the certificates in a folder against it.
+pub(super) fn verify(target: Option<&Path>, folder: Option<&Path>, as_json: bool) -> Result<Exit, String> {
+    let log = match source::read(target, source::Reach::Everywhere)? {
+        Holding::Blank { name } => {
+            let words = "blank: the stick was written but has not been started yet";
+            match as_json {
+                true => println!("{}", json!({"log": name, "whole": true, "blank": true, "entries": 0})),
+                false => println!("{name}: {words}"),
+            }
+            return Ok(Exit::Good);
+        }
+        Holding::Log(log) => log,
+    };
+    let oddities = log.oddities();
+    let compared = folder.map(|folder| compare(&log, folder)).transpose()?;
+    let missing = compared.as_ref().map_or(&[][..], |c| c.problems.as_slice());
+    let good = log.scan.damage.is_none() && missing.is_empty();
+    if as_json {
+        let text = |wanted| oddities.iter().find(|(oddity, _)| *oddity == wanted).map(|(_, text)| text);
+        let object = json!({
+            "log": log.name, "whole": log.scan.damage.is_none(), "entries": log.scan.next,
+            "stick": log.superblock.key.stick_id(), "head": hex(&log.scan.previous), "damage": text(Oddity::Damage),
+            "torn": text(Oddity::Torn), "first_block": text(Oddity::OneCopy),
+            "certificates": compared.as_ref().map(|c| c.agreeing), "problems": missing,
+        });
+        println!("{object}");
+    } else {
+        report(&log, &oddities, compared.as_ref());
+    }
+    Ok(if good { Exit::Good } else { Exit::Bad })
+}
+
+fn report(log: &Log, oddities: &[(Oddity, String)], compared: Option<&Compared>) {
+    let verdict = if log.scan.damage.is_some() { "DAMAGED after" } else { "whole:" };
+    let (entries, stick) = (log.scan.next, log.superblock.key.stick_id());
+    println!("{}: {verdict} {entries} entries of {stick}, numbered and chained without a gap", log.name);
+    println!("    head {} (BLAKE3 of the last of them)", hex(&log.scan.previous));
+    oddities.iter().for_each(|(_, words)| println!("    {words}"));
+    let Some(compared) = compared else { return };
+    println!("    {} certificates are both in the log and in the folder", compared.agreeing);
+    compared.problems.iter().for_each(|problem| println!("    MISSING OR CHANGED: {problem}"));
+}
+
+/// What a folder of certificates and a log have in common.
+struct Compared {
+    agreeing: usize,
+    problems: Vec<String>,
+}
+
+/// A certificate in the folder.
+struct File {
+    path: PathBuf,
+    /// Whether its bytes are a certificate, and by whom.
+    record: Option<Record>,
+}
+
+fn compare(log: &Log, folder: &Path) -> Result<Compared, String> {
+    let files = certificates(folder)?;
+    let mut compared = Compared { agreeing: 0, problems: Vec::new() };
+    let mut logged = Vec::new();
+    for placed in &log.scan.entries {
+        let Event::Certified { sha256, name, .. } = &placed.entry.event else { continue };
+        logged.push(*sha256);
+        if files.contains_key(sha256) {
+            compared.agreeing += 1;
+            continue;
+        }
+        let there = files.values().any(|file| file.path.file_name().is_some_and(|n| n == name.as_str()));
+        let what = if there { "was changed: its bytes are not the logged ones" } else { "is not in the folder" };
+        compared.problems.push(format!("certificate {} (entry {}) {what}", printable(name), placed.sequence));
+    }
+    let mut strangers: Vec<_> = files.iter().filter(|(sha256, _)| !logged.contains(*sha256)).collect();
+    strangers.sort_by(|(_, a), (_, b)| a.path.cmp(&b.path));
+    let own = signers(log);
+    for (_, file) in strangers {
+        compared.problems.extend(stranger(log, &own, file));
+    }
+    let known = files.iter().filter(|(sha256, _)| logged.contains(*sha256));
+    compared.problems.extend(known.filter_map(|(_, file)| misplaced(log, file)));
+    Ok(compared)
+}
+
+/// The ids this log has signed under.
+fn signers(log: &Log) -> Vec<String> {
+    let made = log.scan.entries.iter().filter_map(|placed| match &placed.entry.event {
+        Event::KeyMade { public, .. } => Some(PublicStickKey(*public).stick_id()),
+        _ => None,
+    });
+    made.chain([log.superblock.key.stick_id()]).collect()
+}
+
+/// What is wrong with a file that no entry names; nothing where it is another stick's.
+fn stranger(log: &Log, own: &[String], file: &File) -> Option<String> {
+    let name = printable(&file.path.display().to_string());
+    let Some(record) = &file.record else {
+        return Some(format!("{name} is no certificate this version can read, and no entry names it"));
+    };
+    let here = own.contains(&record.log.stick);
+    here.then(|| {
+        format!(
+            "{name} names {} as its signer, but none of the {} entries names it: the entry was lost, the certificate was \
+             changed or copied in, or the power went between writing and logging it",
+            record.log.stick, log.scan.next
+        )
+    })
+}
+
+/// Whether the place in the log that a certificate names is what it says.
+fn misplaced(log: &Log, file: &File) -> Option<String> {
+    let record = file.record.as_ref()?;
+    let place = usize::try_from(record.log.sequence).ok().and_then(|number| log.scan.entries.get(number));
+    let agrees = place.is_some_and(|placed| hex(&placed.hash) == record.log.head);
+    (!agrees).then(|| {
+        let name = printable(&file.path.display().to_string());
+        format!("{name} names entry {} with another hash than the log's", record.log.sequence)
+    })
+}
+
+/// Every `*.json` in a folder by its SHA-256.
+fn certificates(folder: &Path) -> Result<HashMap<[u8; 32], File>, String> {
+    let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
+    let mut found = HashMap::new();
+    for entry in fs::read_dir(folder).map_err(|e| failed(folder, e))? {
+        let path = entry.map_err(|e| failed(folder, e))?.path();
+        if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
+            continue;
+        }
+        let bytes = fs::read(&path).map_err(|e| failed(&path, e))?;
+        let record = serde_json::from_slice(&bytes).ok();
+        found.insert(Sha256::digest(&bytes).into(), File { path, record });
+    }
+    Ok(found)
+}
