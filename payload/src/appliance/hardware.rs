@@ -100,7 +100,8 @@ fn found(drives: &[Drive], sticks: &Sticks) -> Vec<Found> {
 /// A drive's row on a page.
 pub(super) fn page_row(drive: &Drive, refusal: Option<String>) -> Found {
     let hidden = drive.hidden_bytes().filter(|bytes| *bytes > 0);
-    let remark = hidden.map(|bytes| format!("a Host Protected Area hides {bytes} bytes; an overwrite does not reach it"));
+    let remark =
+        hidden.map(|bytes| format!("a Host Protected Area hides {bytes} bytes; an overwrite does not reach it"));
     let sick = drive.health.as_ref().and_then(|health| health.passed).filter(|passed| !passed);
     let sick = sick.map(|_| "SMART says that this drive is failing".to_owned());
     Found {
@@ -124,7 +125,11 @@ fn asked(drives: Vec<Drive>) -> Vec<Drive> {
     };
     thread::scope(|scope| {
         let threads: Vec<_> = drives.iter().cloned().map(|drive| scope.spawn(move || ask(drive))).collect();
-        threads.into_iter().zip(&drives).map(|(thread, drive)| thread.join().unwrap_or_else(|_| drive.clone())).collect()
+        threads
+            .into_iter()
+            .zip(&drives)
+            .map(|(thread, drive)| thread.join().unwrap_or_else(|_| drive.clone()))
+            .collect()
     })
 }
 
@@ -142,6 +147,8 @@ fn search(image: ImageId, drives: &[Drive], seen: &mut Seen) -> Search {
 fn read_in_time(path: &Path) -> io::Result<[u8; 512]> {
     let (sender, receiver) = mpsc::channel();
     let own = path.to_owned();
-    thread::spawn(move || sender.send(medium::read_id_sector(&own)));
-    receiver.recv_timeout(ONE_SECTOR).unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
+    // Nobody listens any more where it took too long.
+    thread::spawn(move || drop(sender.send(medium::read_id_sector(&own).map(Box::new))));
+    let read = receiver.recv_timeout(ONE_SECTOR).unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)));
+    read.map(|sector| *sector)
 }

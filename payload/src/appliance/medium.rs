@@ -29,8 +29,9 @@ impl Stick {
     pub(super) fn open(hardware: &Hardware, now: u64, machine: &Machine) -> Result<(Self, Replay), Stopped> {
         const REMEDY: &str = "Nothing is written without a log. No disk was touched.";
         let log = log_partition(&hardware.boot.path, &hardware.id).map_err(|what| Stopped::new(what, REMEDY))?;
-        let medium = FileMedium::open(&log, 0, hardware.id.log_len)
-            .map_err(|error| Stopped::new(format!("the log partition {} cannot be opened: {error}", log.display()), REMEDY))?;
+        let medium = FileMedium::open(&log, 0, hardware.id.log_len).map_err(|error| {
+            Stopped::new(format!("the log partition {} cannot be opened: {error}", log.display()), REMEDY)
+        })?;
         let owner = Owner::of(hardware.image, &hardware.boot.identity);
         let (mut journal, replay) =
             Journal::open(Box::new(medium), owner, now).map_err(|error| Stopped::new(error, REMEDY))?;

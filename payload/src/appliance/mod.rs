@@ -15,8 +15,8 @@ use crate::{
     },
     cli::host::now,
     console::{Counts, Finished, Key, Page, RunOutcome, Watcher, pages, protocol},
-    journal::{bounded::Text, event::Event},
     jobfile::{self, Action, Overrides, Then},
+    journal::{bounded::Text, event::Event},
     power,
 };
 use hardware::Hardware;

@@ -45,7 +45,8 @@ pub(super) fn wipe(
     let plan = match unfinished.clone().filter(|_| goes_on) {
         Some(old) => Plan::resume(old, request, &Authority::JobFile, drives, &sticks).map_err(failed)?,
         None => {
-            let seed = crate::random::bytes().map_err(|e| Stopped::new(format!("no random bytes: {e}"), NOTHING_TOUCHED))?;
+            let seed =
+                crate::random::bytes().map_err(|e| Stopped::new(format!("no random bytes: {e}"), NOTHING_TOUCHED))?;
             Plan::new(request, &Authority::JobFile, drives, &sticks, seed).map_err(failed)?
         }
     };
@@ -60,7 +61,9 @@ pub(super) fn wipe(
     let tool = tool();
     let host = machine.host("");
     if let Some(old) = unfinished.filter(|_| !goes_on) {
-        watcher.note("An earlier job was interrupted and is not the one in mule.toml: its drives are certified as interrupted.");
+        watcher.note(
+            "An earlier job was interrupted and is not the one in mule.toml: its drives are certified as interrupted.",
+        );
         abandon(&old, &log, stick, &tool, &host, watcher);
     }
     if plan.is_resumed() {
@@ -138,7 +141,8 @@ fn log_bytes(plan: &Plan) -> u64 {
     let frame = crate::journal::SECTOR as u64;
     let drives = plan.targets().len() as u64;
     let sweeps = plan.passes().len() as u64 + 1;
-    let work = |t: &crate::plan::Target| t.drive().geometry.map_or(0, |g| total_work(&g, plan.passes().len(), plan.verify()));
+    let work =
+        |t: &crate::plan::Target| t.drive().geometry.map_or(0, |g| total_work(&g, plan.passes().len(), plan.verify()));
     let longest = plan.targets().iter().map(work).max().unwrap_or(0);
     let checkpoints = longest / SLOW / Limits::default().checkpoint.as_secs().max(1) + sweeps;
     let frames = drives * (2 * sweeps + 8) + checkpoints * drives.div_ceil(16);
@@ -152,21 +156,15 @@ fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, host: &Host,
     let passes: Vec<Content> = old.passes.iter().copied().map(Into::into).collect();
     let context =
         Context { job: old.job, passes: &passes, verify: old.verify, log, limits: Limits::default(), resumed_at: None };
-    let issuer = Issuer {
-        job: old.job,
-        method,
-        operator: &operator,
-        log,
-        shelf: &*stick.shelf,
-        tool,
-        host,
-        health: |_| None,
-    };
+    let issuer =
+        Issuer { job: old.job, method, operator: &operator, log, shelf: &*stick.shelf, tool, host, health: |_| None };
     let open = old.drives.iter().filter(|drive| !drive.certified).cloned();
     let reason = "power was lost, and the job was not asked for again";
     let lost: Vec<_> = open.map(|history| Lost { history, reason: reason.into() }).collect();
     match run::abandon(old.job, &lost, &context, &issuer) {
-        Ok(settled) => settled.iter().for_each(|drive| watcher.note(&format!("{} {}: interrupted", drive.model, drive.serial))),
+        Ok(settled) => {
+            settled.iter().for_each(|drive| watcher.note(&format!("{} {}: interrupted", drive.model, drive.serial)))
+        }
         Err(error) => watcher.problem(&error.to_string()),
     }
 }

@@ -67,7 +67,7 @@ pub fn log_file(state: &Path) -> PathBuf {
 pub fn open_log(path: &Path) -> Result<(Journal, Replay), String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     if !path.exists() {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
         fs::create_dir_all(folder).map_err(failed)?;
         create_private(path).and_then(|file| file.set_len(LOG_BYTES)).map_err(failed)?;
     }

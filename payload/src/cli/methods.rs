@@ -47,7 +47,9 @@ pub fn run(args: &Args) -> Exit {
         println!("    verification: {}", verification(method));
         println!("    source: {}\n", method.source);
     }
-    println!("c: a byte drawn for the job, ~c: its complement, R: a cryptographic random stream (a new key for each drive");
+    println!(
+        "c: a byte drawn for the job, ~c: its complement, R: a cryptographic random stream (a new key for each drive"
+    );
     println!("and pass). Every method is Clear in the words of NIST SP 800-88; an overwrite is never a Purge.");
     Exit::Good
 }

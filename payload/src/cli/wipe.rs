@@ -173,15 +173,16 @@ fn ask_for(drive: &Drive, name: &str) -> Result<(), String> {
     let _ = io::stderr().flush();
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
-    if line.trim() == name { Ok(()) } else { Err(format!("that is not the serial number of {what}; nothing was erased")) }
+    if line.trim() == name {
+        Ok(())
+    } else {
+        Err(format!("that is not the serial number of {what}; nothing was erased"))
+    }
 }
 
 fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) -> Result<Plan, String> {
-    let operator = Operator {
-        name: args.operator.clone(),
-        organisation: args.organisation.clone(),
-        ..Operator::default()
-    };
+    let operator =
+        Operator { name: args.operator.clone(), organisation: args.organisation.clone(), ..Operator::default() };
     let mut names = typed.clone();
     names.sort();
     let asked = format!("{:?}", ("mule-wipe/1", args.method.name, args.verify, &names, &operator));

@@ -128,8 +128,7 @@ impl Issuer<'_> {
         };
         let record = record(frame, facts, self.log.now());
         let kept = self.shelf.keep(&record, &key)?;
-        let certified =
-            Event::Certified { job: self.job, slot, sha256: kept.sha256, name: Text::new(&kept.name) };
+        let certified = Event::Certified { job: self.job, slot, sha256: kept.sha256, name: Text::new(&kept.name) };
         self.log.append(&certified).map_err(|e| format!("it is written as {}, but not logged: {e}", kept.name))?;
         Ok(kept)
     }

@@ -4,8 +4,8 @@ use super::{
     claim::{Claimed, Opener},
     facts::Facts,
     issue::{Health, Issuer, Settled, Shelf, hex},
-    stages::{Context, Examined, Overwritten, total_work},
     show::Show,
+    stages::{Context, Examined, Overwritten, total_work},
     status::{Log, Message, Stage, Status},
 };
 use crate::{

@@ -22,7 +22,10 @@ fn three_drives_are_erased_verified_and_certified() {
     for (disk, record) in bench.disks.iter().zip(["A", "B", "C"].map(|serial| bench.certificate(serial))) {
         assert!(!holds_old_data(disk));
         assert_eq!(record.outcome, "erased");
-        assert_eq!(record.sanitisation.passes.iter().map(|p| p.writes.as_str()).collect::<Vec<_>>(), ["00", "FF", "random"]);
+        assert_eq!(
+            record.sanitisation.passes.iter().map(|p| p.writes.as_str()).collect::<Vec<_>>(),
+            ["00", "FF", "random"]
+        );
         assert_eq!(record.verification.blocks_matched, disk.identity().bytes / 512);
         assert_eq!(record.operator.name, "A. Technician");
         assert!(record.sanitisation.interruptions.is_empty());
@@ -69,7 +72,8 @@ fn a_sample_is_certified_as_a_sample_and_nothing_as_nothing() {
 
 #[test]
 fn each_drive_fails_alone_and_none_is_called_erased() {
-    let disks: Vec<_> = ["good", "bad-write", "bad-read", "liar", "gone", "hung", "flush"].map(|s| disk(s, SIZE)).into();
+    let disks: Vec<_> =
+        ["good", "bad-write", "bad-read", "liar", "gone", "hung", "flush"].map(|s| disk(s, SIZE)).into();
     disks[1].break_it(|faults| faults.unwritable.extend([100, 9000]));
     disks[2].break_it(|faults| faults.unreadable.extend([300]));
     disks[3].break_it(|faults| {
@@ -155,7 +159,11 @@ fn after_power_cuts_at_any_moment_the_job_ends_as_if_there_had_been_none() {
         let announced = 3;
         let cuts = seed % 3 + 1;
         for cut in 0..cuts {
-            cut_at(&mut bench, announced + 1 + (seed * 7 + cut * 5) % 23, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> cut);
+            cut_at(
+                &mut bench,
+                announced + 1 + (seed * 7 + cut * 5) % 23,
+                seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> cut,
+            );
         }
         bench.disks.reverse();
         let (journal, replay) = bench.open_log().unwrap();

@@ -8,8 +8,8 @@ pub mod method;
 pub mod preflight;
 mod resume;
 
-pub use content::Content;
 pub use crate::jobfile::{MediaFields, Selection};
+pub use content::Content;
 pub use preflight::{Reason, Sticks};
 
 use crate::{

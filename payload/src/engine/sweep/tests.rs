@@ -103,12 +103,10 @@ fn only_the_blocks_that_cannot_be_written_are_left_out() {
         assert_eq!(end, End::Complete);
         // A physical block is 4096 bytes: its eight logical blocks stand or fall together.
         let ranges = found.unwritable.as_slice();
-        assert_eq!(ranges.iter().map(|r| (r.start, r.len)).collect::<Vec<_>>(), [
-            (0, 4096),
-            (5000 * 512, 4096),
-            (9999 / 8 * 4096, 4096),
-            (7 * MIB, 512 * 3),
-        ]);
+        assert_eq!(
+            ranges.iter().map(|r| (r.start, r.len)).collect::<Vec<_>>(),
+            [(0, 4096), (5000 * 512, 4096), (9999 / 8 * 4096, 4096), (7 * MIB, 512 * 3),]
+        );
         assert_eq!(found.bytes + found.unwritable.bytes(), SIZE);
         let mut expected = vec![0; usize::try_from(SIZE).unwrap()];
         pattern.fill(0, &mut expected);

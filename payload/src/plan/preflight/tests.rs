@@ -58,7 +58,8 @@ fn removable_and_usb_drives_must_be_named() {
 
 #[test]
 fn some_things_no_name_makes_good() {
-    let changes: [(&str, fn(&mut Drive)); 6] = [
+    type Change = fn(&mut Drive);
+    let changes: [(&str, Change); 6] = [
         ("write-protected", |d| d.read_only = true),
         ("capacity of 0", |d| d.geometry = Geometry::new(0, 512, 512)),
         ("not supported", |d| d.geometry = Geometry::new(520, 520, 520)),
