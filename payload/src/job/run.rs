@@ -2,7 +2,7 @@
 
 use super::{
     claim::{Claimed, Opener},
-    facts::Facts,
+    facts::{Facts, Pause},
     issue::{Health, Issuer, Settled, Shelf, hex},
     show::Show,
     stages::{Context, Examined, Overwritten, total_work},
@@ -56,7 +56,7 @@ struct Shared {
     operator: Operator,
     log: Arc<Log>,
     around: Surroundings,
-    resumed_at: Option<u64>,
+    interrupted: Option<(u64, u64)>,
 }
 
 impl Shared {
@@ -67,7 +67,7 @@ impl Shared {
             verify: self.verify,
             log: &self.log,
             limits: self.around.limits,
-            resumed_at: self.resumed_at,
+            interrupted: self.interrupted,
         }
     }
 
@@ -149,7 +149,7 @@ pub fn execute(plan: Plan, log: &Arc<Log>, around: Surroundings, watcher: &mut d
         operator: plan.operator().clone(),
         log: Arc::clone(log),
         around,
-        resumed_at: plan.is_resumed().then(|| log.now()),
+        interrupted: plan.last_seen().map(|last_seen| (last_seen, log.now())),
     });
     let (targets, lost) = plan.into_parts();
     let (context, issuer) = (shared.context(), shared.issuer());
@@ -187,6 +187,8 @@ fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settl
         None => {
             facts.failure = Some(lost.reason.clone());
             facts.stopped = true;
+            let detail = "did not go on".into();
+            facts.pauses.push(Pause { last_seen: lost.last_seen, resumed: None, detail });
         }
     }
     issuer.certify_lost(lost, &facts)

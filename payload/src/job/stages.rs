@@ -32,8 +32,8 @@ pub struct Context<'a> {
     pub verify: Verify,
     pub log: &'a Log,
     pub limits: Limits,
-    /// Whether the job goes on after an interruption, and when that was noticed.
-    pub resumed_at: Option<u64>,
+    /// Where the job goes on after an interruption: when the log last saw it running, and when it went on.
+    pub interrupted: Option<(u64, u64)>,
 }
 
 /// A drive after its last pass, good or bad.
@@ -114,7 +114,7 @@ impl Overwritten {
 
     /// After an interruption: whether what the log says was written is still there.
     fn go_on_or_begin_again(&mut self, context: &Context<'_>) {
-        let (Some(_), Some(resumed)) = (self.target.history(), context.resumed_at) else { return };
+        let (Some(_), Some((last_seen, resumed))) = (self.target.history(), context.interrupted) else { return };
         let detail = match recheck::unchanged(&mut *self.plane, &self.facts) {
             Ok(checked) => match self.facts.position() {
                 Some((number, offset)) => {
@@ -137,13 +137,7 @@ impl Overwritten {
                 format!("began again with the first pass: {why}")
             }
         };
-        match self.facts.pauses.last_mut() {
-            Some(pause) => {
-                pause.resumed = Some(resumed);
-                pause.detail = detail;
-            }
-            None => self.facts.pauses.push(Pause { last_seen: resumed, resumed: Some(resumed), detail }),
-        }
+        self.facts.pauses.push(Pause { last_seen, resumed: Some(resumed), detail });
     }
 
     fn pass(&mut self, number: usize, offset: u64, context: &Context<'_>, status: &Status) -> Result<(), String> {

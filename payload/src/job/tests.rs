@@ -201,8 +201,24 @@ fn a_drive_that_was_used_in_between_begins_again_and_one_that_is_missing_is_inte
     assert_eq!((tally.count(Outcome::Erased), tally.count(Outcome::Interrupted)), (2, 1));
     assert!(bench.certificate("A").sanitisation.interruptions[0].detail.contains("began again"));
     assert!(bench.certificate("B").sanitisation.interruptions[0].detail.contains("went on"));
-    assert_eq!(bench.certificate("C").outcome, "interrupted");
+    let missing = bench.certificate("C");
+    assert_eq!((missing.outcome.as_str(), missing.sanitisation.interruptions.len()), ("interrupted", 1));
+    assert!(missing.sanitisation.interruptions[0].resumed.is_empty());
     assert!(!holds_old_data(&bench.disks[0]) && !holds_old_data(&bench.disks[1]));
+}
+
+#[test]
+fn every_interruption_is_on_the_certificate() {
+    let mut bench = Bench::new(vec![disk("A", 12 * MIB)]);
+    bench.disks[0].break_it(|faults| faults.delay = Duration::from_millis(4));
+    drop(bench.open_log().unwrap());
+    (0..3).for_each(|_| cut_at(&mut bench, 6, u64::MAX));
+    let (journal, replay) = bench.open_log().unwrap();
+    assert!(bench.execute(bench.resumed(&replay).unwrap(), journal).is_clean());
+    let pauses = bench.certificate("A").sanitisation.interruptions;
+    assert_eq!(pauses.len(), 3);
+    assert!(pauses.iter().all(|pause| pause.last_seen < pause.resumed));
+    assert!(pauses.is_sorted_by_key(|pause| &pause.resumed));
 }
 
 #[test]

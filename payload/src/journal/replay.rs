@@ -223,7 +223,10 @@ impl DriveHistory {
                     (past.finished_at, past.bytes) = (Some(at), *bytes);
                 }
             }
-            Event::DriveRestarted { .. } => {
+            Event::DriveRestarted { reason, .. } => {
+                if let Some(last) = self.interruptions.last_mut() {
+                    last.detail = format!("began again with the first pass: {reason}");
+                }
                 self.sweeps.clear();
                 self.defects.clear();
             }

@@ -97,13 +97,16 @@ pub struct Refused {
 pub struct Lost {
     pub history: DriveHistory,
     pub reason: String,
+    /// When the log last saw the job running.
+    pub last_seen: u64,
 }
 
 /// What will be done. Built only by this module.
 #[derive(Debug)]
 pub struct Plan {
     job: JobId,
-    resumed: bool,
+    /// Of an interrupted job: when the log last saw it running.
+    last_seen: Option<u64>,
     method: &'static Method,
     passes: Vec<Content>,
     verify: Verify,
@@ -165,7 +168,7 @@ impl Plan {
             .collect();
         Ok(Self {
             job,
-            resumed: false,
+            last_seen: None,
             method: request.method,
             passes: request.method.resolve(&mut byte),
             verify: request.verify,
@@ -185,7 +188,12 @@ impl Plan {
 
     /// Whether this goes on with an interrupted job.
     pub fn is_resumed(&self) -> bool {
-        self.resumed
+        self.last_seen.is_some()
+    }
+
+    /// When the log last saw the interrupted job running.
+    pub fn last_seen(&self) -> Option<u64> {
+        self.last_seen
     }
 
     pub fn method(&self) -> &'static Method {

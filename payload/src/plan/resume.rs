@@ -31,7 +31,7 @@ impl Plan {
             .ok_or_else(|| PlanError::CannotResume(format!("this version has no method {}", unfinished.method)))?;
         let mut plan = Self {
             job: unfinished.job,
-            resumed: true,
+            last_seen: Some(unfinished.last_seen()),
             method,
             passes: unfinished.passes.iter().copied().map(Content::from).collect(),
             verify: unfinished.verify,
@@ -63,17 +63,19 @@ impl Plan {
         rest: &mut Vec<Drive>,
         sticks: &Sticks,
     ) {
+        let last_seen = self.last_seen.unwrap_or_default();
         let at = rest.iter().position(|drive| is_same(&history.drive, drive));
         if let Some((_, reason)) = &history.finished {
             let reason = reason.to_string();
             at.map(|at| rest.remove(at));
             if !history.certified {
-                self.lost.push(Lost { history, reason });
+                self.lost.push(Lost { history, reason, last_seen });
             }
             return;
         }
         let Some(at) = at else {
-            self.lost.push(Lost { history, reason: "the drive was not there when the job went on".into() });
+            let reason = "the drive was not there when the job went on".into();
+            self.lost.push(Lost { history, reason, last_seen });
             return;
         };
         let drive = rest.remove(at);
@@ -83,7 +85,7 @@ impl Plan {
                 self.targets.push(Target { slot: history.slot, labels, drive, history: Some(history) });
             }
             Err(reason) => {
-                self.lost.push(Lost { history, reason: reason.to_string() });
+                self.lost.push(Lost { history, reason: reason.to_string(), last_seen });
                 self.refused.push(Refused { drive, reason });
             }
         }
