@@ -154,13 +154,20 @@ fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, host: &Host,
     let Some(method) = method::find(&old.method) else { return };
     let operator = Operator::default();
     let passes: Vec<Content> = old.passes.iter().copied().map(Into::into).collect();
-    let context =
-        Context { job: old.job, passes: &passes, verify: old.verify, log, limits: Limits::default(), interrupted: None };
+    let context = Context {
+        job: old.job,
+        passes: &passes,
+        verify: old.verify,
+        log,
+        limits: Limits::default(),
+        interrupted: None,
+    };
     let issuer =
         Issuer { job: old.job, method, operator: &operator, log, shelf: &*stick.shelf, tool, host, health: |_| None };
     let open = old.drives.iter().filter(|drive| !drive.certified).cloned();
     let reason = "power was lost, and the job was not asked for again";
-    let lost: Vec<_> = open.map(|history| Lost { history, reason: reason.into(), last_seen: old.last_seen() }).collect();
+    let lost: Vec<_> =
+        open.map(|history| Lost { history, reason: reason.into(), last_seen: old.last_seen() }).collect();
     match run::abandon(old.job, &lost, &context, &issuer) {
         Ok(settled) => {
             settled.iter().for_each(|drive| watcher.note(&format!("{} {}: interrupted", drive.model, drive.serial)))

@@ -69,6 +69,54 @@ impl std::fmt::Debug for Issuer<'_> {
     }
 }
 
+/// Where a drive stands in the job and on the machine.
+struct Place<'a> {
+    slot: u8,
+    port: &'a str,
+    hidden: String,
+}
+
+const NOT_EXAMINED: &str = "not examined";
+
+/// What is known of areas an overwrite does not reach.
+fn hidden_areas(drive: &Drive) -> String {
+    let host_protected = match drive.hidden_bytes() {
+        Some(0) => "no Host Protected Area (READ NATIVE MAX ADDRESS agrees with the capacity)".into(),
+        Some(bytes) => format!("a Host Protected Area hides {bytes} bytes, which were NOT reached"),
+        None => "whether there is a Host Protected Area was not found out".into(),
+    };
+    format!("{host_protected}; a Device Configuration Overlay and sectors the drive has remapped were not examined")
+}
+
+/// The maker, where the model says it in the usual way: by name, or by the letters its models begin with.
+fn manufacturer(model: &str) -> &'static str {
+    const BEGINNINGS: &[(&str, &str)] = &[
+        ("WDC ", "Western Digital"),
+        ("WD ", "Western Digital"),
+        ("ST", "Seagate"),
+        ("SEAGATE", "Seagate"),
+        ("MAXTOR", "Maxtor"),
+        ("HGST", "HGST"),
+        ("HITACHI", "Hitachi"),
+        ("TOSHIBA", "Toshiba"),
+        ("SAMSUNG", "Samsung"),
+        ("INTEL", "Intel"),
+        ("KINGSTON", "Kingston"),
+        ("SANDISK", "SanDisk"),
+        ("CRUCIAL", "Crucial"),
+        ("MICRON", "Micron"),
+        ("FUJITSU", "Fujitsu"),
+        ("QEMU", "QEMU"),
+    ];
+    let model = model.to_ascii_uppercase();
+    let known = BEGINNINGS.iter().find(|(beginning, _)| {
+        let rest = model.strip_prefix(beginning);
+        // Seagate's letters need a digit behind them: ST3500418AS, not STAR.
+        rest.is_some_and(|rest| *beginning != "ST" || rest.starts_with(|c: char| c.is_ascii_digit()))
+    });
+    known.map(|(_, maker)| *maker).unwrap_or_default()
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -80,21 +128,23 @@ impl Issuer<'_> {
         let target = examined.target();
         let mut media = media(target.drive(), target.labels());
         media.health_after = (self.health)(target.drive());
-        self.settle(target.slot(), media, &target.drive().port, examined.facts())
+        let place = Place { slot: target.slot(), port: &target.drive().port, hidden: hidden_areas(target.drive()) };
+        self.settle(&place, media, examined.facts())
     }
 
     /// Certifies what is known of a drive that cannot go on, from the log alone.
     pub fn certify_lost(&self, lost: &Lost, facts: &Facts) -> Settled {
-        self.settle(lost.history.slot, media_of_logged(&lost.history.drive), "", facts)
+        let place = Place { slot: lost.history.slot, port: "", hidden: NOT_EXAMINED.into() };
+        self.settle(&place, media_of_logged(&lost.history.drive), facts)
     }
 
-    fn settle(&self, slot: u8, media: Media, port: &str, facts: &Facts) -> Settled {
+    fn settle(&self, place: &Place<'_>, media: Media, facts: &Facts) -> Settled {
         let (outcome, reason) = facts.outcome();
         let (model, serial, bytes) = (media.model.clone(), media.serial.clone(), media.bytes);
-        let finished = Event::DriveFinished { job: self.job, slot, outcome, reason: Text::new(&reason) };
+        let finished = Event::DriveFinished { job: self.job, slot: place.slot, outcome, reason: Text::new(&reason) };
         // A lost log stops the run by itself; the certificate is still owed to the drive's owner.
         let logged = self.log.append(&finished);
-        let certificate = self.write(slot, media, port, facts);
+        let certificate = self.write(place, media, facts);
         if let Err(error) = logged {
             self.log.tell(Message::Problem(format!("{model} {serial}: the log could not be written: {error}")));
         }
@@ -104,7 +154,7 @@ impl Issuer<'_> {
         Settled { model, serial, bytes, outcome, reason, certificate: certificate.map(|kept| kept.name) }
     }
 
-    fn write(&self, slot: u8, media: Media, port: &str, facts: &Facts) -> Result<Kept, String> {
+    fn write(&self, place: &Place<'_>, media: Media, facts: &Facts) -> Result<Kept, String> {
         let reference = self.log.with(|journal| {
             let head = journal.head();
             let reference = LogReference {
@@ -118,17 +168,19 @@ impl Issuer<'_> {
         let (log, key) = reference.ok_or("the log is closed")?;
         let frame = Frame {
             job: hex(&self.job),
-            slot,
+            slot: place.slot,
+            hidden_areas: place.hidden.clone(),
             method: self.method,
             media,
             operator: self.operator.clone(),
             tool: self.tool.clone(),
-            host: Host { port: port.into(), ..self.host.clone() },
+            host: Host { port: place.port.into(), ..self.host.clone() },
             log,
         };
         let record = record(frame, facts, self.log.now());
         let kept = self.shelf.keep(&record, &key)?;
-        let certified = Event::Certified { job: self.job, slot, sha256: kept.sha256, name: Text::new(&kept.name) };
+        let certified =
+            Event::Certified { job: self.job, slot: place.slot, sha256: kept.sha256, name: Text::new(&kept.name) };
         self.log.append(&certified).map_err(|e| format!("it is written as {}, but not logged: {e}", kept.name))?;
         Ok(kept)
     }
@@ -137,7 +189,7 @@ impl Issuer<'_> {
 fn media(drive: &Drive, labels: &MediaFields) -> Media {
     let (logical, physical) = drive.geometry.as_ref().map_or((0, 0), |g| (g.logical(), g.physical()));
     Media {
-        manufacturer: String::new(),
+        manufacturer: manufacturer(&drive.identity.model).into(),
         model: drive.identity.model.clone(),
         serial: drive.identity.serial.clone(),
         wwn: drive.identity.wwn.clone().unwrap_or_default(),
@@ -162,7 +214,7 @@ fn media(drive: &Drive, labels: &MediaFields) -> Media {
 
 fn media_of_logged(drive: &DriveRef) -> Media {
     Media {
-        manufacturer: String::new(),
+        manufacturer: manufacturer(&drive.model).into(),
         model: drive.model.to_string(),
         serial: drive.serial.to_string(),
         wwn: drive.wwn.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -177,5 +229,25 @@ fn media_of_logged(drive: &DriveRef) -> Media {
         classification: String::new(),
         health_before: None,
         health_after: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::manufacturer;
+
+    #[test]
+    fn a_maker_is_named_only_where_the_model_says_it() {
+        for (model, maker) in [
+            ("WDC WD5000AAKX-001CA0", "Western Digital"),
+            ("ST3500418AS", "Seagate"),
+            ("STAR 9000", ""),
+            ("SAMSUNG HD502HJ", "Samsung"),
+            ("Hitachi HDS721010", "Hitachi"),
+            ("WDX", ""),
+            ("", ""),
+        ] {
+            assert_eq!(manufacturer(model), maker, "{model}");
+        }
     }
 }

@@ -23,6 +23,8 @@ pub struct Frame<'a> {
     pub slot: u8,
     pub method: &'a Method,
     pub media: Media,
+    /// What is known of areas the drive hides.
+    pub hidden_areas: String,
     pub operator: Operator,
     pub tool: Tool,
     pub host: Host,
@@ -71,7 +73,7 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
             interruptions: facts.pauses.iter().map(interruption).collect(),
             reason,
         },
-        coverage: coverage(facts, block),
+        coverage: coverage(facts, block, frame.hidden_areas),
         verification: verification(facts, block),
         limits: limits(facts),
         media: frame.media,
@@ -125,16 +127,14 @@ fn blocks(ranges: &Ranges, block: u64) -> Vec<BlockRange> {
     ranges.as_slice().iter().take(LISTED).map(one).collect()
 }
 
-fn coverage(facts: &Facts, block: u64) -> Coverage {
+fn coverage(facts: &Facts, block: u64, hidden_areas: String) -> Coverage {
     let unwritable = facts.unwritable();
     Coverage {
         blocks_addressable: facts.capacity / block,
         blocks_overwritten: facts.passes.last().map_or(0, |pass| pass.bytes) / block,
         unwritable_blocks: unwritable.bytes() / block,
         unwritable: blocks(&unwritable, block),
-        hidden_areas: "not examined: an overwrite reaches the blocks the drive shows, not a Host Protected Area, a \
-                       Device Configuration Overlay, or sectors the drive has remapped"
-            .into(),
+        hidden_areas,
     }
 }
 
@@ -177,6 +177,8 @@ fn limits(facts: &Facts) -> Vec<String> {
         "This is an overwrite through the drive's interface (Clear in the words of NIST SP 800-88); it is no Purge.".into(),
         "It says nothing about data on areas the drive hides or on sectors it has remapped, nor, on flash media, about \
          over-provisioned cells."
+            .into(),
+        "What is read back comes through the drive; an answer from its own cache cannot be told from one from the medium."
             .into(),
         "Times are those of the machine's clock. The operator's words are not checked by this program.".into(),
         "Whether the result is accepted is the organisation's decision (validation, NIST SP 800-88 Rev. 2, 4.5.2).".into(),
