@@ -75,7 +75,7 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
         },
         coverage: coverage(facts, block, frame.hidden_areas),
         verification: verification(facts, block),
-        limits: limits(facts),
+        limits: limits(facts, &frame.media),
         media: frame.media,
         operator: frame.operator,
         validation: Validation::default(),
@@ -172,7 +172,7 @@ fn sampled_description(facts: &Facts, block: u64) -> String {
     )
 }
 
-fn limits(facts: &Facts) -> Vec<String> {
+fn limits(facts: &Facts, media: &Media) -> Vec<String> {
     let mut limits = vec![
         "This is an overwrite through the drive's interface (Clear in the words of NIST SP 800-88); it is no Purge.".into(),
         "It says nothing about data on areas the drive hides or on sectors it has remapped, nor, on flash media, about \
@@ -183,6 +183,13 @@ fn limits(facts: &Facts) -> Vec<String> {
         "Times are those of the machine's clock. The operator's words are not checked by this program.".into(),
         "Whether the result is accepted is the organisation's decision (validation, NIST SP 800-88 Rev. 2, 4.5.2).".into(),
     ];
+    if media.interface == crate::discover::Bus::File.to_string() {
+        limits.push(
+            "This is a file on a file system, not a drive: where its blocks lie on the medium, and whether copies of older \
+             ones are left there, is not known."
+                .into(),
+        );
+    }
     if !facts.pauses.is_empty() && facts.verify.extent != Verify::None {
         limits.push(
             "The work was interrupted. Blocks dealt with before the interruption were sampled, not all read, before it \
