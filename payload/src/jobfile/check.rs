@@ -37,7 +37,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
             method,
             drives,
             verify,
-            then: then.unwrap_or(if action == Action::Report { Then::Stay } else { Then::PowerOff }),
+            then,
             countdown,
             operator: request.operator,
             media_default: request.media_default,

@@ -42,7 +42,7 @@ pub struct Job {
     method: Option<&'static Method>,
     drives: Selection,
     verify: VerifyExtent,
-    then: Then,
+    then: Option<Then>,
     countdown: Duration,
     operator: Operator,
     media_default: MediaFields,
@@ -67,7 +67,14 @@ impl Job {
         self.verify
     }
 
+    /// What follows the run: after a report the machine stays, after all else it is switched off, unless the job says
+    /// otherwise.
     pub fn then(&self) -> Then {
+        self.then.unwrap_or(if self.action == Action::Report { Then::Stay } else { Then::PowerOff })
+    }
+
+    /// What the job itself says; a run that is refused stays where it says nothing.
+    pub fn then_asked(&self) -> Option<Then> {
         self.then
     }
 
