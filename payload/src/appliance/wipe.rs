@@ -215,7 +215,7 @@ fn ended(drive: &Settled) -> pages::Ended {
     };
     let detail = [drive.reason.clone(), certificate].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
     pages::Ended {
-        name: String::new(),
+        name: drive.name.clone(),
         model: drive.model.clone(),
         serial: drive.serial.clone(),
         bytes: drive.bytes,

@@ -38,7 +38,7 @@ pub fn start(start: &Start) -> Page {
         ("memory", format!("{} MiB", grouped(start.memory >> 20))),
         ("kernel", start.kernel.clone()),
     ];
-    for (key, value) in rows {
+    for (key, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
         page.text(fit(&format!("  {key:<8} {value}"), WIDTH).trim_end());
     }
     if let Some(warning) = &start.clock_warning {

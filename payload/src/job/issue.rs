@@ -37,6 +37,8 @@ pub trait Shelf: Send + Sync {
 /// How one drive's part ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
+    /// The kernel's name in this run; blank for a drive that is not there.
+    pub name: String,
     pub model: String,
     pub serial: String,
     /// Capacity.
@@ -71,6 +73,7 @@ impl std::fmt::Debug for Issuer<'_> {
 
 /// Where a drive stands in the job and on the machine.
 struct Place<'a> {
+    name: &'a str,
     slot: u8,
     port: &'a str,
     hidden: String,
@@ -128,13 +131,19 @@ impl Issuer<'_> {
         let target = examined.target();
         let mut media = media(target.drive(), target.labels());
         media.health_after = (self.health)(target.drive());
-        let place = Place { slot: target.slot(), port: &target.drive().port, hidden: hidden_areas(target.drive()) };
+        let drive = target.drive();
+        let place = Place {
+            name: &drive.name,
+            slot: target.slot(),
+            port: &target.drive().port,
+            hidden: hidden_areas(target.drive()),
+        };
         self.settle(&place, media, examined.facts())
     }
 
     /// Certifies what is known of a drive that cannot go on, from the log alone.
     pub fn certify_lost(&self, lost: &Lost, facts: &Facts) -> Settled {
-        let place = Place { slot: lost.history.slot, port: "", hidden: NOT_EXAMINED.into() };
+        let place = Place { name: "", slot: lost.history.slot, port: "", hidden: NOT_EXAMINED.into() };
         self.settle(&place, media_of_logged(&lost.history.drive), facts)
     }
 
@@ -151,7 +160,15 @@ impl Issuer<'_> {
         if let Err(error) = &certificate {
             self.log.tell(Message::Problem(format!("{model} {serial}: no certificate could be written: {error}")));
         }
-        Settled { model, serial, bytes, outcome, reason, certificate: certificate.map(|kept| kept.name) }
+        Settled {
+            name: place.name.into(),
+            model,
+            serial,
+            bytes,
+            outcome,
+            reason,
+            certificate: certificate.map(|kept| kept.name),
+        }
     }
 
     fn write(&self, place: &Place<'_>, media: Media, facts: &Facts) -> Result<Kept, String> {

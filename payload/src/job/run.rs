@@ -237,6 +237,7 @@ fn run_drives(targets: Vec<Target>, shared: &Arc<Shared>, show: &mut Show<'_>) -
 fn broken(drive: &Drive) -> Settled {
     let reason = "the program failed while it worked on this drive; please report it";
     Settled {
+        name: drive.name.clone(),
         model: drive.identity.model.clone(),
         serial: drive.identity.serial.clone(),
         bytes: drive.identity.bytes,
