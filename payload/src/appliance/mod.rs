@@ -118,7 +118,7 @@ fn work(
     match job.action() {
         Action::Report => Ok(report(&hardware, &replay, job.then(), watcher)),
         Action::Wipe => wipe::wipe(&job, hardware, stick, replay, machine, watcher)
-            .map_err(|stopped| Stopped { then: stopped.then.or(job.then_asked()), ..stopped }),
+            .map_err(|stopped| Stopped { then: stopped.then.or_else(|| job.then_asked()), ..stopped }),
         other => Err(Stopped::new(
             format!("action = \"{other}\" is not something this version's stick does"),
             "Use action = \"report\" or \"wipe\". On a host, `mule verify` reads drives back.",
