@@ -4,7 +4,11 @@ use crate::{
     bootloader::{COMMAND_LINE, SYSLINUX_DIR},
     sources::Parts,
 };
-use mule::stick;
+use mule::{
+    jobfile,
+    plan::method::{METHODS, Method, Requires},
+    stick,
+};
 
 /// The kernel on the stick.
 pub const KERNEL: &str = "vmlinuz";
@@ -12,7 +16,7 @@ pub const KERNEL: &str = "vmlinuz";
 pub const INITRAMFS: &str = "initramfs.img";
 
 /// The job of a stick nobody has edited: it only reports.
-pub const DEFAULT_JOB: &str = include_str!("../stick/mule.toml");
+pub const DEFAULT_JOB: &str = jobfile::EXAMPLE;
 const README: &str = include_str!("../stick/README.txt");
 const SYSLINUX_CONFIG: &str = include_str!("../stick/syslinux.cfg");
 const EFI_CONFIG: &str = include_str!("../stick/loader.conf");
@@ -47,6 +51,7 @@ fn fill(template: &str, parts: &Parts) -> String {
     let efi_licence = efi.map_or_else(String::new, |efi| EFI_LICENCE.replace("{EFI_VERSION}", &efi.version));
     template
         .replace("{EFI_LICENCE}", &efi_licence)
+        .replace("{METHODS}\n", &methods())
         .replace("{MULE_VERSION}", env!("CARGO_PKG_VERSION"))
         .replace("{KERNEL_VERSION}", &parts.kernel_version)
         .replace("{SYSLINUX_VERSION}", &parts.loaders.syslinux_version)
@@ -55,6 +60,18 @@ fn fill(template: &str, parts: &Parts) -> String {
         .replace("{INITRAMFS}", INITRAMFS)
         .replace("{JOB_FILE}", stick::JOB_FILE)
         .replace("{CERTIFICATES}", stick::CERTIFICATES_DIR)
+}
+
+/// Every method with its passes, as narrow as the rest of the text.
+fn methods() -> String {
+    let one = |method: &Method| {
+        let passes: Vec<_> = method.steps.iter().map(ToString::to_string).collect();
+        // Gutmann's 35 passes need lines of their own.
+        let lines: Vec<_> = passes.chunks(9).map(|part| part.join(" ")).collect();
+        let verify = if method.requires == Requires::Verification { " V" } else { "" };
+        format!("   {:18} {}{verify}\n", method.name, lines.join("\n                      "))
+    };
+    METHODS.iter().map(one).collect()
 }
 
 /// Old Windows editors show a file without carriage returns as one line.

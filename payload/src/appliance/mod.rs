@@ -17,7 +17,7 @@ use crate::{
     console::{Counts, Finished, Key, Page, RunOutcome, Watcher, pages, protocol},
     jobfile::{self, Action, Overrides, Then},
     journal::{bounded::Text, event::Event},
-    power,
+    power, random,
 };
 use hardware::Hardware;
 use medium::Stick;
@@ -55,6 +55,8 @@ pub fn main() -> ! {
     panic::install(consoles.names());
     let _ = power::ignore_ctrl_alt_del();
     let mut watcher = consoles.into_watcher();
+    // On a processor without RDRAND the kernel needs a second to seed its random source: now, while drives are waited for.
+    thread::spawn(|| drop(random::bytes::<1>()));
     let watchdog = Watchdog::start(Path::new("/"));
     failed_mounts.iter().for_each(|failed| watcher.problem(&failed.to_string()));
     let (ending, stick) = run(&Overrides::from_cmdline(&line), &mut watcher);

@@ -1,7 +1,7 @@
 //! `mule methods`: the table, with every pass spelled out.
 
 use super::Exit;
-use crate::plan::method::{METHODS, Method, Requires, Step};
+use crate::plan::method::{METHODS, Method, Requires};
 use serde_json::json;
 
 /// Arguments of `mule methods`.
@@ -10,16 +10,6 @@ pub struct Args {
     /// Print one JSON array instead of the table
     #[arg(long)]
     json: bool,
-}
-
-fn spelled(step: &Step) -> String {
-    match step {
-        Step::Byte(byte) => format!("{byte:02X}"),
-        Step::Triple([a, b, c]) => format!("{a:02X}{b:02X}{c:02X}"),
-        Step::RandomByte => "c".into(),
-        Step::ComplementOfRandomByte => "~c".into(),
-        Step::Random => "R".into(),
-    }
 }
 
 fn verification(method: &Method) -> &'static str {
@@ -35,7 +25,7 @@ pub fn run(args: &Args) -> Exit {
         let row = |m: &Method| {
             json!({
                 "name": m.name, "title": m.title, "source": m.source, "verification": verification(m),
-                "passes": m.steps.iter().map(spelled).collect::<Vec<_>>(),
+                "passes": m.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
             })
         };
         println!("{:#}", serde_json::Value::from_iter(METHODS.iter().map(row)));
@@ -43,7 +33,7 @@ pub fn run(args: &Args) -> Exit {
     }
     for method in METHODS {
         println!("{}  —  {}", method.name, method.title);
-        println!("    passes: {}", method.steps.iter().map(spelled).collect::<Vec<_>>().join(" "));
+        println!("    passes: {}", method.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
         println!("    verification: {}", verification(method));
         println!("    source: {}\n", method.source);
     }

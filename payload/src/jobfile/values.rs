@@ -83,7 +83,7 @@ impl Action {
 
     /// Whether this version can do it.
     pub fn is_built(self) -> bool {
-        matches!(self, Self::Report | Self::Wipe | Self::Verify)
+        matches!(self, Self::Report | Self::Wipe)
     }
 }
 

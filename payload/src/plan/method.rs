@@ -5,6 +5,7 @@
 //! the drive's interface does not reach what the drive hides.
 
 use super::content::Content;
+use std::fmt;
 
 /// One step of a method as the table has it; a random byte is drawn once a job, when the plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,19 @@ pub enum Step {
     ComplementOfRandomByte,
     /// A cryptographic random stream, keyed anew for every pass and drive.
     Random,
+}
+
+impl fmt::Display for Step {
+    /// `00`, `924924`, `c`, `~c` or `R`, as in the published tables.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Byte(byte) => write!(f, "{byte:02X}"),
+            Self::Triple([a, b, c]) => write!(f, "{a:02X}{b:02X}{c:02X}"),
+            Self::RandomByte => f.write_str("c"),
+            Self::ComplementOfRandomByte => f.write_str("~c"),
+            Self::Random => f.write_str("R"),
+        }
+    }
 }
 
 /// How much verification belongs to a method by its own definition.
