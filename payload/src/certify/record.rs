@@ -2,7 +2,7 @@
 //! bytes. Fields no software can know stay visibly blank (`""`). Times are RFC 3339, UTC, by the machine's clock.
 //!
 //! The fields are those of NIST SP 800-88 Rev. 2, 4.6 and Appendix C, with the literal passes and the counts that were
-//! really read back.
+//! really read back. A field this version does not know is an error: it would be signed, but shown to nobody.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,7 @@ pub struct Record {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Media {
     /// Manufacturer where the model tells it, else blank.
     pub manufacturer: String,
@@ -63,6 +64,7 @@ pub struct Media {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sanitisation {
     /// `mule methods` name.
     pub method: String,
@@ -85,6 +87,7 @@ pub struct Sanitisation {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PassRecord {
     /// From 1.
     pub number: u32,
@@ -98,6 +101,7 @@ pub struct PassRecord {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Interruption {
     /// The last time the log knows the job was running.
     pub last_seen: String,
@@ -108,6 +112,7 @@ pub struct Interruption {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Coverage {
     /// Blocks of `logical_block` bytes that the drive shows.
     pub blocks_addressable: u64,
@@ -123,12 +128,14 @@ pub struct Coverage {
 
 /// A run of logical blocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BlockRange {
     pub first_lba: u64,
     pub blocks: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Verification {
     /// `full`, `sampled` or `none`, as asked.
     pub extent: String,
@@ -159,6 +166,7 @@ pub struct Operator {
 
 /// Left blank for a person's hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Validation {
     pub name: String,
     pub title: String,
@@ -169,6 +177,7 @@ pub struct Validation {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tool {
     /// `mule`.
     pub name: String,
@@ -180,6 +189,7 @@ pub struct Tool {
 
 /// The machine that did the work.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Host {
     pub board: String,
     pub serial: String,
@@ -189,6 +199,7 @@ pub struct Host {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LogReference {
     /// The signer: the id of the stick (or of the host's key), the principal for `ssh-keygen -Y verify -I`.
     pub stick: String,

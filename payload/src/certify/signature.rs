@@ -1,6 +1,7 @@
 //! Checking the signature of a certificate against a file of allowed signers, as `ssh-keygen -Y verify` does.
 //!
-//! Lines with `cert-authority` or patterns are left to `ssh-keygen`; they are passed over here.
+//! Lines with `cert-authority`, times, patterns or anything else not understood here are left to `ssh-keygen`: passing over
+//! a line can only refuse what it would accept.
 
 use super::key::{NAMESPACE, PublicStickKey};
 use ssh_key::{PublicKey, SshSig, public::KeyData};
@@ -18,7 +19,7 @@ pub enum SignatureError {
     Broken,
     #[error("it is signed by {found} ({fingerprint}), whom the list of allowed signers does not name")]
     Unknown { found: String, fingerprint: String },
-    #[error("it is signed with a key the list allows for {allowed}, but it names {claimed} as its signer")]
+    #[error("it is signed with a key the list of allowed signers has for {allowed}, not for {claimed}")]
     AnotherSigner { allowed: String, claimed: String },
 }
 
@@ -35,29 +36,42 @@ pub fn verify(bytes: &[u8], signature: &str) -> Result<PublicStickKey, Signature
     Ok(PublicStickKey(key.0))
 }
 
+/// A line of allowed signers: the names, and whether its key may sign certificates without further conditions.
+struct Line<'a> {
+    principals: &'a str,
+    blob: &'a str,
+}
+
+/// A line this program understands in full.
+fn understood(line: &str) -> Option<Line<'_>> {
+    let mut words = line.split_whitespace();
+    let principals = words.next().filter(|word| !word.starts_with('#') && !word.contains(['!', '*', '?', '"']))?;
+    let mut word = words.next()?;
+    if word != "ssh-ed25519" {
+        let (option, list) = word.split_once('=')?;
+        let list = list.strip_prefix('"')?.strip_suffix('"')?;
+        if !option.eq_ignore_ascii_case("namespaces") || list.contains('!') || !list.split(',').any(|n| n == NAMESPACE) {
+            return None;
+        }
+        word = words.next()?;
+    }
+    let blob = words.next().filter(|_| word == "ssh-ed25519")?;
+    Some(Line { principals, blob })
+}
+
 /// Checks that the list of allowed signers names this key for `signer`.
 pub fn allowed(list: &str, key: PublicStickKey, signer: &str) -> Result<(), SignatureError> {
     let wanted = key.openssh();
-    let mut others = Vec::new();
-    for line in list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let mut words = line.split_whitespace();
-        let Some(principals) = words.next() else { continue };
-        let rest: Vec<_> = words.collect();
-        let Some(at) = rest.iter().position(|word| *word == "ssh-ed25519") else { continue };
-        let options = rest[..at].join(" ");
-        let namespaces = options.split("namespaces=\"").nth(1).and_then(|text| text.split('"').next());
-        let for_certificates = namespaces.is_none_or(|list| list.split(',').any(|name| name == NAMESPACE));
-        let blob = rest.get(at + 1).copied().unwrap_or_default();
-        if options.contains("cert-authority") || !for_certificates || wanted != format!("ssh-ed25519 {blob}") {
-            continue;
-        }
-        if principals.split(',').any(|name| name == signer) {
-            return Ok(());
-        }
-        others.push(principals.to_owned());
+    let of_key = |line: &Line<'_>| wanted.split_whitespace().nth(1) == Some(line.blob);
+    let lines: Vec<_> = list.lines().filter_map(understood).filter(of_key).collect();
+    if lines.iter().any(|line| line.principals.split(',').any(|name| name == signer)) {
+        return Ok(());
     }
-    match others.first() {
-        Some(other) => Err(SignatureError::AnotherSigner { allowed: other.clone(), claimed: signer.into() }),
-        None => Err(SignatureError::Unknown { found: key.stick_id(), fingerprint: key.fingerprint() }),
-    }
+    Err(match lines.first() {
+        Some(other) => SignatureError::AnotherSigner { allowed: other.principals.into(), claimed: signer.into() },
+        None => SignatureError::Unknown { found: key.stick_id(), fingerprint: key.fingerprint() },
+    })
 }
+
+#[cfg(test)]
+mod tests {}

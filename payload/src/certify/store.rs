@@ -11,10 +11,15 @@ use std::{
     fs, io,
     io::Write,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 /// The file of allowed signers beside the certificates.
 pub const ALLOWED_SIGNERS: &str = "allowed_signers";
+
+/// Drives that finish together write one after the other: a free name stays free until it is taken, and nobody's line in
+/// the list of signers is lost.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// Why a certificate was not written.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +63,7 @@ pub fn write(dir: &Path, record: &Record, key: &StickKey) -> Result<Stored, Stor
     let signature = key.sign(&bytes)?;
     signature::verify(&bytes, &signature)
         .map_err(|error| StoreError::Contradiction(format!("its own signature does not verify: {error}")))?;
+    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     fs::create_dir_all(dir).map_err(|source| StoreError::Io { path: dir.into(), source })?;
     let stem = free_stem(dir, record);
     let name = format!("{stem}.json");
@@ -117,3 +123,6 @@ fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     write().map_err(failed)?;
     if fs::read(&path).map_err(failed)? == bytes { Ok(()) } else { Err(StoreError::ReadBack { path }) }
 }
+
+#[cfg(test)]
+mod tests {}

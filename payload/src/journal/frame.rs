@@ -44,12 +44,21 @@ pub(super) enum BadFrame {
     Blank,
     #[error("the frame's header is damaged")]
     Header,
+    #[error("the frame was written by another version of this program")]
+    Version,
     #[error("the frame's checksum does not agree")]
     Checksum,
     #[error("the frame's body says nothing this version understands")]
     Body,
     #[error("the frame's padding is not zero")]
     Padding,
+}
+
+impl BadFrame {
+    /// Whether a write that the power cut short can leave this. A checksum that agrees means that it did not.
+    pub(super) fn may_be_torn(self) -> bool {
+        matches!(self, Self::Header | Self::Checksum)
+    }
 }
 
 /// The bytes of a frame, padded to the sector, and its hash.
@@ -82,13 +91,16 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Frame, BadFrame> {
         return Err(BadFrame::Blank);
     }
     let length = u32::from_le_bytes(header[16..20].try_into().map_err(|_| BadFrame::Header)?) as usize;
-    if header[..4] != MAGIC || header[4..6] != VERSION.to_le_bytes() || header[6..8] != [0, 0] {
+    if header[..4] != MAGIC {
         return Err(BadFrame::Header);
     }
     let end = HEADER + length.min(MAX_FRAME);
     let stored = bytes.get(end..end + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
     if stored.is_none_or(|stored| stored != crc32fast::hash(&bytes[..end])) {
         return Err(BadFrame::Checksum);
+    }
+    if header[4..6] != VERSION.to_le_bytes() || header[6..8] != [0, 0] {
+        return Err(BadFrame::Version);
     }
     let len = (end + 4).next_multiple_of(SECTOR);
     if bytes.get(end + 4..len).is_none_or(|padding| padding.iter().any(|byte| *byte != 0)) {

@@ -18,6 +18,7 @@ pub use medium::{FileMedium, Medium};
 use crate::{certify::key::StickKey, random, stick::ImageId};
 use event::{Entry, Event};
 use replay::Replay;
+use scan::Placed;
 use std::io;
 use superblock::{FRAMES, Found, Superblock};
 
@@ -115,8 +116,8 @@ impl Owner {
 impl Journal {
     /// Opens a log, formats a blank one, cuts a torn tail, and gives a duplicate a key of its own.
     pub fn open(mut medium: Box<dyn Medium>, owner: Owner, now: u64) -> Result<(Self, Replay), JournalError> {
-        let (superblock, fresh) = match Superblock::read(&mut *medium)? {
-            Found::Blank => (format(&mut *medium, owner)?, true),
+        let superblock = match Superblock::read(&mut *medium)? {
+            Found::Blank => format(&mut *medium, owner)?,
             Found::Whole { superblock, intact } => {
                 if superblock.image != owner.image {
                     return Err(JournalError::AnotherImage { found: superblock.image, expected: owner.image });
@@ -124,7 +125,7 @@ impl Journal {
                 if !intact {
                     superblock.write(&mut *medium)?;
                 }
-                (*superblock, false)
+                *superblock
             }
         };
         let scan = scan::scan(&mut *medium, &superblock)?;
@@ -142,26 +143,31 @@ impl Journal {
         };
         if scan.entries.is_empty() {
             journal.append(now, &Event::Created { image: owner.image.0 })?;
-            let public = journal.key().public();
-            journal.append(now, &Event::KeyMade { public, replaces: None })?;
         } else if let Some(torn) = scan.torn {
             let text = format!("a torn frame at byte {torn} was cut off");
             journal.append(now, &Event::Note { text: bounded::Text::new(&text) })?;
         }
-        if !fresh && journal.superblock.binding != owner.binding {
-            journal.make_key_of_its_own(owner, now)?;
-        }
+        journal.announce_key(&scan.entries, owner, now)?;
         Ok((journal, replay))
     }
 
-    /// This medium is a copy of the one the key was made on.
-    fn make_key_of_its_own(&mut self, owner: Owner, now: u64) -> Result<(), JournalError> {
-        let replaces = Some(self.key().public());
-        self.superblock.key = new_key()?;
-        self.superblock.binding = owner.binding;
-        self.superblock.generation += 1;
-        self.superblock.write(&mut *self.medium)?;
-        self.append(now, &Event::KeyMade { public: self.key().public(), replaces })?;
+    /// Gives a copy of another medium a key of its own, and logs any key that is not logged yet: the power may have gone
+    /// between making and logging it.
+    fn announce_key(&mut self, entries: &[Placed], owner: Owner, now: u64) -> Result<(), JournalError> {
+        let logged = entries.iter().rev().find_map(|placed| match placed.entry.event {
+            Event::KeyMade { public, .. } => Some(public),
+            _ => None,
+        });
+        if self.superblock.binding != owner.binding {
+            self.superblock.key = new_key()?;
+            self.superblock.binding = owner.binding;
+            self.superblock.generation += 1;
+            self.superblock.write(&mut *self.medium)?;
+        }
+        let public = self.key().public();
+        if logged != Some(public) {
+            self.append(now, &Event::KeyMade { public, replaces: logged })?;
+        }
         Ok(())
     }
 
@@ -173,7 +179,7 @@ impl Journal {
         let entry = Entry { at: now, event: event.clone() };
         let (bytes, hash) = frame::encode(self.next, &self.previous, &entry)
             .map_err(|e| JournalError::Io { doing: "encoding a log entry", detail: e.to_string() })?;
-        let reserve = if ends_something(event) { 0 } else { self.reserve() };
+        let reserve = if may_use_reserve(event) { 0 } else { self.reserve() };
         if self.free_bytes() < bytes.len() as u64 + reserve {
             return Err(JournalError::Full { free: self.free_bytes() });
         }
@@ -219,8 +225,8 @@ impl Journal {
     }
 }
 
-/// Entries that may use the reserve.
-fn ends_something(event: &Event) -> bool {
+/// Entries that may use the reserve: those that end something, and those without which no log opens.
+fn may_use_reserve(event: &Event) -> bool {
     matches!(
         event,
         Event::DriveFinished { .. }
@@ -228,6 +234,7 @@ fn ends_something(event: &Event) -> bool {
             | Event::JobFinished { .. }
             | Event::Refused { .. }
             | Event::Boot { .. }
+            | Event::KeyMade { .. }
             | Event::Note { .. }
             | Event::Shutdown
     )

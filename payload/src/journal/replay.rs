@@ -188,6 +188,12 @@ impl JobHistory {
     }
 }
 
+impl SweepHistory {
+    fn new(sweep: Sweep, key: Option<[u8; 32]>, started_at: u64) -> Self {
+        Self { sweep, key, started_at, finished_at: None, offset: 0, bytes: 0 }
+    }
+}
+
 impl DriveHistory {
     fn sweep(&mut self, sweep: Sweep) -> Option<&mut SweepHistory> {
         self.sweeps.iter_mut().find(|past| past.sweep == sweep)
@@ -205,15 +211,8 @@ impl DriveHistory {
             Event::SweepStarted { sweep, key, .. } => match self.sweep(*sweep) {
                 // It goes on with the same key; with another one it begins again.
                 Some(past) if past.key == *key => {}
-                Some(past) => (past.key, past.offset, past.started_at) = (*key, 0, at),
-                None => self.sweeps.push(SweepHistory {
-                    sweep: *sweep,
-                    key: *key,
-                    started_at: at,
-                    finished_at: None,
-                    offset: 0,
-                    bytes: 0,
-                }),
+                Some(past) => *past = SweepHistory::new(*sweep, *key, at),
+                None => self.sweeps.push(SweepHistory::new(*sweep, *key, at)),
             },
             Event::Defects { sweep, kind, extents, .. } => {
                 self.defects.extend(extents.iter().map(|extent| (*sweep, *kind, *extent)));

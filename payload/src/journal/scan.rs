@@ -41,7 +41,7 @@ pub struct Scan {
     pub previous: [u8; 32],
     /// The remains of a frame that the power cut short.
     pub torn: Option<u64>,
-    /// The first damage, where whole frames lie behind it.
+    /// The first damage: whole frames lie behind it, or it is no torn write.
     pub damage: Option<Damage>,
     /// Whole frames behind the damage; the chain does not prove them.
     pub beyond: Vec<Placed>,
@@ -60,7 +60,8 @@ pub fn scan_everywhere(medium: &mut dyn Medium, superblock: &Superblock) -> Resu
 fn scan_within(medium: &mut dyn Medium, superblock: &Superblock, near: u64) -> Result<Scan, JournalError> {
     let mut scan = Scan { position: FRAMES, previous: superblock.anchor(), ..Scan::default() };
     loop {
-        let reason = match read(medium, scan.position)? {
+        let mut out_of_chain = None;
+        let bad = match read(medium, scan.position)? {
             Ok(frame) if frame.sequence == scan.next && frame.previous == scan.previous => {
                 scan.entries.push(placed(scan.position, &frame));
                 scan.next += 1;
@@ -68,17 +69,25 @@ fn scan_within(medium: &mut dyn Medium, superblock: &Superblock, near: u64) -> R
                 scan.position += frame.len as u64;
                 continue;
             }
-            Ok(_) => "a frame does not continue the chain".into(),
-            Err(BadFrame::Blank) => String::new(),
-            Err(bad) => bad.to_string(),
+            Ok(frame) => {
+                out_of_chain = Some(placed(scan.position, &frame));
+                None
+            }
+            Err(bad) => Some(bad),
         };
-        scan.beyond = beyond(medium, scan.position, scan.next, near)?;
-        if !scan.beyond.is_empty() {
-            let reason = if reason.is_empty() { "frames are missing here".into() } else { reason };
-            scan.damage = Some(Damage { at: scan.position, reason });
-        } else if !reason.is_empty() {
-            scan.torn = Some(scan.position);
-        }
+        scan.beyond = out_of_chain.into_iter().collect();
+        scan.beyond.extend(beyond(medium, scan.position, scan.next, near)?);
+        let reason = match bad {
+            None => "a frame does not continue the chain".into(),
+            Some(BadFrame::Blank) if scan.beyond.is_empty() => return Ok(scan),
+            Some(BadFrame::Blank) => "frames are missing here".into(),
+            Some(bad) if scan.beyond.is_empty() && bad.may_be_torn() => {
+                scan.torn = Some(scan.position);
+                return Ok(scan);
+            }
+            Some(bad) => bad.to_string(),
+        };
+        scan.damage = Some(Damage { at: scan.position, reason });
         return Ok(scan);
     }
 }
