@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The set of drives must be the same for so long; a USB stick needs about a second after its port is powered.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(1500);
 const POLL: Duration = Duration::from_millis(100);
 /// From an adapter's or port's folder to `block`: host, target, device.
 const DEPTH: usize = 5;
@@ -23,7 +23,7 @@ pub struct Settled {
 }
 
 /// Waits until `condition` holds for the drives found, no device is still being probed, and the set of drives has not
-/// changed for two seconds; gives up after `limit`. `say` is told what is waited for, each time that changes.
+/// changed for a second and a half; gives up after `limit`. `say` is told what is waited for, each time that changes.
 pub fn wait_for(
     roots: &Roots,
     condition: &mut dyn FnMut(&[Drive]) -> bool,
