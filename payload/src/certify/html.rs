@@ -237,3 +237,6 @@ pub fn page(record: &Record, name: &str, sha256: &[u8]) -> String {
         origin = origin(record),
     )
 }
+
+#[cfg(test)]
+mod tests;
