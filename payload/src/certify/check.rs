@@ -53,7 +53,10 @@ fn identity(record: &Record, found: &mut Findings) {
     found.expect(is_hex(&log.job, 32), "the job is not 32 hexadecimal digits");
     let slot = record.id.strip_prefix(log.job.as_str()).and_then(|rest| rest.strip_prefix('-'));
     let number = slot.and_then(|slot| slot.parse::<usize>().ok()).filter(|number| *number < MAX_DRIVES);
-    found.expect(number.map(|n| n.to_string()).as_deref() == slot && slot.is_some(), "the id is not job and drive number");
+    found.expect(
+        number.map(|n| n.to_string()).as_deref() == slot && slot.is_some(),
+        "the id is not job and drive number",
+    );
     found.expect(log.stick.strip_prefix("mule-").is_some_and(|id| is_hex(id, 16)), "the signer is no stick's id");
     found.expect(is_hex(&log.head, 64), "the head of the log is no BLAKE3");
     found.expect(record.tool.name == "mule", "it names another tool");
@@ -71,7 +74,8 @@ fn times(record: &Record, found: &mut Findings) {
     found.expect(readable, "a time that is none");
     found.expect(!sanitisation.finished.is_empty(), "no time at which it was over");
     let pairs = sanitisation.passes.iter().map(|pass| (&pass.started, &pass.finished));
-    let begun = pairs.chain([(&verification.started, &verification.finished)]).all(|(s, f)| f.is_empty() || !s.is_empty());
+    let begun =
+        pairs.chain([(&verification.started, &verification.finished)]).all(|(s, f)| f.is_empty() || !s.is_empty());
     found.expect(begun, "something ended that never began");
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     key::NAMESPACE,
-    record::{BlockRange, Record},
+    record::{BlockRange, Host, Record},
 };
 use std::fmt::Write;
 
@@ -50,14 +50,45 @@ fn grouped(number: u64) -> String {
     out
 }
 
-fn table(title: &str, rows: &[(&str, String)]) -> String {
-    let mut out = format!("<section><h2>{}</h2><table class=\"facts\">", text(title));
+fn rows(rows: &[(&str, String)]) -> String {
+    let mut out = String::from("<table class=\"facts\">");
     for (name, shown) in rows {
         // Writing into a String cannot fail.
         let _ = write!(out, "<tr><th>{}</th><td>{shown}</td></tr>", text(name));
     }
-    out.push_str("</table></section>");
-    out
+    out + "</table>"
+}
+
+fn table(title: &str, facts: &[(&str, String)]) -> String {
+    format!("<section><h2>{}</h2>{}</section>", text(title), rows(facts))
+}
+
+/// Facts in two columns.
+fn wide(title: &str, facts: &[(&str, String)]) -> String {
+    let (left, right) = facts.split_at(facts.len().div_ceil(2));
+    format!("<section><h2>{}</h2><div class=\"pair\">{}{}</div></section>", text(title), rows(left), rows(right))
+}
+
+/// What SMART said, before and after where it was asked twice.
+fn health(record: &Record) -> String {
+    let before = record.media.health_before.as_ref().and_then(|health| health.as_object());
+    let after = record.media.health_after.as_ref().and_then(|health| health.as_object());
+    let Some(names) = before.or(after) else { return "not read".into() };
+    let shown = |health: Option<&serde_json::Map<String, serde_json::Value>>, name: &str| {
+        health
+            .and_then(|health| health.get(name))
+            .filter(|value| !value.is_null())
+            .map(|value| text(&value.to_string()))
+    };
+    let one = |name: &String| {
+        let title = text(&name.replace('_', " "));
+        match (shown(before, name), shown(after, name)) {
+            (None, None) => None,
+            (Some(one), Some(two)) if one != two => Some(format!("{title} {one} \u{2192} <b>{two}</b>")),
+            (Some(one), _) | (None, Some(one)) => Some(format!("{title} {one}")),
+        }
+    };
+    names.keys().filter_map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn ranges(list: &[BlockRange]) -> String {
@@ -84,22 +115,22 @@ fn banner(record: &Record) -> (&'static str, &'static str) {
 
 fn media(record: &Record) -> String {
     let m = &record.media;
-    let size = format!("{} bytes, blocks of {} / {}", grouped(m.bytes), m.logical_block, m.physical_block);
-    table(
+    let size = format!("{} bytes, blocks of {} (physical {})", grouped(m.bytes), m.logical_block, m.physical_block);
+    wide(
         "Medium",
         &[
             ("Manufacturer", value(&m.manufacturer)),
-            ("Model", value(&m.model)),
+            ("Model", format!("<b>{}</b>", value(&m.model))),
             ("Serial number", format!("<b>{}</b>", value(&m.serial))),
             ("WWN", value(&m.wwn)),
-            ("Firmware", value(&m.firmware)),
-            ("Type, interface", format!("{}, {}", value(&m.media_type), value(&m.interface))),
             ("Capacity", size),
+            ("Type, interface", format!("{}, {}", value(&m.media_type), value(&m.interface))),
+            ("Firmware", value(&m.firmware)),
             ("Property number", value(&m.property_number)),
             ("Source", value(&m.source)),
             ("Classification", value(&m.classification)),
         ],
-    )
+    ) + &rows(&[("Health (SMART)", health(record))])
 }
 
 fn method(record: &Record) -> String {
@@ -108,7 +139,7 @@ fn method(record: &Record) -> String {
         "Method",
         &[
             ("Method", format!("{} ({})", value(&s.title), value(&s.method))),
-            ("Technique, category", format!("{}, {}", value(&s.technique), value(&s.category))),
+            ("Technique, category", format!("{}, {}", value(&s.technique), category(&s.category))),
             ("Source of the pass list", value(&s.source)),
             ("Began, ended", format!("{} \u{2013} {}", value(&s.started), value(&s.finished))),
         ],
@@ -144,24 +175,30 @@ fn method(record: &Record) -> String {
 fn proof(record: &Record) -> String {
     let (c, v) = (&record.coverage, &record.verification);
     let covered = format!("{} of {} addressable blocks", grouped(c.blocks_overwritten), grouped(c.blocks_addressable));
-    let read = format!(
-        "{} equal, {} different, {} unreadable",
-        grouped(v.blocks_matched),
-        grouped(v.blocks_different),
-        grouped(v.blocks_unreadable)
-    );
-    table(
-        "What was reached, and what was read back",
-        &[
-            ("Took the last pass", covered),
-            ("Could not be written", format!("{} blocks: {}", grouped(c.unwritable_blocks), ranges(&c.unwritable))),
-            ("Hidden areas", value(&c.hidden_areas)),
-            ("Verification", format!("{}: {}", value(&v.extent), value(&v.description))),
-            ("Blocks read back", read),
-            ("Different", ranges(&v.different)),
-            ("Unreadable", ranges(&v.unreadable)),
-        ],
-    )
+    let listed = |blocks: u64, list: &[BlockRange]| match list {
+        [] => format!("{} blocks", grouped(blocks)),
+        list => format!("<b>{} blocks</b>: {}", grouped(blocks), ranges(list)),
+    };
+    let mut facts = vec![
+        ("Took the last pass", covered),
+        ("Could not be written", listed(c.unwritable_blocks, &c.unwritable)),
+        ("Hidden areas", value(&c.hidden_areas)),
+        ("Verification", format!("<b>{}</b>: {}", value(&v.extent), value(&v.description))),
+    ];
+    if v.extent != "none" {
+        facts.extend([
+            ("Began, ended", format!("{} \u{2013} {}", value(&v.started), value(&v.finished))),
+            ("Read back, equal", format!("{} blocks", grouped(v.blocks_matched))),
+            ("Read back, different", listed(v.blocks_different, &v.different)),
+            ("Could not be read", listed(v.blocks_unreadable, &v.unreadable)),
+        ]);
+    }
+    table("What was reached, and what was read back", &facts)
+}
+
+/// A failure has no category, and that is no line to fill in.
+fn category(category: &str) -> String {
+    if category.is_empty() { "none: it is not erased".into() } else { text(category) }
 }
 
 fn people(record: &Record) -> String {
@@ -181,25 +218,30 @@ fn people(record: &Record) -> String {
         &[
             ("Name", value(&v.name)),
             ("Title", value(&v.title)),
-            ("Decision, date", format!("{} {}", value(&v.decision), value(&v.date))),
+            ("Decision", value(&v.decision)),
+            ("Date", value(&v.date)),
             ("Destination", value(&v.destination)),
             ("Signature", value(&v.signature)),
         ],
     );
-    format!("<div class=\"pair\">{operator}{validation}</div>")
+    format!("<div class=\"pair\">{operator}<div class=\"validation\">{validation}</div></div>")
+}
+
+/// What is known of the machine; the rest is left out, as nobody has to fill it in.
+fn machine(host: &Host) -> String {
+    let parts = [("", &host.board), ("serial ", &host.serial), ("firmware ", &host.firmware), ("port ", &host.port)];
+    let known = parts.iter().filter(|(_, part)| !part.is_empty());
+    known.map(|(what, part)| format!("{what}{}", text(part))).collect::<Vec<_>>().join(", ")
 }
 
 fn origin(record: &Record) -> String {
-    let (t, h, l) = (&record.tool, &record.host, &record.log);
+    let (t, l) = (&record.tool, &record.log);
     table(
         "Tool, machine, log",
         &[
             ("Tool", format!("{} {}, {}", value(&t.name), value(&t.version), value(&t.kernel))),
             ("SHA-256 of the tool", format!("<code>{}</code>", value(&t.sha256))),
-            (
-                "Machine",
-                format!("{} {} {}, port {}", value(&h.board), text(&h.serial), text(&h.firmware), value(&h.port)),
-            ),
+            ("Machine", machine(&record.host)),
             ("Signed by", format!("<b>{}</b>", value(&l.stick))),
             ("Job", format!("<code>{}</code>", value(&l.job))),
             ("Log", format!("entry {}, <code>{}</code>", l.sequence, value(&l.head))),
@@ -219,7 +261,7 @@ pub fn page(record: &Record, name: &str, sha256: &[u8]) -> String {
     let name = text(name);
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}</title><style>{STYLE}</style></head>\
-         <body><header><h1>Certificate of media sanitisation</h1><p class=\"id\">{id}</p></header>\
+         <body><header><h1>Certificate of media sanitisation</h1><p class=\"id\">No. {id}</p></header>\
          <div class=\"banner {class}\">{words}</div><p class=\"statement\">{statement}</p>{reason}\
          {media}{method}{proof}{people}{origin}\
          <section><h2>What this does not claim</h2><ul>{limits}</ul></section>\
@@ -237,3 +279,6 @@ pub fn page(record: &Record, name: &str, sha256: &[u8]) -> String {
         origin = origin(record),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,15 @@
 //! a line can only refuse what it would accept.
 
 use super::key::{NAMESPACE, PublicStickKey};
-use ssh_key::{PublicKey, SshSig, public::KeyData};
+use ssh_key::{LineEnding, PublicKey, SshSig, public::KeyData};
 
 /// Why a signature does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     #[error("the signature cannot be read: {0}")]
     Unreadable(String),
+    #[error("the signature is not written as OpenSSH writes one: it was changed")]
+    Irregular,
     #[error("the signature is for namespace {0:?}, not {NAMESPACE:?}")]
     Namespace(String),
     #[error("the signature is by a key that is no Ed25519 key")]
@@ -27,6 +29,12 @@ pub enum SignatureError {
 pub fn verify(bytes: &[u8], signature: &str) -> Result<PublicStickKey, SignatureError> {
     let unreadable = |error: ssh_key::Error| SignatureError::Unreadable(error.to_string());
     let parsed: SshSig = signature.parse().map_err(unreadable)?;
+    // The parser is lenient about parts that are not signed (version, lengths); OpenSSH refuses those files.
+    let letters = |text: &str| text.split_whitespace().collect::<String>();
+    let canonical = parsed.to_pem(LineEnding::LF).map_err(unreadable)?;
+    if parsed.version() != 1 || letters(&canonical) != letters(signature) {
+        return Err(SignatureError::Irregular);
+    }
     if parsed.namespace() != NAMESPACE {
         return Err(SignatureError::Namespace(parsed.namespace().into()));
     }
@@ -50,7 +58,8 @@ fn understood(line: &str) -> Option<Line<'_>> {
     if word != "ssh-ed25519" {
         let (option, list) = word.split_once('=')?;
         let list = list.strip_prefix('"')?.strip_suffix('"')?;
-        if !option.eq_ignore_ascii_case("namespaces") || list.contains('!') || !list.split(',').any(|n| n == NAMESPACE) {
+        if !option.eq_ignore_ascii_case("namespaces") || list.contains('!') || !list.split(',').any(|n| n == NAMESPACE)
+        {
             return None;
         }
         word = words.next()?;
@@ -74,4 +83,4 @@ pub fn allowed(list: &str, key: PublicStickKey, signer: &str) -> Result<(), Sign
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

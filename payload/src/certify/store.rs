@@ -125,4 +125,4 @@ fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -175,3 +175,6 @@ fn warn_unsigned(json: &Path, bytes: &[u8]) {
         eprintln!("mule: {}: NOT a valid certificate: {error}", json.display());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,3 +167,6 @@ fn save(log: &Log, output: Option<&Path>) -> io::Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

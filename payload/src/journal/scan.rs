@@ -12,7 +12,7 @@ use super::{
 /// once (an erase block of some MiB), and read in a fraction of a second.
 const NEAR: u64 = 8 << 20;
 /// Bytes read at once in that search.
-const STRIDE: u64 = 256 * 1024;
+const STRIDE: usize = 256 * 1024;
 
 /// An entry and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,28 +113,26 @@ fn beyond(medium: &mut dyn Medium, from: u64, expected: u64, near: u64) -> Resul
     let mut found = Vec::new();
     let mut at = from + SECTOR as u64;
     let mut last_sign = from;
+    let mut buf = vec![0; STRIDE];
     while at + SECTOR as u64 <= medium.len() && at - last_sign <= near {
-        let Some(sign) = next_sign(medium, at)? else {
-            at += STRIDE;
-            continue;
-        };
-        last_sign = sign;
-        at = match read(medium, sign)? {
-            Ok(frame) if frame.sequence > expected => {
-                found.push(placed(sign, &frame));
-                sign + frame.len as u64
+        let len = usize::try_from(medium.len() - at).unwrap_or(STRIDE).min(STRIDE) / SECTOR * SECTOR;
+        medium.read_at(at, &mut buf[..len]).map_err(|e| JournalError::io("reading the log", e))?;
+        let start = at;
+        at += len as u64;
+        let mut free = start;
+        for (place, sector) in (start..).step_by(SECTOR).zip(buf[..len].chunks(SECTOR)) {
+            if place < free || *sector == [0; SECTOR] {
+                continue;
             }
-            _ => sign + SECTOR as u64,
-        };
+            last_sign = place;
+            if let Ok(frame) = read(medium, place)?
+                && frame.sequence > expected
+            {
+                free = place + frame.len as u64;
+                found.push(placed(place, &frame));
+            }
+        }
+        at = at.max(free);
     }
     Ok(found)
-}
-
-/// The first sector in the [`STRIDE`] bytes from `at` that is not blank.
-fn next_sign(medium: &mut dyn Medium, at: u64) -> Result<Option<u64>, JournalError> {
-    let left = (medium.len() - at).min(STRIDE) / SECTOR as u64 * SECTOR as u64;
-    let mut buf = vec![0; usize::try_from(left).unwrap_or(SECTOR)];
-    medium.read_at(at, &mut buf).map_err(|e| JournalError::io("reading the log", e))?;
-    let signs = buf.chunks(SECTOR).position(|sector| sector.iter().any(|byte| *byte != 0));
-    Ok(signs.map(|number| at + (number * SECTOR) as u64))
 }

@@ -92,7 +92,11 @@ impl Superblock {
             let mut frame = [0; super::SECTOR];
             medium.read_at(FRAMES, &mut frame).map_err(|e| JournalError::io("reading the log", e))?;
             // A log that lost its beginning is no new one.
-            return if frame.iter().all(|byte| *byte == 0) { Ok(Found::Blank) } else { Err(JournalError::NoSuperblock) };
+            return if frame.iter().all(|byte| *byte == 0) {
+                Ok(Found::Blank)
+            } else {
+                Err(JournalError::NoSuperblock)
+            };
         }
         let whole: Vec<_> = copies.iter().filter_map(Self::decode).collect();
         let intact = copies[0] == copies[1];

@@ -1,1 +1,430 @@
+use super::{
+    bounded::{List, Text},
+    event::{Action, DriveRef, Outcome, PassContent, Progress, Sweep},
+    frame::{self, BadFrame},
+    medium::MemoryMedium,
+    scan::Placed,
+    *,
+};
 
+const OWNER: Owner = Owner { image: ImageId([1; 16]), binding: [2; 32] };
+const ELSEWHERE: Owner = Owner { image: ImageId([1; 16]), binding: [3; 32] };
+const SIZE: usize = 8192 + 256 * 1024;
+
+fn open(medium: &MemoryMedium) -> Result<(Journal, Replay), JournalError> {
+    Journal::open(Box::new(medium.clone()), OWNER, 1_790_000_000_000)
+}
+
+fn scanned(medium: &MemoryMedium) -> scan::Scan {
+    let mut medium = medium.clone();
+    let Found::Whole { superblock, .. } = Superblock::read(&mut medium).unwrap() else { panic!("no superblock") };
+    scan::scan_everywhere(&mut medium, &superblock).unwrap()
+}
+
+fn events(placed: &[Placed]) -> Vec<Event> {
+    placed.iter().map(|placed| placed.entry.event.clone()).collect()
+}
+
+fn note(text: &str) -> Event {
+    Event::Note { text: Text::new(text) }
+}
+
+/// An event that fills two sectors.
+fn long(c: char) -> Event {
+    Event::Checkpoint {
+        job: [u8::try_from(c).unwrap(); 16],
+        drives: (0..16).map(|slot| Progress { slot, sweep: Sweep::Pass(34), offset: u64::MAX - 1 }).collect(),
+    }
+}
+
+fn widest() -> Event {
+    Event::JobStarted {
+        job: [0xff; 16],
+        action: Action::Wipe,
+        method: Text::new(&"m".repeat(32)),
+        passes: std::iter::repeat_n(PassContent::Triple([0xff; 3]), event::MAX_PASSES).collect(),
+        verify: Verify::Full,
+        request: [0xff; 32],
+        drives: 255,
+    }
+}
+
+/// A log of a few entries, one and two sectors long.
+fn small() -> (MemoryMedium, Vec<Event>) {
+    let medium = MemoryMedium::new(SIZE);
+    let (mut journal, _) = open(&medium).unwrap();
+    for event in [note("first"), long('a'), widest(), Event::Shutdown] {
+        journal.append(5, &event).unwrap();
+    }
+    let found = events(&scanned(&medium).entries);
+    (medium, found)
+}
+
+#[test]
+fn entries_come_back_in_order_and_a_new_log_names_its_key() {
+    let (medium, found) = small();
+    let (journal, replay) = open(&medium).unwrap();
+    assert!(matches!(found[0], Event::Created { image } if image == OWNER.image.0));
+    assert_eq!(found[1], Event::KeyMade { public: journal.key().public(), replaces: None });
+    assert_eq!(found[2..], [note("first"), long('a'), widest(), Event::Shutdown]);
+    assert!(replay.clean);
+    assert_eq!(journal.head().sequence, 5);
+    assert_eq!(events(&scanned(&medium).entries), found, "opening a whole log writes nothing");
+}
+
+#[test]
+fn frames_are_whole_sectors_and_padding_is_zero() {
+    for event in [note(""), note(&"x".repeat(400)), long('a'), widest()] {
+        let entry = Entry { at: u64::MAX, event };
+        let (bytes, hash) = frame::encode(u64::MAX, &[9; 32], &entry).unwrap();
+        assert!(bytes.len().is_multiple_of(SECTOR) && bytes.len() <= frame::MAX_FRAME);
+        let frame = frame::decode(&bytes).unwrap();
+        assert_eq!((frame.entry, frame.hash, frame.len), (entry, hash, bytes.len()));
+        let mut padded = bytes.clone();
+        *padded.last_mut().unwrap() = 1;
+        assert_eq!(frame::decode(&padded), Err(BadFrame::Padding));
+        for end in 0..bytes.len() {
+            let whole = frame::decode(&bytes[..end]);
+            assert!(whole.is_err(), "cut to {end} bytes");
+        }
+    }
+}
+
+/// Cuts the power at write `number`, with only `sectors` of that write arriving; returns what was acknowledged.
+fn cut(start: &MemoryMedium, number: u64, sectors: u64, owner: Owner) -> (MemoryMedium, Vec<Event>) {
+    let medium = MemoryMedium::holding(start.bytes());
+    let mut cutting = medium.clone();
+    cutting.cut = Some((number, sectors));
+    let mut acknowledged = Vec::new();
+    if let Ok((mut journal, _)) = Journal::open(Box::new(cutting), owner, 7) {
+        for event in [long('a'), note("b"), widest(), long('c')] {
+            match journal.append(8, &event) {
+                Ok(_) => acknowledged.push(event),
+                Err(_) => {
+                    assert!(matches!(journal.append(9, &note("after")), Err(JournalError::Poisoned(_))));
+                    break;
+                }
+            }
+        }
+    }
+    (medium, acknowledged)
+}
+
+#[test]
+fn no_acknowledged_entry_is_lost_wherever_the_power_goes() {
+    let copied = small().0;
+    for (start, owner, writes) in
+        [(MemoryMedium::new(SIZE), OWNER, 8), (copied.clone(), OWNER, 4), (copied, ELSEWHERE, 7)]
+    {
+        let before = match start.bytes()[0] {
+            0 => Vec::new(),
+            _ => events(&scanned(&start).entries),
+        };
+        for number in 1..=writes + 1 {
+            for sectors in [0, 1, 2, 3, u64::MAX] {
+                let (medium, acknowledged) = cut(&start, number, sectors, owner);
+                let (mut journal, _) = Journal::open(Box::new(medium.clone()), owner, 10)
+                    .unwrap_or_else(|error| panic!("write {number}, sectors {sectors:b}: {error}"));
+                journal.append(11, &note("after the cut")).unwrap();
+                let scan = scanned(&medium);
+                assert!(scan.damage.is_none() && scan.torn.is_none(), "write {number}, sectors {sectors:b}");
+                let found = events(&scan.entries);
+                assert!(found.starts_with(&before));
+                let new = &found[before.len()..];
+                let kept = new.iter().filter(|event| acknowledged.contains(event)).count();
+                assert_eq!(kept, acknowledged.len(), "write {number}, sectors {sectors:b}: {found:?}");
+                assert_eq!(found.last(), Some(&note("after the cut")));
+                let key = journal.key().public();
+                let named = found.iter().any(|event| matches!(event, Event::KeyMade { public, .. } if *public == key));
+                assert!(named, "write {number}, sectors {sectors:b}: the key in use is not in the log");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tail_cut_at_any_byte_is_torn_and_the_log_goes_on() {
+    for event in [note("tail"), long('t')] {
+        let (medium, before) = small();
+        let from = usize::try_from(scanned(&medium).position).unwrap();
+        open(&medium).unwrap().0.append(6, &event).unwrap();
+        let whole = medium.bytes();
+        let used = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        for end in from..used {
+            let mut bytes = whole.clone();
+            bytes[end..].fill(0);
+            let medium = MemoryMedium::holding(bytes);
+            let scan = scanned(&medium);
+            assert_eq!(events(&scan.entries), before, "cut at {end}");
+            assert_eq!(scan.torn.is_some(), end > from);
+            let (mut journal, _) = open(&medium).unwrap();
+            journal.append(7, &event).unwrap();
+            let found = events(&scanned(&medium).entries);
+            assert_eq!((&found[..before.len()], found.last()), (&before[..], Some(&event)));
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_noticed_or_changes_nothing() {
+    let (mut medium, before) = small();
+    let whole = medium.bytes();
+    let used = usize::try_from(scanned(&medium).position).unwrap();
+    let last = scanned(&medium).entries.last().unwrap().at;
+    // All of the first block's copies that is used, all frames, and a blank sector; what lies between is never read.
+    for byte in (0..512).chain(4096..4608).chain(8192..used + 512) {
+        let (sector, within) = (byte / SECTOR * SECTOR, byte % SECTOR);
+        for bit in 0..8 {
+            let mut changed = whole[sector..sector + SECTOR].to_vec();
+            changed[within] ^= 1 << bit;
+            medium.write_at(sector as u64, &changed).unwrap();
+            let Found::Whole { superblock, intact } = Superblock::read(&mut medium).unwrap() else { panic!("blank") };
+            assert_eq!(intact, byte >= 8192, "byte {byte}");
+            let scan = scan::scan(&mut medium, &superblock).unwrap();
+            let unchanged = events(&scan.entries) == before;
+            // Only in the last entry a flipped bit looks like a write that was cut short.
+            let torn = scan.torn.is_some() && byte as u64 >= last;
+            assert!(scan.damage.is_some() || torn || unchanged, "byte {byte}");
+            if byte < 8192 {
+                open(&medium).unwrap();
+                assert_eq!(medium.bytes(), whole, "byte {byte} of the first block is not repaired");
+            }
+            medium.write_at(sector as u64, &whole[sector..sector + SECTOR]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn damage_stops_the_log_and_says_what_lies_behind() {
+    let (medium, before) = small();
+    let whole = medium.bytes();
+    let frames = scanned(&medium).entries;
+    let blanked = |from: u64, to: u64| {
+        let mut bytes = whole.clone();
+        bytes[usize::try_from(from).unwrap()..usize::try_from(to).unwrap()].fill(0);
+        MemoryMedium::holding(bytes)
+    };
+    let hole = blanked(frames[2].at, frames[4].at);
+    let scan = scanned(&hole);
+    assert_eq!(scan.damage.unwrap().at, frames[2].at);
+    assert_eq!(events(&scan.beyond), before[4..]);
+    let error = open(&hole).unwrap_err();
+    assert!(matches!(error, JournalError::Damaged { at, .. } if at == frames[2].at), "{error}");
+    assert_eq!(hole.bytes(), blanked(frames[2].at, frames[4].at).bytes(), "a damaged log is not written to");
+    // Both copies of the first block are gone, or were never there.
+    assert_eq!(open(&blanked(0, 8192)).unwrap_err(), JournalError::NoSuperblock);
+    // A whole frame from elsewhere, even as the last, is no torn write.
+    let entry = Entry { at: 1, event: Event::Shutdown };
+    let (foreign, _) = frame::encode(before.len() as u64, &[0; 32], &entry).unwrap();
+    let mut bytes = whole.clone();
+    let end = usize::try_from(scanned(&medium).position).unwrap();
+    bytes[end..end + foreign.len()].copy_from_slice(&foreign);
+    assert!(matches!(open(&MemoryMedium::holding(bytes)), Err(JournalError::Damaged { .. })));
+}
+
+#[test]
+fn an_entry_of_a_newer_version_is_never_overwritten() {
+    let (medium, _) = small();
+    let end = usize::try_from(scanned(&medium).position).unwrap();
+    let entry = Entry { at: 1, event: Event::Shutdown };
+    let (frame, _) = frame::encode(6, &scanned(&medium).previous, &entry).unwrap();
+    let reseal = |change: &dyn Fn(&mut Vec<u8>)| {
+        let body = u32::from_le_bytes(frame[16..20].try_into().unwrap()) as usize;
+        let mut frame = frame.clone();
+        change(&mut frame);
+        let crc = crc32fast::hash(&frame[..52 + body]);
+        frame[52 + body..56 + body].copy_from_slice(&crc.to_le_bytes());
+        let mut bytes = medium.bytes();
+        bytes[end..end + frame.len()].copy_from_slice(&frame);
+        open(&MemoryMedium::holding(bytes))
+    };
+    assert!(reseal(&|_| ()).is_ok());
+    assert!(matches!(reseal(&|frame| frame[4] = 2), Err(JournalError::Damaged { .. })), "another version");
+    assert!(matches!(reseal(&|frame| frame[53] = 99), Err(JournalError::Damaged { .. })), "another event");
+}
+
+#[test]
+fn a_full_log_keeps_a_reserve_for_the_entries_that_end_things() {
+    let medium = MemoryMedium::new(SIZE);
+    let (mut journal, _) = open(&medium).unwrap();
+    journal.room_for_job(100 * 1024).unwrap();
+    let full = loop {
+        match journal.append(1, &long('f')) {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, JournalError::Full { free } if free >= 16 * 1024), "{full}");
+    assert!(matches!(journal.room_for_job(1), Err(JournalError::NearlyFull { .. })));
+    let ends = Event::DriveFinished { job: [1; 16], slot: 0, outcome: Outcome::Failed, reason: Text::new("full") };
+    journal.append(2, &ends).unwrap();
+    drop(journal);
+    // A copy of it still opens, to say that it is full.
+    let (journal, _) = Journal::open(Box::new(medium.clone()), ELSEWHERE, 3).unwrap();
+    drop(journal);
+    let (mut journal, _) = Journal::open(Box::new(medium.clone()), ELSEWHERE, 3).unwrap();
+    while journal.append(3, &Event::Shutdown).is_ok() {}
+    assert_eq!(journal.free_bytes(), 0);
+    assert!(scanned(&medium).damage.is_none());
+    assert!(Journal::open(Box::new(medium), ELSEWHERE, 4).is_ok());
+}
+
+#[test]
+fn after_an_io_error_nothing_is_written_any_more() {
+    let medium = MemoryMedium::new(SIZE);
+    drop(open(&medium).unwrap());
+    let mut failing = medium.clone();
+    failing.fails_after = Some(1);
+    let (mut journal, _) = Journal::open(Box::new(failing), OWNER, 1).unwrap();
+    journal.append(1, &note("kept")).unwrap();
+    assert!(matches!(journal.append(1, &note("lost")), Err(JournalError::Io { .. })));
+    let before = medium.bytes();
+    assert!(matches!(journal.append(1, &note("never tried")), Err(JournalError::Poisoned(_))));
+    assert_eq!(medium.bytes(), before);
+}
+
+#[test]
+fn a_copy_gets_a_key_of_its_own_and_another_image_is_refused() {
+    let (medium, before) = small();
+    let original = open(&medium).unwrap().0.key().public();
+    let copy = MemoryMedium::holding(medium.bytes());
+    let (journal, _) = Journal::open(Box::new(copy.clone()), ELSEWHERE, 1).unwrap();
+    let public = journal.key().public();
+    assert_ne!(public, original);
+    let found = events(&scanned(&copy).entries);
+    assert_eq!(found[..before.len()], before);
+    assert_eq!(found[before.len()..], [Event::KeyMade { public, replaces: Some(original) }]);
+    drop(journal);
+    let (journal, _) = Journal::open(Box::new(copy.clone()), ELSEWHERE, 2).unwrap();
+    assert_eq!((journal.key().public(), scanned(&copy).entries.len()), (public, found.len()));
+    let other = Owner { image: ImageId([9; 16]), ..OWNER };
+    let error = Journal::open(Box::new(medium.clone()), other, 1).unwrap_err();
+    assert!(matches!(error, JournalError::AnotherImage { .. }));
+    let small = MemoryMedium::new(8192);
+    assert!(matches!(open(&small), Err(JournalError::TooSmall { .. })));
+}
+
+/// A small generator, so that every run of the tests sees the same garbage.
+fn garbage(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+#[test]
+fn garbage_is_never_a_frame_and_never_a_panic() {
+    for seed in 0..2000 {
+        let mut bytes = garbage(seed, 4096);
+        assert!(frame::decode(&bytes).is_err());
+        bytes[..4].copy_from_slice(b"MFRM");
+        assert!(frame::decode(&bytes).is_err());
+        // A length that is believable, and a checksum that agrees: only the body is garbage.
+        let body = 4 + usize::from(bytes[100]);
+        bytes[16..20].copy_from_slice(&u32::try_from(body).unwrap().to_le_bytes());
+        let crc = crc32fast::hash(&bytes[..52 + body]);
+        bytes[52 + body..56 + body].copy_from_slice(&crc.to_le_bytes());
+        assert!(frame::decode(&bytes).is_err());
+    }
+    let whole = small().0.bytes();
+    for seed in 0..40 {
+        let mut bytes = whole.clone();
+        let at = 8192 + usize::from(garbage(seed, 1)[0]) * 8;
+        let scrap = garbage(seed, 3000);
+        bytes[at..at + scrap.len()].copy_from_slice(&scrap);
+        let medium = MemoryMedium::holding(bytes);
+        let scan = scanned(&medium);
+        assert!(scan.damage.is_some() || scan.torn.is_some());
+        let _ = open(&medium);
+        assert!(open(&MemoryMedium::holding(garbage(seed, SIZE))).is_err());
+    }
+}
+
+#[test]
+fn an_interrupted_and_resumed_job_adds_up() {
+    let medium = MemoryMedium::new(SIZE);
+    let job = [4; 16];
+    let drive = DriveRef { model: Text::new("M"), serial: Text::new("S"), wwn: None, bytes: 1 << 20, logical: 512 };
+    let key = Some([5; 32]);
+    let at = |slot, offset| -> List<_, 16> { [Progress { slot, sweep: Sweep::Pass(0), offset }].into_iter().collect() };
+    let extents = [event::Extent { start: 512, len: 512 }].into_iter().collect();
+    let kind = event::DefectKind::Unwritable;
+    let first = [
+        widest_job(job),
+        Event::DriveStarted { job, slot: 0, drive: drive.clone() },
+        Event::DriveStarted { job, slot: 1, drive: drive.clone() },
+        Event::SweepStarted { job, slot: 0, sweep: Sweep::Pass(0), key },
+        Event::SweepStarted { job, slot: 1, sweep: Sweep::Pass(0), key: None },
+        Event::Checkpoint { job, drives: at(0, 4096) },
+        Event::Defects { job, slot: 0, sweep: Sweep::Pass(0), kind, extents },
+        Event::DriveFinished { job, slot: 1, outcome: Outcome::Failed, reason: Text::new("gone") },
+    ];
+    let second = [
+        Event::JobResumed { job },
+        Event::SweepStarted { job, slot: 0, sweep: Sweep::Pass(0), key },
+        Event::Checkpoint { job, drives: at(0, 8192) },
+        Event::SweepFinished { job, slot: 0, sweep: Sweep::Pass(0), bytes: (1 << 20) - 512 },
+        // Late news of a sweep that has ended.
+        Event::Checkpoint { job, drives: at(0, 12288) },
+        Event::DriveFinished { job, slot: 0, outcome: Outcome::ErasedWithExceptions, reason: Text::new("bad") },
+        Event::Certified { job, slot: 0, sha256: [6; 32], name: Text::new("c.json") },
+        Event::JobFinished { job },
+        Event::Shutdown,
+    ];
+    for (boot, list) in (0..).zip([&first[..], &second[..]]) {
+        let (mut journal, replay) = open(&medium).unwrap();
+        let unfinished = replay.unfinished();
+        assert_eq!(unfinished.is_some(), boot == 1);
+        if let Some(unfinished) = unfinished {
+            assert_eq!((unfinished.drives[0].sweeps[0].offset, unfinished.drives[0].sweeps[0].key), (4096, key));
+            assert_eq!((unfinished.last_seen(), replay.clean), (107, false));
+        }
+        for (number, event) in (0..).zip(list) {
+            journal.append(boot * 1000 + 100 + number, event).unwrap();
+        }
+    }
+    let replay = open(&medium).unwrap().1;
+    assert!(replay.unfinished().is_none() && replay.clean);
+    let [whole, gone] = &replay.jobs[0].drives[..] else { panic!("two drives") };
+    let sweep = &whole.sweeps[0];
+    assert_eq!((sweep.offset, sweep.bytes, sweep.started_at), (8192, (1 << 20) - 512, 103));
+    assert_eq!(sweep.finished_at, Some(1103));
+    assert_eq!((whole.defects.len(), whole.certified, whole.interruptions.len()), (1, true, 1));
+    assert_eq!((whole.interruptions[0].last_seen, whole.interruptions[0].resumed), (107, Some(1100)));
+    assert_eq!((gone.interruptions.len(), gone.certified), (0, false), "it had ended before the power went");
+}
+
+fn widest_job(id: [u8; 16]) -> Event {
+    match widest() {
+        Event::JobStarted { action, method, passes, verify, request, .. } => {
+            Event::JobStarted { job: id, action, method, passes, verify, request, drives: 2 }
+        }
+        other => other,
+    }
+}
+
+#[test]
+fn a_sweep_with_another_key_begins_again() {
+    let drive = DriveRef { model: Text::new("M"), serial: Text::new("S"), wwn: None, bytes: 1 << 20, logical: 512 };
+    let (job, sweep) = ([4; 16], Sweep::Pass(0));
+    let list = [
+        widest_job(job),
+        Event::DriveStarted { job, slot: 0, drive },
+        Event::SweepStarted { job, slot: 0, sweep, key: Some([1; 32]) },
+        Event::SweepFinished { job, slot: 0, sweep, bytes: 1 << 20 },
+        Event::SweepStarted { job, slot: 0, sweep, key: Some([2; 32]) },
+    ];
+    let placed = |(n, event): (u64, &Event)| Placed {
+        at: 0,
+        sequence: n,
+        hash: [0; 32],
+        entry: Entry { at: n, event: event.clone() },
+    };
+    let replay = Replay::of(&(0..).zip(&list).map(placed).collect::<Vec<_>>());
+    let history = &replay.jobs[0].drives[0].sweeps[0];
+    assert_eq!((history.finished_at, history.bytes, history.key), (None, 0, Some([2; 32])));
+}

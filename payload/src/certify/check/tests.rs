@@ -1,1 +1,225 @@
+use super::*;
+use crate::certify::{
+    fixture::{BLOCKS, erased},
+    record::Interruption,
+};
 
+fn range(first_lba: u64, blocks: u64) -> BlockRange {
+    BlockRange { first_lba, blocks }
+}
+
+/// Ten blocks could not be written; what is there is old data.
+fn excepted() -> Record {
+    let mut r = erased();
+    r.outcome = "erased-with-exceptions".into();
+    r.sanitisation.reason = "5120 bytes could not be written in some pass, 0 not read back".into();
+    for pass in &mut r.sanitisation.passes {
+        pass.bytes_written -= 5120;
+    }
+    r.coverage.blocks_overwritten -= 10;
+    (r.coverage.unwritable, r.coverage.unwritable_blocks) = (vec![range(100, 10)], 10);
+    r.verification.blocks_matched -= 10;
+    (r.verification.different, r.verification.blocks_different) = (vec![range(100, 10)], 10);
+    r
+}
+
+fn failed() -> Record {
+    let mut r = erased();
+    r.outcome = "failed".into();
+    r.sanitisation.category.clear();
+    r.sanitisation.reason = "the drive went away".into();
+    r.sanitisation.passes[2].finished.clear();
+    r.sanitisation.passes[2].bytes_written = 512;
+    r.coverage.blocks_overwritten = 1;
+    let v = &mut r.verification;
+    (v.blocks_matched, v.started, v.finished) = (0, String::new(), String::new());
+    r
+}
+
+fn sampled() -> Record {
+    let mut r = erased();
+    r.verification.extent = "sampled".into();
+    r.verification.blocks_matched = BLOCKS.div_ceil(10);
+    r
+}
+
+fn unverified() -> Record {
+    let mut r = erased();
+    r.sanitisation.method = "zero".into();
+    r.sanitisation.passes.truncate(1);
+    let v = &mut r.verification;
+    (v.extent, v.blocks_matched, v.started, v.finished) = ("none".into(), 0, String::new(), String::new());
+    r
+}
+
+#[test]
+fn what_can_be_true_is_not_objected_to() {
+    let mut stopped = failed();
+    stopped.outcome = "interrupted".into();
+    let mut never_begun = failed();
+    for pass in &mut never_begun.sanitisation.passes {
+        (pass.bytes_written, pass.started, pass.finished) = (0, String::new(), String::new());
+    }
+    never_begun.coverage.blocks_overwritten = 0;
+    never_begun.sanitisation.started.clear();
+    let mut backwards = erased();
+    backwards.sanitisation.passes[1].finished = "1970-01-01T00:00:03Z".into();
+    for record in [erased(), excepted(), failed(), stopped, never_begun, sampled(), unverified(), backwards] {
+        assert_eq!(contradictions(&record), Vec::<String>::new(), "{record:?}");
+    }
+}
+
+type Change = fn(&mut Record);
+
+const SPOIL_ANY: &[Change] = &[
+    |r| r.format = "mule-certificate/2".into(),
+    |r| r.outcome = "Erased".into(),
+    |r| r.outcome = String::new(),
+    |r| r.statement.clear(),
+    |r| r.limits.clear(),
+    |r| r.tool.name = "nwipe".into(),
+    |r| r.id = "5a17c0de5a17c0de5a17c0de5a17c0de".into(),
+    |r| r.id.push('x'),
+    |r| r.id = r.id.replace("-3", "-03"),
+    |r| r.id = r.id.replace("-3", "-64"),
+    |r| r.id = r.id.replace('5', "6"),
+    |r| r.log.job.push('0'),
+    |r| r.log.job = "x".repeat(32),
+    |r| r.log.stick = "mule-0123".into(),
+    |r| r.log.stick = "someone".into(),
+    |r| r.log.head.truncate(63),
+    |r| r.log.head = "Z".repeat(64),
+    |r| r.media.bytes += 1,
+    |r| r.media.bytes = 0,
+    |r| r.media.logical_block = 0,
+    |r| r.media.logical_block = 4096,
+    |r| r.coverage.blocks_addressable -= 1,
+    |r| r.coverage.blocks_addressable = u64::MAX,
+    |r| r.coverage.blocks_overwritten += 1,
+    |r| r.coverage.unwritable = vec![range(0, 1), range(0, 1)],
+    |r| r.coverage.unwritable = vec![range(u64::MAX, u64::MAX)],
+    |r| r.coverage.unwritable_blocks = u64::MAX,
+    |r| r.verification.different = vec![range(BLOCKS, 1)],
+    |r| r.verification.unreadable = vec![range(5, 0)],
+    |r| r.verification.blocks_unreadable = u64::MAX,
+    |r| r.verification.blocks_matched = u64::MAX,
+    |r| r.verification.blocks_matched = BLOCKS + 1,
+    |r| r.verification.extent = "complete".into(),
+    |r| r.verification.started = "yesterday".into(),
+    |r| r.sanitisation.finished.clear(),
+    |r| r.sanitisation.technique = "cryptographic erase".into(),
+    |r| r.sanitisation.category = "Purge".into(),
+    |r| r.sanitisation.method = "gutmann".into(),
+    |r| r.sanitisation.method = "magic".into(),
+    |r| r.sanitisation.passes.swap(0, 1),
+    |r| r.sanitisation.passes[0].number = 2,
+    |r| r.sanitisation.passes[0].writes = "01".into(),
+    |r| r.sanitisation.passes[0].writes = "random".into(),
+    |r| r.sanitisation.passes[2].writes = "FF".into(),
+    |r| r.sanitisation.passes[0].bytes_written = u64::MAX,
+    |r| r.sanitisation.passes[0].started.clear(),
+    |r| r.sanitisation.passes[0].finished = "2026-13-01T00:00:00Z".into(),
+    |r| drop(r.sanitisation.passes.pop()),
+    |r| r.sanitisation.passes.push(r.sanitisation.passes[2].clone()),
+    |r| r.sanitisation.passes.clear(),
+];
+
+#[test]
+fn a_record_that_cannot_be_true_is_found_whatever_its_outcome() {
+    for (number, spoil) in SPOIL_ANY.iter().enumerate() {
+        for mut record in [erased(), excepted(), failed(), sampled()] {
+            let outcome = record.outcome.clone();
+            spoil(&mut record);
+            assert!(!contradictions(&record).is_empty(), "change {number} of {outcome}");
+        }
+    }
+}
+
+/// A verification that never came to an end.
+fn unended(r: &mut Record) {
+    r.verification.finished.clear();
+}
+
+fn paused(r: &mut Record) {
+    let last_seen = "2026-03-01T10:00:00Z".into();
+    r.sanitisation.interruptions.push(Interruption { last_seen, resumed: String::new(), detail: "power".into() });
+}
+
+#[test]
+fn an_erasure_that_was_none_is_found() {
+    let spoil: &[Change] = &[
+        unended,
+        paused,
+        |r| r.verification.blocks_matched -= 1,
+        |r| r.verification.blocks_matched = 0,
+        |r| r.verification.started.clear(),
+        |r| r.verification.extent = "none".into(),
+        |r| r.coverage.blocks_overwritten -= 1,
+        |r| r.sanitisation.passes[1].bytes_written -= 512,
+        |r| r.sanitisation.passes[2].bytes_written -= 512,
+        |r| r.sanitisation.passes[0].finished.clear(),
+        |r| r.sanitisation.passes[2].finished.clear(),
+        |r| r.sanitisation.category.clear(),
+        |r| r.sanitisation.started.clear(),
+    ];
+    for (number, change) in spoil.iter().enumerate() {
+        for mut record in [erased(), excepted(), sampled()] {
+            let outcome = record.outcome.clone();
+            change(&mut record);
+            assert!(!contradictions(&record).is_empty(), "change {number} of {outcome}");
+        }
+    }
+    let only_erased: &[Change] = &[
+        |r| r.sanitisation.reason = "but".into(),
+        |r| r.coverage.unwritable_blocks = 1,
+        |r| r.verification.blocks_different = 1,
+        |r| r.verification.blocks_unreadable = 1,
+        |r| r.outcome = "erased-with-exceptions".into(),
+        |r| r.outcome = "failed".into(),
+        |r| r.outcome = "interrupted".into(),
+    ];
+    for (number, change) in only_erased.iter().enumerate() {
+        let mut record = erased();
+        change(&mut record);
+        assert!(!contradictions(&record).is_empty(), "change {number}");
+    }
+}
+
+#[test]
+fn exceptions_failures_and_missing_verifications_cannot_pass_for_more() {
+    let cases: &[(fn() -> Record, Change)] = &[
+        (excepted, |r| r.outcome = "erased".into()),
+        (excepted, |r| r.sanitisation.reason.clear()),
+        (excepted, |r| r.coverage.unwritable.clear()),
+        (excepted, |r| (r.coverage.unwritable_blocks, r.coverage.unwritable) = (9, vec![range(100, 9)])),
+        (excepted, |r| (r.verification.blocks_different, r.verification.blocks_matched) = (11, BLOCKS - 11)),
+        (excepted, |r| r.coverage.unwritable = vec![range(100, 11)]),
+        (failed, |r| r.outcome = "erased".into()),
+        (failed, |r| r.outcome = "erased-with-exceptions".into()),
+        (failed, |r| r.sanitisation.category = "Clear".into()),
+        (failed, |r| r.sanitisation.reason.clear()),
+        (sampled, |r| r.verification.blocks_matched -= 1),
+        (sampled, |r| r.verification.extent = "full".into()),
+        (unverified, |r| r.verification.blocks_matched = 1),
+        (unverified, |r| r.verification.extent = "full".into()),
+        (unverified, |r| r.verification.finished = "2026-03-01T10:00:00Z".into()),
+        // This method's list ends with a verification.
+        (unverified, |r| r.sanitisation.method = "nist-clear".into()),
+    ];
+    for (number, (make, change)) in cases.iter().enumerate() {
+        let mut record = make();
+        change(&mut record);
+        assert!(!contradictions(&record).is_empty(), "case {number}");
+    }
+}
+
+#[test]
+fn a_drawn_byte_and_its_complement_belong_together() {
+    let steps = method::find("dod-5220.22-m-ece").unwrap().steps;
+    assert!(follows(steps, &["3C", "C3", "random", "07", "A0", "5F", "random"]));
+    assert!(!follows(steps, &["3C", "C4", "random", "07", "A0", "5F", "random"]));
+    assert!(!follows(steps, &["3C", "C3", "random", "07", "A0", "C3", "random"]));
+    assert!(!follows(steps, &["3c", "C3", "random", "07", "A0", "5F", "random"]));
+    assert!(!follows(steps, &["+3", "FC", "random", "07", "A0", "5F", "random"]));
+    assert!(!follows(steps, &[]));
+}

@@ -87,7 +87,8 @@ pub(super) fn examine(path: &Path, trust: &Trust<'_>) -> Result<Verdict, String>
         verdict.outcome.clone_from(&record.outcome);
         verdict.serial.clone_from(&record.media.serial);
         verdict.problems.extend(check::contradictions(record).into_iter().map(|what| format!("contradiction: {what}")));
-        page(&mut verdict, record, &bytes);
+        let asked = verdict.json != path && path.extension().is_some_and(|extension| extension == "html");
+        page(&mut verdict, record, &bytes, asked);
     }
     if let Some(key) = key {
         verdict.signer = key.stick_id();
@@ -127,24 +128,21 @@ fn signer(
     Ok(())
 }
 
-/// Whether the page beside it is a rendering of it, as far as this version can tell.
-fn page(verdict: &mut Verdict, record: &Record, bytes: &[u8]) {
+/// Whether the page beside it is a rendering of it, as far as this version can tell. Where the page was `asked` about, a
+/// change is the answer.
+fn page(verdict: &mut Verdict, record: &Record, bytes: &[u8], asked: bool) {
     let path = verdict.json.with_extension("html");
     let Ok(page) = fs::read_to_string(&path) else { return };
     let name = verdict.json.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if page == html::page(record, &name, &Sha256::digest(bytes)) {
         return;
     }
-    verdict.notes.push(match record.tool.version == env!("CARGO_PKG_VERSION") {
-        true => format!(
-            "the page {} was changed: it is not what this certificate looks like; trust only the .json",
-            path.display()
-        ),
-        false => format!(
-            "the page {} was made by version {}, this is {}; `mule certificate html` makes it anew",
-            path.display(),
-            record.tool.version,
-            env!("CARGO_PKG_VERSION")
-        ),
-    });
+    let (own, theirs) = (env!("CARGO_PKG_VERSION"), &record.tool.version);
+    if theirs != own {
+        let note = format!("the page {} was made by version {theirs}, this is {own}", path.display());
+        verdict.notes.push(format!("{note}; `mule certificate html` makes it anew"));
+        return;
+    }
+    let change = format!("the page {} was changed: it is not how this certificate looks", path.display());
+    if asked { verdict.problems.push(change) } else { verdict.notes.push(format!("{change}; trust only the .json")) }
 }

@@ -1,0 +1,105 @@
+//! A good certificate for tests to spoil.
+
+use super::{
+    key::StickKey,
+    record::{
+        Coverage, FORMAT, Host, LogReference, Media, Operator, PassRecord, Record, Sanitisation, Tool, Validation,
+        Verification,
+    },
+};
+
+pub(crate) const BLOCKS: u64 = 976_773_168;
+
+pub(crate) fn key() -> StickKey {
+    StickKey::from_seed([7; 32])
+}
+
+/// A disk of 500 GB after `dod-5220.22-m` with a full verification.
+pub(crate) fn erased() -> Record {
+    let bytes = BLOCKS * 512;
+    let time = |hour: u32| format!("2026-03-01T{hour:02}:15:09Z");
+    let pass = |number: u32, writes: &str| PassRecord {
+        number,
+        writes: writes.into(),
+        bytes_written: bytes,
+        started: time(8 + number),
+        finished: time(9 + number),
+    };
+    let job = "5a17c0de5a17c0de5a17c0de5a17c0de";
+    let method = crate::plan::method::find("dod-5220.22-m").unwrap();
+    Record {
+        format: FORMAT.into(),
+        id: format!("{job}-3"),
+        outcome: "erased".into(),
+        statement: format!("Every one of the drive's {BLOCKS} addressable blocks took every pass, and {BLOCKS} blocks were read back and held what the last pass wrote."),
+        media: media(bytes),
+        sanitisation: Sanitisation {
+            method: method.name.into(),
+            title: method.title.into(),
+            source: method.source.into(),
+            category: "Clear".into(),
+            technique: "overwrite".into(),
+            passes: vec![pass(1, "00"), pass(2, "FF"), pass(3, "random")],
+            started: time(9),
+            finished: time(14),
+            interruptions: Vec::new(),
+            reason: String::new(),
+        },
+        coverage: Coverage {
+            blocks_addressable: BLOCKS,
+            blocks_overwritten: BLOCKS,
+            unwritable: Vec::new(),
+            unwritable_blocks: 0,
+            hidden_areas: "none found: the drive reports as many sectors as it natively has".into(),
+        },
+        verification: Verification {
+            extent: "full".into(),
+            description: "every addressable block was to be read back past all caches of the host and compared with the last pass".into(),
+            blocks_matched: BLOCKS,
+            blocks_different: 0,
+            blocks_unreadable: 0,
+            different: Vec::new(),
+            unreadable: Vec::new(),
+            started: time(12),
+            finished: time(14),
+        },
+        operator: Operator {
+            name: "J. M\u{fc}ller".into(),
+            title: "Technician".into(),
+            organisation: "Example Recycling GmbH".into(),
+            location: "Hall 3".into(),
+            contact: "wipe@example.org".into(),
+        },
+        validation: Validation::default(),
+        tool: Tool { name: "mule".into(), version: env!("CARGO_PKG_VERSION").into(), sha256: "ab".repeat(32), kernel: "Linux 6.12.60".into() },
+        host: Host { board: "Acme X1".into(), serial: "B-77".into(), firmware: "1.02".into(), port: "ata3".into() },
+        log: LogReference { stick: key().stick_id(), job: job.into(), sequence: 4711, head: "cd".repeat(32) },
+        limits: [
+            "This is an overwrite through the drive's interface (Clear in the words of NIST SP 800-88); it is no Purge.",
+            "It says nothing about data on areas the drive hides or on sectors it has remapped, nor, on flash media, about over-provisioned cells.",
+            "Times are those of the machine's clock. The operator's words are not checked by this program.",
+            "Whether the result is accepted is the organisation's decision (validation, NIST SP 800-88 Rev. 2, 4.5.2).",
+        ].map(String::from).into(),
+    }
+}
+
+fn media(bytes: u64) -> Media {
+    let health = serde_json::json!({"passed": true, "reallocated": 0, "pending": 0, "power_on_hours": 31207});
+    Media {
+        manufacturer: "Western Digital".into(),
+        model: "WDC WD5000AAKX-001CA0".into(),
+        serial: "WD-WCAYUF123456".into(),
+        wwn: "0x50014ee2b0f1e2d3".into(),
+        firmware: "15.01H15".into(),
+        media_type: "hard disk".into(),
+        interface: "ATA".into(),
+        bytes,
+        logical_block: 512,
+        physical_block: 512,
+        property_number: "INV-00815".into(),
+        source: String::new(),
+        classification: String::new(),
+        health_before: Some(health.clone()),
+        health_after: Some(health),
+    }
+}

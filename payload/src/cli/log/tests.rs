@@ -1,0 +1,137 @@
+use super::*;
+use crate::{
+    certify::{fixture, key::StickKey, store},
+    cli::host,
+    journal::{
+        FileMedium, Journal, Owner,
+        bounded::Text,
+        event::{Event, Sweep},
+    },
+    stick::{IdSector, ImageId},
+};
+
+const LOG_LEN: u64 = 512 * 1024;
+
+/// A stick's image in a file, with a log that was opened once where `used`.
+fn image(dir: &Path, used: bool) -> PathBuf {
+    let path = dir.join("mule.img");
+    let id = IdSector { image: ImageId([5; 16]), log_start: 1 << 20, log_len: LOG_LEN };
+    fs::write(&path, [&[0; 512][..], &id.encode()].concat()).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_len((1 << 20) + LOG_LEN).unwrap();
+    if used {
+        open(&path);
+    }
+    path
+}
+
+fn open(image: &Path) -> Journal {
+    let medium = FileMedium::open(image, 1 << 20, LOG_LEN).unwrap();
+    Journal::open(Box::new(medium), Owner { image: ImageId([5; 16]), binding: [0; 32] }, 1_790_000_000_000).unwrap().0
+}
+
+fn verify(path: &Path, folder: Option<&Path>) -> Result<Exit, String> {
+    check::verify(Some(path), folder, true)
+}
+
+#[test]
+fn the_log_is_found_in_an_image_and_in_a_bare_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = image(dir.path(), false);
+    assert!(matches!(source::read(Some(&path), source::Reach::Near), Ok(Holding::Blank { .. })));
+    assert_eq!(verify(&path, None), Ok(Exit::Good));
+    let path = image(dir.path(), true);
+    let bare = dir.path().join("log");
+    fs::write(&bare, &fs::read(&path).unwrap()[1 << 20..]).unwrap();
+    for path in [&path, &bare] {
+        let before = fs::read(path).unwrap();
+        let Ok(Holding::Log(log)) = source::read(Some(path), source::Reach::Near) else { panic!("no log") };
+        assert_eq!(log.scan.entries.len(), 2);
+        assert_eq!(verify(path, None), Ok(Exit::Good));
+        assert_eq!(fs::read(path).unwrap(), before);
+    }
+    let other = dir.path().join("other");
+    for content in [&b"text"[..], &[0x5a; 1 << 20]] {
+        fs::write(&other, content).unwrap();
+        assert!(verify(&other, None).unwrap_err().contains("neither"));
+    }
+    let cut = fs::File::options().write(true).open(&path).unwrap();
+    cut.set_len((1 << 20) + 1000).unwrap();
+    assert!(verify(&path, None).unwrap_err().contains("cut short"));
+    assert!(verify(&dir.path().join("absent"), None).is_err());
+}
+
+#[test]
+fn damage_is_told_from_a_torn_tail() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = image(dir.path(), true);
+    let whole = fs::read(&path).unwrap();
+    for (place, exit) in [(8192, Exit::Bad), (8192 + 512, Exit::Good), (8192 + 1024, Exit::Good)] {
+        let mut bytes = whole.clone();
+        bytes[(1 << 20) + place] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(verify(&path, None), Ok(exit), "byte {place}");
+    }
+}
+
+#[test]
+fn the_key_of_a_random_pass_is_withheld() {
+    let started = |sweep| Event::SweepStarted { job: [1; 16], slot: 0, sweep, key: Some([0xab; 32]) };
+    let pass = started(Sweep::Pass(2));
+    let secret = "ab".repeat(32);
+    assert!(!render::words(&pass).contains(&secret) && render::words(&pass).contains("key withheld"));
+    assert!(!render::fields(&pass).1.to_string().contains(&secret));
+    assert!(render::words(&started(Sweep::Verify)).contains(&secret), "the seed of a sample is no secret");
+    let hostile = Event::Note { text: Text::new("\x1b[2J\u{202e}") };
+    assert!(render::words(&hostile).chars().all(|c| (' '..='~').contains(&c)));
+    assert!(render::when(u64::MAX).starts_with("9999-"));
+}
+
+#[test]
+fn a_record_that_went_missing_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = image(dir.path(), true);
+    let folder = dir.path().join("certificates");
+    let mut journal = open(&path);
+    let mut issue = |logged: bool| {
+        let mut record = fixture::erased();
+        record.log.stick = journal.key().stick_id();
+        (record.log.sequence, record.log.head) = (journal.head().sequence, render::hex(&journal.head().hash));
+        let stored = store::write(&folder, &record, journal.key()).unwrap();
+        if logged {
+            let (sha256, name) = (stored.sha256, Text::new(&stored.name));
+            journal.append(1, &Event::Certified { job: [1; 16], slot: 0, sha256, name }).unwrap();
+        }
+        folder.join(stored.name)
+    };
+    let (first, second) = (issue(true), issue(true));
+    // Another stick's certificate is nobody's business here.
+    store::write(&folder, &fixture::erased(), &StickKey::from_seed([7; 32])).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Good));
+    let bytes = fs::read(&second).unwrap();
+    fs::remove_file(&second).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Bad), "a certificate is gone");
+    fs::write(&second, [&bytes[..], b" "].concat()).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Bad), "a certificate was changed");
+    fs::write(&second, &bytes).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Good));
+    issue(false);
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Bad), "no entry for a certificate of this stick");
+    assert!(first.exists());
+}
+
+#[test]
+fn a_new_host_log_has_a_key_and_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    drop(host::open_log(&path).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let Ok(Holding::Log(log)) = source::read(Some(&path), source::Reach::Near) else { panic!("no log") };
+    let heading = log.heading().to_string();
+    assert!(heading.contains(&log.superblock.key.stick_id()));
+    let target = dir.path().join("export");
+    save(&log, Some(&target)).unwrap();
+    assert!(save(&log, Some(&target)).is_err(), "nothing is written over");
+    let lines = fs::read_to_string(&target).unwrap();
+    assert_eq!(lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).count(), 3);
+}
