@@ -147,13 +147,11 @@ fn an_empty_file_is_no_job() {
 }
 
 #[test]
-fn a_verification_needs_something_that_can_be_recognised() {
-    let verify = |method: &str| job(&format!("[job]\naction = \"verify\"\n{method}"));
-    assert_eq!(verify("").unwrap().method().unwrap().name, "zero");
-    assert_eq!(verify("method = \"schneier\"").unwrap_err().lines().len(), 1);
-    assert!(verify("method = \"bmb21-2019\"").is_ok());
-    assert!(verify("verify = \"none\"").unwrap_err().lines()[0].contains("contradicts"));
-    assert_eq!(*verify("").unwrap().drives(), Selection::All);
+fn what_is_not_built_yet_is_an_error_that_says_so() {
+    for action in ["verify", "image", "restore", "clone"] {
+        let error = job(&format!("[job]\naction = \"{action}\"\n")).unwrap_err();
+        assert!(error.lines()[0].contains("line 2") && error.lines()[0].contains("not built yet"), "{action}");
+    }
 }
 
 #[test]
