@@ -187,7 +187,8 @@ fn an_erasure_that_was_none_is_found() {
 
 #[test]
 fn exceptions_failures_and_missing_verifications_cannot_pass_for_more() {
-    let cases: &[(fn() -> Record, Change)] = &[
+    type Make = fn() -> Record;
+    let cases: &[(Make, Change)] = &[
         (excepted, |r| r.outcome = "erased".into()),
         (excepted, |r| r.sanitisation.reason.clear()),
         (excepted, |r| r.coverage.unwritable.clear()),
