@@ -33,6 +33,9 @@ check: setup
 	scripts/check
 
 bench: image
+	cargo build --release --quiet --package mule --examples --target $(TARGET)
+	RUSTFLAGS='-C target-cpu=core2 -C target-feature=+crt-static --cfg chacha20_backend="sse2"' cargo build --release --quiet --package mule \
+		--example stream_speed --target $(TARGET) --target-dir target/bench-sse2
 	scripts/bench
 
 clean:
