@@ -76,12 +76,15 @@ fn scan_within(medium: &mut dyn Medium, superblock: &Superblock, near: u64) -> R
             Err(bad) => Some(bad),
         };
         scan.beyond = out_of_chain.into_iter().collect();
-        scan.beyond.extend(beyond(medium, scan.position, scan.next, near)?);
+        let behind = beyond(medium, scan.position, scan.next, near)?;
+        scan.beyond.extend(behind.frames);
+        // One append leaves no more than one frame's sectors behind; more than that was acknowledged once.
+        let one_write = behind.dirty_end <= scan.position + MAX_FRAME as u64;
         let reason = match bad {
             None => "a frame does not continue the chain".into(),
-            Some(BadFrame::Blank) if scan.beyond.is_empty() => return Ok(scan),
+            Some(BadFrame::Blank) if scan.beyond.is_empty() && one_write => return Ok(scan),
             Some(BadFrame::Blank) => "frames are missing here".into(),
-            Some(bad) if scan.beyond.is_empty() && bad.may_be_torn() => {
+            Some(bad) if scan.beyond.is_empty() && one_write && bad.may_be_torn() => {
                 scan.torn = Some(scan.position);
                 return Ok(scan);
             }
@@ -107,10 +110,17 @@ fn read(medium: &mut dyn Medium, at: u64) -> Result<Result<frame::Frame, BadFram
     Ok(frame::decode(&buf))
 }
 
-/// Whole frames behind a bad place that cannot be remains of its torn write: their numbers are higher than the one
-/// expected there. The search ends where the medium has been blank for `near` bytes.
-fn beyond(medium: &mut dyn Medium, from: u64, expected: u64, near: u64) -> Result<Vec<Placed>, JournalError> {
-    let mut found = Vec::new();
+/// What lies behind a bad place.
+struct Behind {
+    /// Whole frames that cannot be remains of its torn write: their numbers are higher than the one expected there.
+    frames: Vec<Placed>,
+    /// The end of the last sector that is not blank.
+    dirty_end: u64,
+}
+
+/// Looks behind a bad place until the medium has been blank for `near` bytes.
+fn beyond(medium: &mut dyn Medium, from: u64, expected: u64, near: u64) -> Result<Behind, JournalError> {
+    let mut frames = Vec::new();
     let mut at = from + SECTOR as u64;
     let mut last_sign = from;
     let mut buf = vec![0; STRIDE];
@@ -129,10 +139,10 @@ fn beyond(medium: &mut dyn Medium, from: u64, expected: u64, near: u64) -> Resul
                 && frame.sequence > expected
             {
                 free = place + frame.len as u64;
-                found.push(placed(place, &frame));
+                frames.push(placed(place, &frame));
             }
         }
         at = at.max(free);
     }
-    Ok(found)
+    Ok(Behind { frames, dirty_end: last_sign + SECTOR as u64 })
 }

@@ -223,6 +223,23 @@ fn damage_stops_the_log_and_says_what_lies_behind() {
 }
 
 #[test]
+fn more_damage_at_the_end_than_one_write_leaves_is_no_torn_tail() {
+    let (medium, _) = small();
+    let frames = scanned(&medium).entries;
+    for lost in 2..frames.len() {
+        let mut bytes = medium.bytes();
+        let first = frames[frames.len() - lost].at;
+        for frame in &frames[frames.len() - lost..] {
+            bytes[usize::try_from(frame.at).unwrap() + 60] ^= 0xff;
+        }
+        let damaged = MemoryMedium::holding(bytes.clone());
+        let error = open(&damaged).unwrap_err();
+        assert!(matches!(error, JournalError::Damaged { at, .. } if at == first), "{error}");
+        assert_eq!(damaged.bytes(), bytes, "a damaged log is not written to");
+    }
+}
+
+#[test]
 fn an_entry_of_a_newer_version_is_never_overwritten() {
     let (medium, _) = small();
     let end = usize::try_from(scanned(&medium).position).unwrap();
