@@ -3,7 +3,7 @@
 use super::{
     claim::{Claimed, Opener},
     facts::{Facts, Pause},
-    issue::{Health, Issuer, Settled, Shelf, hex},
+    issue::{Health, Issuer, Settled, Shelf},
     show::Show,
     stages::{Context, Examined, Overwritten, total_work},
     status::{Log, Message, Stage, Status},
@@ -291,9 +291,4 @@ fn watch(lines: &[Line], context: &Context<'_>, show: &mut Show<'_>, messages: &
             return;
         }
     }
-}
-
-/// The job's id as people see it.
-pub fn job_name(job: &JobId) -> String {
-    hex(job)
 }

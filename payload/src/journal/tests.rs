@@ -29,7 +29,7 @@ fn note(text: &str) -> Event {
     Event::Note { text: Text::new(text) }
 }
 
-/// An event that fills two sectors.
+/// An event about as long as an event can be.
 fn long(c: char) -> Event {
     Event::Checkpoint {
         job: [u8::try_from(c).unwrap(); 16],
@@ -49,7 +49,7 @@ fn widest() -> Event {
     }
 }
 
-/// A log of a few entries, one and two sectors long.
+/// A log of a few short and long entries.
 fn small() -> (MemoryMedium, Vec<Event>) {
     let medium = MemoryMedium::new(SIZE);
     let (mut journal, _) = open(&medium).unwrap();
