@@ -3,18 +3,24 @@
 
 pub mod appliance;
 pub mod ata;
+pub mod blocks;
 pub mod boot;
+pub mod browse;
 pub mod certify;
 pub mod cli;
 pub mod console;
+pub mod content;
 pub mod discover;
 pub mod drive;
 pub mod engine;
+pub mod export;
+pub mod imagefile;
 pub mod job;
 pub mod jobfile;
 pub mod journal;
 pub mod plan;
 pub mod power;
 pub mod random;
+pub mod rescue;
 pub mod scsi;
 pub mod stick;

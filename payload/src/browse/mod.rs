@@ -1,0 +1,1 @@
+//! Files in an image, without restoring it.

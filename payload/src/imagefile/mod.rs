@@ -1,0 +1,1 @@
+//! The `.img.zst` container and its manifest.
