@@ -55,7 +55,7 @@ impl Hardware {
         let boot = drives.iter().find(|drive| drive.path == path).cloned().ok_or_else(|| {
             Stopped::new("the stick disappeared while the drives were looked at", "Plug it in firmly and restart.")
         })?;
-        let sticks = Sticks { boot: Some(path), all: search.sticks };
+        let sticks = Sticks { boot: Some(path), all: search.sticks, store: None };
         Ok(Self { image, drives, sticks, boot, id })
     }
 

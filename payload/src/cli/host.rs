@@ -87,7 +87,8 @@ fn create_private(path: &Path) -> io::Result<fs::File> {
 /// for a wipe would fail as well.
 pub fn sticks_among(drives: &[Drive]) -> Sticks {
     let is_stick = |drive: &&Drive| medium::read_id_sector(&drive.path).is_ok_and(|s| IdSector::decode(&s).is_some());
-    Sticks { boot: None, all: drives.iter().filter(is_stick).map(|drive| drive.path.clone()).collect() }
+    let all = drives.iter().filter(is_stick).map(|drive| drive.path.clone()).collect();
+    Sticks { boot: None, all, store: None }
 }
 
 /// Certificates in a folder.
@@ -106,8 +107,8 @@ impl Shelf for Folder {
 pub struct Linux(pub Roots);
 
 impl Opener for Linux {
-    fn open(&self, drive: &Drive) -> Result<(Box<dyn DataPlane>, Identity), String> {
-        let open = LinuxDrive::open(&drive.path, Access::ReadWrite).map_err(|error| error.to_string())?;
+    fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String> {
+        let open = LinuxDrive::open(&drive.path, access).map_err(|error| error.to_string())?;
         let identity = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
         Ok((Box::new(open), identity))
     }

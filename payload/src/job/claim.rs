@@ -2,15 +2,15 @@
 
 use crate::{
     discover::Drive,
-    drive::{DataPlane, Identity},
-    plan::Target,
+    drive::{Access, DataPlane, Identity},
+    plan::{Source, Target},
 };
 
 /// How drives are opened; Linux and the simulated drives have one each.
 pub trait Opener: Send + Sync {
-    /// Opens the drive for reading and writing, for this process alone, past every cache, and reads anew who it is: by the
-    /// open descriptor, since a path can come to mean another drive.
-    fn open(&self, drive: &Drive) -> Result<(Box<dyn DataPlane>, Identity), String>;
+    /// Opens the drive for this process alone, past every cache, and reads anew who it is: by the open descriptor, since a
+    /// path can come to mean another drive.
+    fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String>;
 }
 
 /// Why a planned drive was not touched after all.
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Claimed {
 impl Claimed {
     /// Opens first and identifies then, so that no other drive can take its place in between.
     pub fn new(target: Target, opener: &dyn Opener) -> Result<Self, (Box<Target>, ClaimError)> {
-        match claim(target.drive(), opener) {
+        match claim(target.drive(), opener, Access::ReadWrite) {
             Ok(plane) => Ok(Self { target, plane }),
             Err(error) => Err((Box::new(target), error)),
         }
@@ -51,8 +51,35 @@ impl Claimed {
     }
 }
 
-fn claim(drive: &Drive, opener: &dyn Opener) -> Result<Box<dyn DataPlane>, ClaimError> {
-    let (plane, found) = opener.open(drive).map_err(ClaimError::Open)?;
+/// A drive that this process alone holds open to read, proved to be the one that was planned.
+pub struct Opened {
+    source: Source,
+    plane: Box<dyn DataPlane>,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Opened {
+    /// Opens first and identifies then, as for writing: an image of the wrong drive helps nobody.
+    pub fn new(source: Source, opener: &dyn Opener) -> Result<Self, (Box<Source>, ClaimError)> {
+        match claim(source.drive(), opener, Access::ReadOnly) {
+            Ok(plane) => Ok(Self { source, plane }),
+            Err(error) => Err((Box::new(source), error)),
+        }
+    }
+
+    /// The source, and the data plane it is read through.
+    pub(super) fn into_parts(self) -> (Source, Box<dyn DataPlane>) {
+        (self.source, self.plane)
+    }
+}
+
+fn claim(drive: &Drive, opener: &dyn Opener, access: Access) -> Result<Box<dyn DataPlane>, ClaimError> {
+    let (plane, found) = opener.open(drive, access).map_err(ClaimError::Open)?;
     let planned = &drive.identity;
     if found.bytes != planned.bytes {
         return Err(ClaimError::Resized { planned: planned.bytes, found: found.bytes });

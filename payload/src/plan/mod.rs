@@ -7,10 +7,12 @@ pub mod content;
 pub mod method;
 pub mod preflight;
 mod resume;
+pub mod sources;
 
 pub use crate::jobfile::{MediaFields, Selection};
 pub use content::Content;
 pub use preflight::{Reason, Sticks};
+pub use sources::{Source, Sources};
 
 use crate::{
     certify::record::Operator,
@@ -124,6 +126,8 @@ pub struct Plan {
 pub enum PlanError {
     #[error("there is no drive to erase: {0}")]
     NoTargets(String),
+    #[error("there is no drive to read: {0}")]
+    NoSources(String),
     #[error("{0} drives are more than the {MAX_DRIVES} of one job; name them in the job and run it several times")]
     TooMany(usize),
     #[error("method {method} includes a verification: verify = \"none\" is not that method")]

@@ -14,6 +14,8 @@ pub enum Reason {
     BootStick,
     #[error("it carries a Mule stick; sticks are never erased")]
     AnotherStick,
+    #[error("it carries the store that images are kept on")]
+    Store,
     #[error("the job does not name it")]
     NotNamed,
     #[error("it is removable; a removable drive is only touched when the job names its serial number")]
@@ -37,7 +39,10 @@ pub enum Reason {
 impl Reason {
     /// Whether a job for all drives meant to have this one: it counts as refused, the others just are no targets.
     pub fn denies_a_target(&self) -> bool {
-        !matches!(self, Self::BootStick | Self::AnotherStick | Self::NotNamed | Self::Removable | Self::Usb)
+        !matches!(
+            self,
+            Self::BootStick | Self::AnotherStick | Self::Store | Self::NotNamed | Self::Removable | Self::Usb
+        )
     }
 }
 
@@ -48,12 +53,17 @@ pub struct Sticks {
     pub boot: Option<PathBuf>,
     /// Every medium with the id sector of any Mule stick.
     pub all: Vec<PathBuf>,
+    /// The drive that images are kept on, where the job has one.
+    pub store: Option<PathBuf>,
 }
 
 impl Sticks {
     fn reason(&self, path: &Path) -> Option<Reason> {
         if self.boot.as_deref() == Some(path) {
             return Some(Reason::BootStick);
+        }
+        if self.store.as_deref() == Some(path) {
+            return Some(Reason::Store);
         }
         self.all.iter().any(|stick| stick == path).then_some(Reason::AnotherStick)
     }

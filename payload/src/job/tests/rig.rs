@@ -64,9 +64,9 @@ pub(super) fn drive(name: &str, disk: &SimDisk) -> Drive {
 struct SimOpener(Vec<(PathBuf, SimDisk)>);
 
 impl Opener for SimOpener {
-    fn open(&self, drive: &Drive) -> Result<(Box<dyn DataPlane>, Identity), String> {
+    fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String> {
         let (_, disk) = self.0.iter().find(|(path, _)| *path == drive.path).ok_or("no such drive")?;
-        let open = disk.open(Access::ReadWrite).map_err(|error| error.to_string())?;
+        let open = disk.open(access).map_err(|error| error.to_string())?;
         let identity = open.identity();
         Ok((Box::new(open), identity))
     }

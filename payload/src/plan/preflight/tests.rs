@@ -82,7 +82,8 @@ fn no_stick_is_ever_a_target_whatever_the_job_says() {
     let stick = drive("sdc");
     let copy = Drive { identity: stick.identity.clone(), ..drive("sdd") };
     let all = [drive("sda"), stick.clone(), copy.clone()];
-    let sticks = Sticks { boot: Some(stick.path.clone()), all: vec![stick.path.clone(), copy.path.clone()] };
+    let sticks =
+        Sticks { boot: Some(stick.path.clone()), all: vec![stick.path.clone(), copy.path.clone()], store: None };
     for selection in [Selection::All, named(&["S-sdc"]), named(&["S-sdd", "S-sdc", "S-sda"])] {
         assert_eq!(check(&stick, &all, &sticks, &selection), Err(Reason::BootStick));
         assert_eq!(check(&copy, &all, &sticks, &selection), Err(Reason::AnotherStick));
