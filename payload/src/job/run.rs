@@ -195,7 +195,7 @@ fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settl
 }
 
 /// One drive of the run, as the main loop sees it.
-struct Line {
+pub(super) struct Line {
     drive: Drive,
     slot: u8,
     status: Arc<Status>,
@@ -204,14 +204,21 @@ struct Line {
 }
 
 impl Line {
-    fn start(target: Target, shared: &Arc<Shared>) -> Self {
-        let (drive, slot) = (target.drive().clone(), target.slot());
-        let work = |geometry: &Geometry| total_work(geometry, shared.passes.len(), shared.verify);
-        let status = Arc::new(Status::new(drive.geometry.as_ref().map_or(0, work)));
+    /// Begins a drive's part of `work` bytes on a thread of its own.
+    pub(super) fn start(
+        drive: Drive,
+        slot: u8,
+        work: u64,
+        body: impl FnOnce(&Status) -> Settled + Send + 'static,
+    ) -> Self {
+        let status = Arc::new(Status::new(work));
         let settled = Arc::new(OnceLock::new());
-        let (shared, own, result) = (Arc::clone(shared), Arc::clone(&status), Arc::clone(&settled));
+        let (own, result) = (Arc::clone(&status), Arc::clone(&settled));
         let body = move || {
-            let _ = result.set(process(target, &shared, &own));
+            own.update(|shown| shown.stage = Stage::Running);
+            let end = body(&own);
+            own.update(|shown| shown.stage = Stage::Over(end.outcome, end.reason.clone()));
+            let _ = result.set(end);
         };
         let thread = thread::Builder::new().name(drive.name.clone()).spawn(body).ok();
         Self { drive, slot, status, thread, settled }
@@ -224,11 +231,24 @@ impl Line {
 }
 
 fn run_drives(targets: Vec<Target>, shared: &Arc<Shared>, show: &mut Show<'_>) -> Vec<Settled> {
+    let line = |target: Target| {
+        let (drive, slot) = (target.drive().clone(), target.slot());
+        let work = |geometry: &Geometry| total_work(geometry, shared.passes.len(), shared.verify);
+        let work = drive.geometry.as_ref().map_or(0, work);
+        let shared = Arc::clone(shared);
+        Line::start(drive, slot, work, move |status| process(target, &shared, status))
+    };
+    let ticks = Ticks { job: shared.job, limits: shared.around.limits, log: &shared.log };
+    run_lines(&ticks, show, || targets.into_iter().map(line).collect())
+}
+
+/// Shows lines, logs their checkpoints and waits for them; they begin once somebody listens to them.
+pub(super) fn run_lines(ticks: &Ticks<'_>, show: &mut Show<'_>, start: impl FnOnce() -> Vec<Line>) -> Vec<Settled> {
     let (sender, receiver) = channel();
-    shared.log.listen(Some(sender));
-    let lines: Vec<_> = targets.into_iter().map(|target| Line::start(target, shared)).collect();
-    watch(&lines, &shared.context(), show, &receiver);
-    shared.log.listen(None);
+    ticks.log.listen(Some(sender));
+    let lines = start();
+    watch(&lines, ticks, show, &receiver);
+    ticks.log.listen(None);
     receiver.try_iter().for_each(|message| show.message(&message));
     lines.iter().map(|line| line.settled.get().cloned().unwrap_or_else(|| broken(&line.drive))).collect()
 }
@@ -250,18 +270,22 @@ fn broken(drive: &Drive) -> Settled {
 /// One drive, from the claim to the certificate.
 fn process(target: Target, shared: &Shared, status: &Status) -> Settled {
     let context = shared.context();
-    status.update(|shown| shown.stage = Stage::Running);
     let examined = match Claimed::new(target, &*shared.around.opener) {
         Ok(claimed) => Overwritten::new(claimed, &context, status).verify(&context, status),
         Err((target, error)) => Examined::not_claimed(*target, &error, &context),
     };
-    let settled = shared.issuer().certify(&examined);
-    status.update(|shown| shown.stage = Stage::Over(settled.outcome, settled.reason.clone()));
-    settled
+    shared.issuer().certify(&examined)
+}
+
+/// What the main loop of a run needs to know.
+pub(super) struct Ticks<'a> {
+    pub(super) job: JobId,
+    pub(super) limits: Limits,
+    pub(super) log: &'a Log,
 }
 
 /// Shows progress and logs checkpoints until every drive is done.
-fn watch(lines: &[Line], context: &Context<'_>, show: &mut Show<'_>, messages: &Receiver<Message>) {
+fn watch(lines: &[Line], context: &Ticks<'_>, show: &mut Show<'_>, messages: &Receiver<Message>) {
     let start = Instant::now();
     let mut last_checkpoint = Instant::now();
     let mut announced = HashSet::new();
