@@ -11,7 +11,7 @@ mod write;
 
 pub use compare::{Compared, Expected, compare, is_zero};
 pub use pool::{Buffer, Pool};
-pub use read::{Got, Reader, Want, read_one};
+pub use read::{Got, Reader, Want, read_one, write_one};
 pub use write::{Content, Job, Written, write};
 
 /// Bytes of a frame; the last of a drive may be shorter.

@@ -175,6 +175,16 @@ pub fn read_one(
     one(plane, Op::Read, offset, buf, hang)
 }
 
+/// One synchronous write of a whole buffer.
+pub fn write_one(
+    plane: &mut dyn DataPlane,
+    offset: u64,
+    buf: mule_sys::AlignedBuf,
+    hang: Duration,
+) -> Result<(), IoError> {
+    one(plane, Op::Write, offset, buf, hang).map(drop).map_err(|(error, _)| error)
+}
+
 /// One synchronous transfer.
 pub(super) fn one(
     plane: &mut dyn DataPlane,

@@ -3,5 +3,6 @@
 pub mod digest;
 pub mod gpt;
 pub mod level;
+pub mod outlet;
 pub mod spread;
 pub mod target;

@@ -2,13 +2,13 @@
 //!
 //! The slowest target sets the pace; one that fails is left behind and the others go on.
 
-use super::target::First;
-use crate::engine::frames::{self, Content, Job};
+use super::{outlet::Outlet, target::First};
+use crate::engine::frames;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+        Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel, sync_channel},
     },
     thread,
 };
@@ -25,16 +25,26 @@ pub trait Origin: Send + Sync {
     fn frame(&self, index: u64) -> Result<First, String>;
 }
 
-/// Sends every frame but the first to all targets and gives the first one back. An error is the origin's: then no target
-/// is whole.
+/// Sends every frame to all targets, the first one last. An error is the origin's: then no target is whole.
 pub fn spread(
     origin: &dyn Origin,
-    bytes: u64,
     threads: usize,
-    targets: Vec<SyncSender<Job>>,
+    mut targets: Vec<Outlet>,
     stop: &(dyn Fn() -> bool + Sync),
-) -> Result<First, String> {
-    let count = frames::count(bytes);
+) -> Result<(), String> {
+    let sent = all_but_first(origin, threads, &mut targets, stop).and_then(|()| origin.frame(0));
+    let first = sent.as_ref().map_err(String::as_str);
+    targets.into_iter().for_each(|target| target.finish(first));
+    sent.map(|_| ())
+}
+
+fn all_but_first(
+    origin: &dyn Origin,
+    threads: usize,
+    targets: &mut Vec<Outlet>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(), String> {
+    let count = frames::count(origin.bytes());
     let (task_sender, tasks) = sync_channel(AHEAD);
     let (token_sender, tokens) = sync_channel(AHEAD);
     let (ready_sender, ready) = channel();
@@ -52,9 +62,8 @@ pub fn spread(
                 }
             }
         });
-        in_order(&ready, tokens, bytes, targets, stop)
-    })?;
-    origin.frame(0)
+        in_order(&ready, tokens, count, targets, stop)
+    })
 }
 
 fn unpack(origin: &dyn Origin, tasks: &Mutex<Receiver<u64>>, ready: &Sender<(u64, Result<First, String>)>) {
@@ -70,8 +79,8 @@ fn unpack(origin: &dyn Origin, tasks: &Mutex<Receiver<u64>>, ready: &Sender<(u64
 fn in_order(
     ready: &Receiver<(u64, Result<First, String>)>,
     tokens: Receiver<()>,
-    bytes: u64,
-    mut targets: Vec<SyncSender<Job>>,
+    count: u64,
+    targets: &mut Vec<Outlet>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(), String> {
     let mut waiting = BTreeMap::new();
@@ -79,9 +88,8 @@ fn in_order(
     for (index, frame) in ready {
         waiting.insert(index, frame);
         while let Some(frame) = waiting.remove(&next) {
-            let data: Option<Arc<dyn Content>> = frame?;
-            let len = frames::len(next, bytes);
-            targets.retain(|target| target.send(Job::Frame { index: next, len, data: data.clone() }).is_ok());
+            let data = frame?;
+            targets.retain(|target| target.send(next, &data));
             if targets.is_empty() {
                 return Err("no target is left".into());
             }
@@ -92,13 +100,17 @@ fn in_order(
             let _ = tokens.try_recv();
         }
     }
-    if next == frames::count(bytes).max(1) { Ok(()) } else { Err("the content ended before its last frame".into()) }
+    if next == count.max(1) { Ok(()) } else { Err("the content ended before its last frame".into()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::frames::FRAME;
+    use crate::{
+        engine::frames::{Content, FRAME, Job},
+        job::copy::{gpt::Patches, outlet::Shape},
+    };
+    use std::sync::{Arc, mpsc::SyncSender};
 
     struct Numbers(u64, Option<u64>);
 
@@ -115,8 +127,23 @@ mod tests {
         }
     }
 
+    fn outlet(sender: SyncSender<Job>, bytes: u64) -> (Outlet, Arc<Shape>) {
+        let shape = Arc::new(Shape::new(bytes, Patches::new()));
+        (Outlet::new(sender, Arc::clone(&shape)), shape)
+    }
+
+    fn index_of(job: &Job) -> u64 {
+        match job {
+            Job::Frame { index, data, .. } => {
+                assert_eq!(data.is_none(), index % 3 == 0);
+                *index
+            }
+            Job::Piece { .. } => unreachable!(),
+        }
+    }
+
     #[test]
-    fn every_target_gets_every_frame_in_order_and_the_first_comes_back() {
+    fn every_target_gets_every_frame_in_order_and_the_first_last() {
         let origin = Numbers(40 * FRAME as u64 + 512, None);
         let (a, from_a) = sync_channel(2);
         let (b, from_b) = sync_channel(2);
@@ -124,30 +151,26 @@ mod tests {
         let take =
             |from: Receiver<Job>| thread::spawn(move || from.iter().map(|job| index_of(&job)).collect::<Vec<_>>());
         let (a_thread, b_thread) = (take(from_a), take(from_b));
-        let first = spread(&origin, origin.bytes(), 3, vec![a, gone, b], &|| false).unwrap();
-        assert!(first.is_none());
-        let expected: Vec<usize> = (1..41).collect();
-        assert_eq!((a_thread.join().unwrap(), b_thread.join().unwrap()), (expected.clone(), expected));
-    }
-
-    fn index_of(job: &Job) -> usize {
-        match job {
-            Job::Frame { index, data, .. } => {
-                assert_eq!(data.is_none(), index % 3 == 0);
-                usize::try_from(*index).unwrap()
-            }
-            Job::Piece { .. } => unreachable!(),
-        }
+        // The second target is smaller.
+        let ((a, shape), (b, _), (gone, _)) =
+            (outlet(a, origin.0), outlet(b, 5 * FRAME as u64), outlet(gone, origin.0));
+        spread(&origin, 3, vec![a, gone, b], &|| false).unwrap();
+        assert!(matches!(shape.first.get(), Some(Ok(None))));
+        assert_eq!(a_thread.join().unwrap(), (1..41).collect::<Vec<_>>());
+        assert_eq!(b_thread.join().unwrap(), (1..5).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_damaged_frame_and_a_wish_to_stop_end_it_with_their_reason() {
         let (sender, receiver) = sync_channel(100);
         let origin = Numbers(40 * FRAME as u64, Some(7));
-        let error = spread(&origin, origin.bytes(), 2, vec![sender], &|| false).unwrap_err();
-        assert_eq!((error.as_str(), receiver.iter().count()), ("frame 7 is damaged", 6));
+        let (target, shape) = outlet(sender, origin.0);
+        assert_eq!(spread(&origin, 2, vec![target], &|| false).unwrap_err(), "frame 7 is damaged");
+        assert_eq!(receiver.iter().count(), 6);
+        assert!(matches!(shape.first.get(), Some(Err(reason)) if reason == "frame 7 is damaged"));
         let (sender, _receiver) = sync_channel(100);
         let origin = Numbers(40 * FRAME as u64, None);
-        assert_eq!(spread(&origin, origin.bytes(), 2, vec![sender], &|| true).unwrap_err(), "it was stopped");
+        let (target, _) = outlet(sender, origin.0);
+        assert_eq!(spread(&origin, 2, vec![target], &|| true).unwrap_err(), "it was stopped");
     }
 }

@@ -2,8 +2,9 @@
 //! it read back, and only then the first MiB, read back as well. Until that last step the drive holds no partition table of
 //! the new content: a target that did not get everything never looks as if it had.
 
+use super::outlet::Shape;
 use crate::{
-    drive::DataPlane,
+    drive::{AlignedBuf, DataPlane},
     engine::{
         extents::Ranges,
         frames::{self, Compared, Content, Expected, FRAME, Job, Written},
@@ -13,7 +14,7 @@ use crate::{
     random,
 };
 use std::sync::{
-    Arc, OnceLock,
+    Arc,
     mpsc::{Receiver, sync_channel},
 };
 
@@ -61,21 +62,19 @@ pub type First = Option<Arc<dyn Content>>;
 /// What each frame should hold.
 pub type Wanted<'a> = &'a (dyn Fn(u64) -> Result<Expected, String> + Sync);
 
-/// What all targets of one run have in common.
+/// What a target is to become.
 #[derive(Clone, Copy)]
 pub struct Order<'a> {
-    /// Bytes of the content on this drive.
-    pub bytes: u64,
+    pub shape: &'a Shape,
     pub tail: Tail,
     pub limits: Limits,
+    /// What the content has in each frame.
     pub wanted: Wanted<'a>,
-    /// Set when every frame but the first was sent: the first one, or why there is none.
-    pub first: &'a OnceLock<Result<First, String>>,
 }
 
 impl std::fmt::Debug for Order<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Order").field("bytes", &self.bytes).field("tail", &self.tail).finish_non_exhaustive()
+        f.debug_struct("Order").field("bytes", &self.shape.bytes).field("tail", &self.tail).finish_non_exhaustive()
     }
 }
 
@@ -86,6 +85,8 @@ pub struct Laid {
     pub compared: Compared,
     /// Bytes of the tail that were written and found as written.
     pub tail_matched: u64,
+    /// Bytes of a partition table's backup behind the content, written and read back.
+    pub moved: u64,
     /// Whether the first MiB was written, which is the last step.
     pub first_written: bool,
     /// Why the drive does not hold the content.
@@ -120,19 +121,20 @@ fn all(
     let (written, end) = frames::write(plane, order.limits, jobs, steps);
     laid.written = written;
     complete(&end, laid)?;
-    let first = order.first.get().cloned().unwrap_or_else(|| Err("the source stopped".into()))?;
+    let first = order.shape.first.get().cloned().unwrap_or_else(|| Err("the source stopped".into()))?;
     if !laid.written.unwritable.is_empty() {
         let blocks = laid.written.unwritable.bytes() / u64::from(plane.geometry().logical());
         return Err(format!("{blocks} blocks could not be written; the drive is failing"));
     }
     tail(plane, order, steps, laid)?;
+    behind(plane, order, laid)?;
     steps.step("verify");
-    let compared = read_back(plane, order, 1, order.bytes, steps, laid)?;
+    let compared = read_back(plane, order, 1, order.shape.bytes, steps, laid)?;
     laid.compared = compared;
     clean(&laid.compared)?;
     steps.step("first MiB");
     write_first(plane, order, first, steps, laid)?;
-    let compared = read_back(plane, order, 0, order.bytes.min(FRAME as u64), steps, laid)?;
+    let compared = read_back(plane, order, 0, order.shape.bytes.min(FRAME as u64), steps, laid)?;
     laid.compared.matched += compared.matched;
     laid.compared.different.extend(&compared.different);
     laid.compared.unreadable.extend(&compared.unreadable);
@@ -170,7 +172,10 @@ fn read_back(
     steps: &mut dyn Steps,
     laid: &mut Laid,
 ) -> Result<Compared, String> {
-    let mut wanted = |index| (order.wanted)(index);
+    let mut wanted = |index| match order.shape.expected(index) {
+        Some(own) => Ok(own),
+        None => (order.wanted)(index),
+    };
     let (compared, end) = frames::compare(plane, order.limits, from, bytes, &mut wanted, steps)?;
     complete(&end, laid).map(|()| compared)
 }
@@ -183,7 +188,7 @@ fn write_first(
     laid: &mut Laid,
 ) -> Result<(), String> {
     let (sender, receiver) = sync_channel(1);
-    let len = frames::len(0, order.bytes);
+    let len = frames::len(0, order.shape.bytes);
     // The receiver lives, and there is room for one.
     let _ = sender.send(Job::Frame { index: 0, len, data: first });
     drop(sender);
@@ -198,11 +203,11 @@ fn write_first(
 /// The blocks behind the content.
 fn tail(plane: &mut dyn DataPlane, order: Order<'_>, steps: &mut dyn Steps, laid: &mut Laid) -> Result<(), String> {
     let capacity = plane.geometry().bytes();
-    if order.tail == Tail::Leave || capacity <= order.bytes {
+    if order.tail == Tail::Leave || capacity <= order.shape.bytes {
         return Ok(());
     }
     let mut ranges = Ranges::default();
-    ranges.insert(order.bytes, capacity - order.bytes);
+    ranges.insert(order.shape.bytes, capacity - order.shape.bytes);
     steps.step("tail");
     if order.tail == Tail::Wipe {
         let key = random::bytes().map_err(|error| format!("no random key from the kernel: {error}"))?;
@@ -210,6 +215,25 @@ fn tail(plane: &mut dyn DataPlane, order: Order<'_>, steps: &mut dyn Steps, laid
     }
     over(plane, Mode::Write, Pattern::Byte(0), &ranges, order, steps, laid)?;
     laid.tail_matched = over(plane, Mode::Compare, Pattern::Byte(0), &ranges, order, steps, laid)?;
+    Ok(())
+}
+
+/// A partition table's backup at the end of a larger drive.
+fn behind(plane: &mut dyn DataPlane, order: Order<'_>, laid: &mut Laid) -> Result<(), String> {
+    for (at, block) in order.shape.behind() {
+        let mut buf = AlignedBuf::zeroed(block.len()).map_err(|error| error.to_string())?;
+        buf.copy_from_slice(block);
+        frames::write_one(plane, at, buf, order.limits.hang).map_err(|error| error.to_string())?;
+    }
+    plane.flush().map_err(|error| error.to_string())?;
+    for (at, block) in order.shape.behind() {
+        let buf = AlignedBuf::zeroed(block.len()).map_err(|error| error.to_string())?;
+        let back = frames::read_one(plane, at, buf, order.limits.hang).map_err(|(error, _)| error.to_string())?;
+        if back[..] != *block {
+            return Err(format!("the partition table's backup at byte {at} was read back different"));
+        }
+        laid.moved += block.len() as u64;
+    }
     Ok(())
 }
 
