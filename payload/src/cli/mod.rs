@@ -6,6 +6,7 @@ pub mod host;
 pub mod key;
 pub mod log;
 pub mod methods;
+mod named;
 pub mod verify;
 pub mod wipe;
 

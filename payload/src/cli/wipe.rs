@@ -3,12 +3,13 @@
 use super::{
     Exit,
     host::{self, Folder, Linux},
+    named,
 };
 use crate::{
     boot::machine::Machine,
     certify::record::Operator,
-    console::{self, format},
-    discover::{self, Drive, Roots},
+    console,
+    discover::{Drive, Roots},
     engine::sweep::Limits,
     job::{
         run::{self, Surroundings, Tally},
@@ -25,7 +26,7 @@ use crate::{
 };
 use serde_json::json;
 use std::{
-    io::{self, BufRead, Write},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -103,8 +104,8 @@ pub fn run(args: &Args) -> Exit {
 
 fn erase(args: &Args) -> Result<Tally, String> {
     let roots = Roots::default();
-    let drives = named_drives(&roots, &args.devices)?;
-    let typed = authorise(args, &drives)?;
+    let drives = named::drives(&roots, &args.devices)?;
+    let typed = named::authorise("erased", &args.yes_erase, &drives)?;
     let (journal, replay) = host::open_log(&host::log_file(&args.state.clone().unwrap_or_else(host::default_state)))?;
     let plan = plan(args, drives, typed, &replay)?;
     journal.room_for_job(64 << 10).map_err(|error| error.to_string())?;
@@ -121,63 +122,6 @@ fn erase(args: &Args) -> Result<Tally, String> {
     let tally = run::execute(plan, &log, around, &mut *watcher);
     watcher.finish();
     Ok(tally)
-}
-
-fn named_drives(roots: &Roots, paths: &[PathBuf]) -> Result<Vec<Drive>, String> {
-    let mut drives: Vec<Drive> = Vec::new();
-    for path in paths {
-        let mut drive = discover::identify_path(roots, path).map_err(|error| error.to_string())?;
-        if drives.iter().any(|other| other.path == drive.path) {
-            return Err(format!("{} is named twice", path.display()));
-        }
-        discover::ask(&mut drive);
-        drives.push(drive);
-    }
-    Ok(drives)
-}
-
-/// What a person calls a drive: its serial number, else its WWN.
-fn name_of(drive: &Drive) -> String {
-    let id = &drive.identity;
-    if id.serial.is_empty() { id.wwn.clone().unwrap_or_default() } else { id.serial.clone() }
-}
-
-/// The serial numbers that were typed or given, one for every drive.
-fn authorise(args: &Args, drives: &[Drive]) -> Result<Vec<String>, String> {
-    // A file's serial number may be its path cut short; its whole path counts as well.
-    let given = |drive: &Drive| {
-        args.yes_erase.iter().any(|word| {
-            drive.identity.is_called(word) || (drive.bus == discover::Bus::File && Path::new(word) == drive.path)
-        })
-    };
-    let mut typed = Vec::new();
-    for drive in drives {
-        let name = name_of(drive);
-        if !given(drive) {
-            ask_for(drive, &name)?;
-        }
-        typed.push(name);
-    }
-    Ok(typed)
-}
-
-fn ask_for(drive: &Drive, name: &str) -> Result<(), String> {
-    let what = format!("{} ({}, {})", drive.path.display(), drive.identity, format::size(drive.identity.bytes));
-    if name.is_empty() {
-        return Err(format!("{what} reports no serial number, so it cannot be authorised"));
-    }
-    if !host::is_terminal() {
-        return Err(format!("{what} would be erased: say --yes-erase {name}"));
-    }
-    eprint!("ALL DATA on {what} will be destroyed.\nType its serial number to go on: ");
-    let _ = io::stderr().flush();
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
-    if line.trim() == name {
-        Ok(())
-    } else {
-        Err(format!("that is not the serial number of {what}; nothing was erased"))
-    }
 }
 
 fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) -> Result<Plan, String> {
