@@ -12,11 +12,15 @@ use std::{
 const PACKAGES: &[(&str, &str)] = &[
     ("mcopy", "mtools"),
     ("mdel", "mtools"),
+    ("debugfs", "e2fsprogs"),
     ("mke2fs", "e2fsprogs"),
     ("mkfs.fat", "dosfstools"),
     ("mkfs.exfat", "exfatprogs"),
     ("mkntfs", "ntfs-3g"),
+    ("ntfscat", "ntfs-3g"),
     ("ntfscp", "ntfs-3g"),
+    ("ntfsls", "ntfs-3g"),
+    ("zstd", "zstd"),
     ("sfdisk", "fdisk"),
     ("ssh-keygen", "openssh-client"),
     ("qemu-system-x86_64", "qemu-system-x86"),
@@ -31,11 +35,12 @@ pub(crate) struct Tool {
     name: &'static str,
     args: Vec<OsString>,
     input: Option<PathBuf>,
+    output: Option<PathBuf>,
 }
 
 impl Tool {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, args: Vec::new(), input: None }
+        Self { name, args: Vec::new(), input: None, output: None }
     }
 
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -54,13 +59,23 @@ impl Tool {
         self
     }
 
+    /// The file that the standard output goes to.
+    pub(crate) fn output_to(mut self, path: &Path) -> Self {
+        self.output = Some(path.to_owned());
+        self
+    }
+
     /// Runs it to the end; its standard output where it succeeded.
     pub(crate) fn run(self) -> Result<String> {
         let input = match &self.input {
             Some(path) => File::open(path).with_context(|| format!("opening {}", path.display()))?.into(),
             None => Stdio::null(),
         };
-        let output = Command::new(find(self.name))
+        let mut command = Command::new(find(self.name));
+        if let Some(path) = &self.output {
+            command.stdout(File::create(path).with_context(|| format!("making {}", path.display()))?);
+        }
+        let output = command
             .args(&self.args)
             .stdin(input)
             // mtools refuses an image whose size is no multiple of the sectors per track unless it is told not to look.

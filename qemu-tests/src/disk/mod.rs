@@ -3,6 +3,7 @@
 pub(crate) mod filesystems;
 pub(crate) mod sparse;
 pub(crate) mod stamp;
+pub(crate) mod store;
 
 use crate::disk::stamp::Tag;
 use anyhow::{Context, Result, ensure};
