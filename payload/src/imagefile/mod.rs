@@ -1,1 +1,36 @@
-//! The `.img.zst` container and its manifest.
+//! The `.img.zst` container and its manifest: a whole disk as a zstd stream that any `zstd` unpacks, with an index, so that
+//! any MiB of it can be read and proved alone.
+//!
+//! In the order of the file, every part a zstd frame or a skippable frame (RFC 8878, 3.1.2), all numbers little-endian:
+//!
+//! 1. the header (0x184D2A50): JSON, [`Header`];
+//! 2. for every group of 1024 MiB of the disk: a zstd frame for each MiB, with content size and checksum (an all-zero MiB
+//!    takes some 60 bytes; a differential image has only the changed ones), the group's index (0x184D2A51, [`index`]), and
+//!    for a used-block image the lines of an allocation map (0x184D2A52): `0xPOS  0xSIZE  +` for what was read and `?` for
+//!    what the file system calls free, as in GNU ddrescue's mapfile;
+//! 3. where something could not be read, GNU ddrescue's mapfile (0x184D2A54);
+//! 4. the seek table of the zstd seekable format 0.1.0 (0x184D2A5E).
+//!
+//! A MiB that cannot be read at first gets a *slot*: a zstd frame padded with a skippable frame (0x184D2A53) to a fixed size,
+//! so that its content can be written later without moving what follows.
+
+mod codec;
+mod format;
+mod index;
+mod manifest;
+mod reader;
+mod resume;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod volumes;
+mod writer;
+
+pub use codec::{Compressor, Decompressor, STORE};
+pub use format::{FRAME, GROUP, Header, Mode};
+pub use index::State;
+pub use manifest::{BadArea, Base, Group, Manifest, ManifestError, Partition, Signed, Volume};
+pub use reader::{ReadError, Reader};
+pub use verify::{Damage, Report, verify};
+pub use volumes::{VolumeError, names_of};
+pub use writer::{Entry, Finished, WriteError, Writer};

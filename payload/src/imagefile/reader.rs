@@ -1,0 +1,374 @@
+//! Reading any part of an image, each frame proved against its checksum and the group's index.
+
+use super::{
+    codec::Decompressor,
+    format::{FRAME, GROUP, Header, Part, SEEKABLE, SKIPPABLE_MAX, u32_at},
+    index::{self, Index, State},
+    volumes::{VolumeError, Volumes},
+};
+use crate::{blocks::ReadAt, engine::frames::Expected};
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Unpacked frames kept for the next small read.
+const KEPT_FRAMES: usize = 8;
+/// Group indexes kept: 33 KiB each.
+const KEPT_INDEXES: usize = 4;
+
+/// Why an image cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    #[error("{path}: this is no Mule image: {reason}", path = path.display())]
+    NotAnImage { path: PathBuf, reason: String },
+    #[error("{path}: the image is not finished, or its end is missing: {reason}", path = path.display())]
+    Unfinished { path: PathBuf, reason: String },
+    #[error("frame {index} (byte {at} of the disk, byte {offset} of {path}) is damaged: {reason}", path = path.display())]
+    Frame { index: u64, at: u64, path: PathBuf, offset: u64, reason: String },
+    #[error("the index of group {group} (byte {offset} of {path}) is damaged: {reason}", path = path.display())]
+    Index { group: u64, path: PathBuf, offset: u64, reason: String },
+    #[error("it needs its base image ({0}), which was not given")]
+    BaseMissing(String),
+    #[error("its base must have the root {wanted}, this one has {found}; it was changed, or is another image")]
+    BaseChanged { wanted: String, found: String },
+}
+
+/// Where a group lies in the file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GroupPlace {
+    /// Its first entry of the seek table, and its first byte.
+    entry: usize,
+    pub(super) start: u64,
+    pub(super) index_at: u64,
+    pub(super) end: u64,
+}
+
+/// A finished image.
+pub struct Reader {
+    pub(super) volumes: Volumes,
+    header: Header,
+    /// Compressed sizes; the top bit says that the frame has content.
+    table: Vec<u32>,
+    groups: Vec<GroupPlace>,
+    /// Where the bad-sector map lies, if there is one, and the first byte behind the groups.
+    bad: Option<(u64, u64)>,
+    base: Option<Arc<Reader>>,
+    frames: Mutex<VecDeque<(u64, Arc<Vec<u8>>)>>,
+    indexes: Mutex<VecDeque<(u64, Arc<Index>)>>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+/// The bit of [`Reader::table`] that marks a frame with content.
+const CONTENT: u32 = 1 << 31;
+
+impl Reader {
+    /// Opens an image, or the volumes of one, by the name without a volume's number.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let volumes = Volumes::open(path, None, false)?;
+        let not = |reason: String| ReadError::NotAnImage { path: path.into(), reason };
+        let (part, content) = skippable(&volumes, 0)?.ok_or_else(|| not("it does not begin with a header".into()))?;
+        if part != Part::Header {
+            return Err(not("it does not begin with a header".into()));
+        }
+        let header = Header::decode(&content).map_err(not)?;
+        let table = seek_table(&volumes).map_err(|reason| ReadError::Unfinished { path: path.into(), reason })?;
+        let mut reader = Self {
+            volumes,
+            header,
+            table,
+            groups: Vec::new(),
+            bad: None,
+            base: None,
+            frames: Mutex::default(),
+            indexes: Mutex::default(),
+        };
+        reader.place_groups().map_err(|reason| ReadError::Unfinished { path: path.into(), reason })?;
+        Ok(reader)
+    }
+
+    /// Finds every group by walking the seek table once; what is not a frame with content is looked at.
+    fn place_groups(&mut self) -> Result<(), String> {
+        let mut at = u64::from(*self.table.first().ok_or("the seek table is empty")?);
+        let (mut entry, mut start) = (1, at);
+        let mut index_at = None;
+        for (number, size) in self.table.iter().enumerate().skip(1) {
+            let (content, len) = (size & CONTENT != 0, u64::from(size & !CONTENT));
+            let part = if content { None } else { self.part_at(at)? };
+            // A group ends behind its index and its map: where the next frame with content, or the tail, begins.
+            let over = index_at.is_some() && !matches!(part, Some(Part::Used | Part::Padding));
+            if over && let Some(index_at) = index_at.take() {
+                self.groups.push(GroupPlace { entry, start, index_at, end: at });
+                (entry, start) = (number, at);
+            }
+            match part {
+                Some(Part::Index) => index_at = Some(at),
+                Some(Part::Bad) => self.bad = Some((at, len)),
+                Some(Part::Header | Part::SeekTable) => {
+                    return Err("its parts are in no order this program knows".into());
+                }
+                _ => {}
+            }
+            at = at.checked_add(len).ok_or("its sizes add up to nothing")?;
+        }
+        if let Some(index_at) = index_at {
+            self.groups.push(GroupPlace { entry, start, index_at, end: at });
+        }
+        if self.groups.len() as u64 == self.header.groups() {
+            Ok(())
+        } else {
+            Err(format!("it has {} groups of {}", self.groups.len(), self.header.groups()))
+        }
+    }
+
+    fn part_at(&self, at: u64) -> Result<Option<Part>, String> {
+        let mut magic = [0; 4];
+        self.volumes.read(at, &mut magic).map_err(|error| error.to_string())?;
+        Part::of(u32::from_le_bytes(magic)).map(Some).ok_or_else(|| format!("byte {at} begins no part of an image"))
+    }
+
+    /// Gives a differential image its base, which must be the one it was made with.
+    pub fn with_base(mut self, base: Arc<Reader>) -> Result<Self, ReadError> {
+        let Some(wanted) = self.header.base_root.clone() else { return Ok(self) };
+        let found = crate::job::issue::hex(&base.root()?);
+        if found != wanted || base.header.disk_bytes != self.header.disk_bytes {
+            return Err(ReadError::BaseChanged { wanted, found });
+        }
+        self.base = Some(base);
+        Ok(self)
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Bytes of all its files.
+    pub fn file_bytes(&self) -> u64 {
+        self.volumes.len()
+    }
+
+    /// Its files, in order, each with its length.
+    pub fn files(&self) -> Vec<(PathBuf, u64)> {
+        self.volumes.files().map(|(path, len)| (path.to_owned(), len)).collect()
+    }
+
+    pub(super) fn groups(&self) -> &[GroupPlace] {
+        &self.groups
+    }
+
+    /// The map of what could not be read, as GNU ddrescue writes it.
+    pub fn bad_map(&self) -> Result<Option<String>, ReadError> {
+        let Some((at, len)) = self.bad else { return Ok(None) };
+        let mut bytes = vec![0; usize::try_from(len.min(u64::from(SKIPPABLE_MAX))).unwrap_or_default()];
+        self.volumes.read(at, &mut bytes)?;
+        Ok(Some(String::from_utf8_lossy(bytes.get(8..).unwrap_or_default()).into_owned()))
+    }
+
+    /// The root over all groups, from their indexes.
+    pub fn root(&self) -> Result<[u8; 32], ReadError> {
+        let digests: Result<Vec<_>, _> =
+            (0..self.header.groups()).map(|group| self.index(group).map(|i| i.digest())).collect();
+        Ok(index::root(&digests?))
+    }
+
+    pub(super) fn index(&self, group: u64) -> Result<Arc<Index>, ReadError> {
+        let mut kept = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, index)) = kept.iter().find(|(number, _)| *number == group) {
+            return Ok(Arc::clone(index));
+        }
+        let place = self.groups[usize::try_from(group).unwrap_or(usize::MAX).min(self.groups.len() - 1)];
+        let failed = |reason: String| {
+            let (path, offset) = self.volumes.place(place.index_at);
+            ReadError::Index { group, path: path.into(), offset, reason }
+        };
+        let (_, content) = skippable(&self.volumes, place.index_at)?.ok_or_else(|| failed("it is missing".into()))?;
+        let index = Index::decode(&content).map_err(&failed)?;
+        if u64::from(index.group) != group || index.states.len() as u64 != self.header.group_len(group) {
+            return Err(failed("it is another group's".into()));
+        }
+        let index = Arc::new(index);
+        kept.push_front((group, Arc::clone(&index)));
+        kept.truncate(KEPT_INDEXES);
+        Ok(index)
+    }
+
+    /// What a frame is, and the BLAKE3 of its content.
+    pub fn entry(&self, index: u64) -> Result<(State, [u8; 32]), ReadError> {
+        let group = self.index(index / GROUP)?;
+        let within = usize::try_from(index % GROUP).unwrap_or_default();
+        match group.states.get(within) {
+            Some(state) => Ok((*state, group.hashes[within])),
+            None => Err(self.frame_error(index, 0, "it lies behind the end of the disk".into())),
+        }
+    }
+
+    /// What a drive that holds this image has in a frame.
+    pub fn expected(&self, index: u64) -> Result<Expected, ReadError> {
+        let (state, hash) = self.entry(index)?;
+        Ok(if matches!(state, State::Zero | State::Free) { Expected::Zeros } else { Expected::Hash(hash) })
+    }
+
+    fn frame_error(&self, index: u64, at: u64, reason: String) -> ReadError {
+        let (path, offset) = self.volumes.place(at);
+        ReadError::Frame { index, at: index * FRAME as u64, path: path.into(), offset, reason }
+    }
+
+    /// Where a stored frame lies in the file.
+    pub(super) fn place(&self, index: u64) -> Result<(u64, u32), ReadError> {
+        let group = self.index(index / GROUP)?;
+        let place = self.groups[usize::try_from(index / GROUP).unwrap_or_default()];
+        let within = usize::try_from(index % GROUP).unwrap_or_default();
+        let mut before = group.states[..within].iter().filter(|state| **state != State::InBase).count();
+        let mut at = place.start;
+        for size in &self.table[place.entry..] {
+            let len = size & !CONTENT;
+            if size & CONTENT != 0 {
+                if before == 0 {
+                    return Ok((at, len));
+                }
+                before -= 1;
+            }
+            at += u64::from(len);
+            if at >= place.end {
+                break;
+            }
+        }
+        Err(self.frame_error(index, at, "the seek table does not have it".into()))
+    }
+
+    /// A frame's content, proved; `None` is zeros.
+    pub fn frame(&self, index: u64, decompressor: &mut Decompressor) -> Result<Option<Vec<u8>>, ReadError> {
+        let (state, hash) = self.entry(index)?;
+        match state {
+            State::Zero | State::Free => Ok(None),
+            State::InBase => {
+                let base = self.base.as_ref();
+                let base =
+                    base.ok_or_else(|| ReadError::BaseMissing(self.header.base_root.clone().unwrap_or_default()))?;
+                let (_, of_base) = base.entry(index)?;
+                if of_base != hash {
+                    return Err(self.frame_error(index, 0, "the base image holds something else".into()));
+                }
+                base.frame(index, decompressor)
+            }
+            State::Data | State::Slot => self.stored(index, hash, decompressor).map(Some),
+        }
+    }
+
+    /// A stored frame, whatever it is, against a hash.
+    pub(super) fn stored(
+        &self,
+        index: u64,
+        hash: [u8; 32],
+        decompressor: &mut Decompressor,
+    ) -> Result<Vec<u8>, ReadError> {
+        let (at, len) = self.place(index)?;
+        let mut bytes = vec![0; (len as usize).min(2 * FRAME)];
+        self.volumes.read(at, &mut bytes)?;
+        let unpacked = decompressor.unpack(&bytes, self.header.frame_len(index));
+        let raw = unpacked.map_err(|error| self.frame_error(index, at, error.to_string()))?;
+        if *blake3::hash(&raw).as_bytes() == hash {
+            Ok(raw)
+        } else {
+            Err(self.frame_error(index, at, "its content has another BLAKE3 than the index says".into()))
+        }
+    }
+
+    fn kept_frame(&self, index: u64) -> io::Result<Arc<Vec<u8>>> {
+        let find = |kept: &VecDeque<(u64, Arc<Vec<u8>>)>| {
+            kept.iter().find(|(number, _)| *number == index).map(|(_, frame)| Arc::clone(frame))
+        };
+        if let Some(frame) = find(&self.frames.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(frame);
+        }
+        let frame = self.frame(index, &mut Decompressor::new()?).map_err(io::Error::other)?;
+        let frame = Arc::new(frame.unwrap_or_else(|| vec![0; self.header.frame_len(index)]));
+        let mut kept = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_front((index, Arc::clone(&frame)));
+        kept.truncate(KEPT_FRAMES);
+        Ok(frame)
+    }
+}
+
+impl ReadAt for Reader {
+    fn size(&self) -> u64 {
+        self.header.disk_bytes
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if offset.checked_add(buf.len() as u64).is_none_or(|end| end > self.size()) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let (mut at, mut rest) = (offset, buf);
+        while !rest.is_empty() {
+            let frame = self.kept_frame(at / FRAME as u64)?;
+            let within = usize::try_from(at % FRAME as u64).unwrap_or_default();
+            let len = rest.len().min(frame.len() - within);
+            let (now, later) = rest.split_at_mut(len);
+            now.copy_from_slice(&frame[within..within + len]);
+            at += len as u64;
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// The skippable frame at `at`, where there is one of ours.
+fn skippable(volumes: &Volumes, at: u64) -> Result<Option<(Part, Vec<u8>)>, VolumeError> {
+    let mut head = [0; 8];
+    if at.checked_add(8).is_none_or(|end| end > volumes.len()) {
+        return Ok(None);
+    }
+    volumes.read(at, &mut head)?;
+    let Some(part) = u32_at(&head, 0).and_then(Part::of) else { return Ok(None) };
+    let len = u64::from(u32_at(&head, 4).unwrap_or_default());
+    if len > u64::from(SKIPPABLE_MAX) || at + 8 + len > volumes.len() {
+        return Ok(None);
+    }
+    let mut content = vec![0; usize::try_from(len).unwrap_or_default()];
+    volumes.read(at + 8, &mut content)?;
+    Ok(Some((part, content)))
+}
+
+/// Compressed sizes from the seek table at the end.
+fn seek_table(volumes: &Volumes) -> Result<Vec<u32>, String> {
+    const FOOTER: u64 = 9;
+    let len = volumes.len();
+    let mut footer = [0; FOOTER as usize];
+    let start = len.checked_sub(FOOTER).ok_or("it is too short")?;
+    volumes.read(start, &mut footer).map_err(|error| error.to_string())?;
+    if u32_at(&footer, 5) != Some(SEEKABLE) {
+        return Err("it does not end with a seek table".into());
+    }
+    if footer[4] != 0 {
+        return Err("its seek table is of another kind".into());
+    }
+    let count = u64::from(u32_at(&footer, 0).unwrap_or_default());
+    let at = start.checked_sub(8 * count + 8).ok_or("its seek table is longer than the file")?;
+    let (part, content) =
+        skippable(volumes, at).map_err(|error| error.to_string())?.ok_or("its seek table is damaged")?;
+    if part != Part::SeekTable || content.len() as u64 != 8 * count + FOOTER {
+        return Err("its seek table is damaged".into());
+    }
+    let (entries, _) = content[..content.len() - 9].as_chunks::<8>();
+    let mut sum = 0_u64;
+    let mut table = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (Some(packed), Some(plain)) = (u32_at(entry, 0), u32_at(entry, 4)) else { continue };
+        if packed >= CONTENT || plain as usize > FRAME || packed == 0 {
+            return Err("its seek table has an impossible entry".into());
+        }
+        sum += u64::from(packed);
+        table.push(if plain > 0 { packed | CONTENT } else { packed });
+    }
+    if sum != at { Err(format!("its seek table adds up to {sum} bytes, not {at}")) } else { Ok(table) }
+}

@@ -1,0 +1,216 @@
+//! An image against its manifest: every byte of the file counts, and what is wrong is named.
+
+use super::{
+    codec::Decompressor,
+    format::FRAME,
+    manifest::Manifest,
+    reader::{ReadError, Reader},
+    writer::hash_range,
+};
+use crate::job::{copy::digest::Stream, issue::hex};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, channel, sync_channel},
+    },
+    thread,
+};
+
+/// Damage that is listed; beyond that it is only counted.
+const LISTED: usize = 1000;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// A frame, with the words that name it.
+    Frame { index: u64, what: String },
+    /// Anything else of the file.
+    File { what: String },
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Frame { what, .. } | Self::File { what } => f.write_str(what),
+        }
+    }
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Bytes of the disk whose frames were unpacked and had the right BLAKE3.
+    pub bytes_good: u64,
+    /// What is wrong, in the order of the disk; at most 1000.
+    pub damage: Vec<Damage>,
+    pub damaged: u64,
+    /// Whether it was stopped before the end.
+    pub stopped: bool,
+}
+
+impl Report {
+    pub fn is_good(&self) -> bool {
+        self.damaged == 0 && !self.stopped
+    }
+
+    fn add(&mut self, damage: Damage) {
+        self.damaged += 1;
+        if self.damage.len() < LISTED {
+            self.damage.push(damage);
+        }
+    }
+
+    fn file(&mut self, what: impl Into<String>) {
+        self.add(Damage::File { what: what.into() });
+    }
+}
+
+/// Checks everything. `stream` hashes the disk's content on the way, where that is wanted; `advanced` hears of bytes of the
+/// disk and may ask to stop.
+pub fn verify(
+    reader: &Reader,
+    manifest: &Manifest,
+    threads: usize,
+    stream: Option<&mut Stream>,
+    advanced: &(dyn Fn(u64) -> bool + Sync),
+) -> Report {
+    let mut report = Report::default();
+    if *reader.header() != manifest.image {
+        report.file("the image's header is not the one in the manifest");
+        return report;
+    }
+    files(reader, manifest, &mut report);
+    sections(reader, manifest, &mut report);
+    let digests = (0..reader.header().groups()).zip(&manifest.groups);
+    for (group, listed) in digests {
+        match reader.index(group) {
+            Ok(index) if hex(&index.digest()) == listed.index => {}
+            Ok(_) => report.file(format!("the index of group {group} is not the one in the manifest")),
+            Err(error) => report.file(error.to_string()),
+        }
+    }
+    match reader.root() {
+        Ok(root) if hex(&root) == manifest.blake3_root => {}
+        Ok(root) => report.file(format!("the root is {}, the manifest says {}", hex(&root), manifest.blake3_root)),
+        Err(_) => {}
+    }
+    frames(reader, threads, stream, advanced, &mut report);
+    report
+}
+
+fn files(reader: &Reader, manifest: &Manifest, report: &mut Report) {
+    let found = reader.files();
+    if found.len() != manifest.files.len() {
+        report.file(format!("there are {} files, the manifest lists {}", found.len(), manifest.files.len()));
+    }
+    for ((path, bytes), listed) in found.iter().zip(&manifest.files) {
+        if *bytes != listed.bytes {
+            report.file(format!("{} has {bytes} bytes, the manifest says {}", path.display(), listed.bytes));
+        }
+    }
+}
+
+/// The bytes of every group and of what lies behind them, maps and padding included.
+fn sections(reader: &Reader, manifest: &Manifest, report: &mut Report) {
+    let mut check = |start: u64, end: u64, wanted: &str, name: String| match hash_range(&reader.volumes, start, end) {
+        Ok(hash) if hex(&hash) == wanted => {}
+        Ok(_) => {
+            let (path, at) = reader.volumes.place(start);
+            report.file(format!("{name} was changed: bytes {at} to {} of {}", at + (end - start), path.display()));
+        }
+        Err(error) => report.file(format!("{name} cannot be read: {error}")),
+    };
+    let header = reader.groups().first().map_or(0, |first| first.start);
+    let written = blake3::hash(&manifest.image.encode()).to_hex().to_string();
+    check(0, header, &written, "the header".into());
+    for (number, (place, listed)) in reader.groups().iter().zip(&manifest.groups).enumerate() {
+        check(place.start, place.end, &listed.file, format!("group {number}"));
+    }
+    let behind = reader.groups().last().map_or(0, |last| last.end);
+    check(behind, reader.file_bytes(), &manifest.tail_blake3, "the part behind the last group".into());
+}
+
+type Unpacked = (u64, Result<Option<Vec<u8>>, ReadError>);
+
+fn frames(
+    reader: &Reader,
+    threads: usize,
+    stream: Option<&mut Stream>,
+    advanced: &(dyn Fn(u64) -> bool + Sync),
+    report: &mut Report,
+) {
+    let (task_sender, tasks) = sync_channel::<u64>(16);
+    let (token_sender, tokens) = sync_channel(16);
+    let (done_sender, done) = channel::<Unpacked>();
+    let tasks = Mutex::new(tasks);
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            let (tasks, done) = (&tasks, done_sender.clone());
+            scope.spawn(move || {
+                let Ok(mut decompressor) = Decompressor::new() else { return };
+                loop {
+                    let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(index) = task else { return };
+                    if done.send((index, checked(reader, index, &mut decompressor))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(done_sender);
+        let count = reader.header().frames();
+        scope.spawn(move || {
+            let _ = (0..count).try_for_each(|index| {
+                token_sender.send(()).ok()?;
+                task_sender.send(index).ok()
+            });
+        });
+        in_order(reader, &done, tokens, stream, advanced, report);
+    });
+}
+
+/// A frame's content; zeros are unpacked as well, since every byte of the file counts.
+fn checked(reader: &Reader, index: u64, decompressor: &mut Decompressor) -> Result<Option<Vec<u8>>, ReadError> {
+    let (state, hash) = reader.entry(index)?;
+    if matches!(state, super::State::Zero | super::State::Free) {
+        return reader.stored(index, hash, decompressor).map(|_| None);
+    }
+    reader.frame(index, decompressor)
+}
+
+fn in_order(
+    reader: &Reader,
+    done: &Receiver<Unpacked>,
+    tokens: Receiver<()>,
+    mut stream: Option<&mut Stream>,
+    advanced: &(dyn Fn(u64) -> bool + Sync),
+    report: &mut Report,
+) {
+    let zeros = vec![0; FRAME];
+    let mut waiting = BTreeMap::new();
+    let mut next = 0;
+    for (index, frame) in done {
+        waiting.insert(index, frame);
+        while let Some(frame) = waiting.remove(&next) {
+            let len = reader.header().frame_len(next);
+            match frame {
+                Ok(content) => {
+                    report.bytes_good += len as u64;
+                    let data = content.as_deref().unwrap_or(&zeros[..len]);
+                    stream.iter_mut().for_each(|stream| stream.update(data));
+                }
+                // One damaged index spoils a thousand frames and is told once.
+                Err(ReadError::Index { .. }) => report.damaged += 1,
+                Err(error) => report.add(Damage::Frame { index: next, what: error.to_string() }),
+            }
+            next += 1;
+            let _ = tokens.try_recv();
+            if !advanced(len as u64) {
+                report.stopped = true;
+                return;
+            }
+        }
+    }
+    report.stopped |= next != reader.header().frames();
+}

@@ -1,0 +1,211 @@
+//! One file, or several that `cat` puts together: `NAME.img.zst.000`, `.001`, …, each smaller than what a FAT store takes.
+
+use rustix::{fs::Advice, io::Errno};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    num::NonZeroU64,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+/// What can go wrong with the files.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    #[error("{path}: the store is full; what is written stays, and the next run goes on from there", path = .0.display())]
+    Full(PathBuf),
+    #[error("{path}: {source}", path = path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("there is no image {0}")]
+    Missing(PathBuf),
+}
+
+impl VolumeError {
+    fn io(path: &Path, source: io::Error) -> Self {
+        let full = [Errno::NOSPC, Errno::DQUOT, Errno::FBIG];
+        if full.iter().any(|errno| source.raw_os_error() == Some(errno.raw_os_error())) {
+            Self::Full(path.into())
+        } else {
+            Self::Io { path: path.into(), source }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Volume {
+    path: PathBuf,
+    file: File,
+    start: u64,
+    len: u64,
+}
+
+/// The files of one image as one run of bytes.
+#[derive(Debug)]
+pub(super) struct Volumes {
+    base: PathBuf,
+    limit: Option<u64>,
+    list: Vec<Volume>,
+    /// Bytes since the last time everything was sent to the medium.
+    unsynced: u64,
+}
+
+/// How much is written between two syncs: little enough that a power cut costs seconds.
+const SYNC_EVERY: u64 = 64 << 20;
+
+fn numbered(base: &Path, number: usize) -> PathBuf {
+    let mut name = base.as_os_str().to_owned();
+    name.push(format!(".{number:03}"));
+    name.into()
+}
+
+/// The files that an image called `base` consists of now, in order.
+pub fn names_of(base: &Path) -> Vec<PathBuf> {
+    if base.exists() {
+        return vec![base.into()];
+    }
+    (0..1000).map(|number| numbered(base, number)).take_while(|path| path.exists()).collect()
+}
+
+impl Volumes {
+    /// New files; one that is there already is an error.
+    pub(super) fn create(base: &Path, limit: Option<NonZeroU64>) -> Result<Self, VolumeError> {
+        let mut volumes = Self { base: base.into(), limit: limit.map(NonZeroU64::get), list: Vec::new(), unsynced: 0 };
+        volumes.add()?;
+        Ok(volumes)
+    }
+
+    /// The files that are there.
+    pub(super) fn open(base: &Path, limit: Option<NonZeroU64>, writable: bool) -> Result<Self, VolumeError> {
+        let mut list = Vec::new();
+        let mut start = 0;
+        for path in names_of(base) {
+            let failed = |source| VolumeError::io(&path, source);
+            let file = OpenOptions::new().read(true).write(writable).open(&path).map_err(failed)?;
+            let len = file.metadata().map_err(failed)?.len();
+            list.push(Volume { path: path.clone(), file, start, len });
+            start += len;
+        }
+        if list.is_empty() {
+            return Err(VolumeError::Missing(base.into()));
+        }
+        Ok(Self { base: base.into(), limit: limit.map(NonZeroU64::get), list, unsynced: 0 })
+    }
+
+    fn add(&mut self) -> Result<(), VolumeError> {
+        let path = if self.limit.is_some() { numbered(&self.base, self.list.len()) } else { self.base.clone() };
+        // The null device takes an image that nobody wants, for measuring.
+        let null = path == Path::new("/dev/null");
+        let made = OpenOptions::new().read(true).write(true).create_new(!null).open(&path);
+        let file = made.map_err(|source| VolumeError::io(&path, source))?;
+        self.list.push(Volume { path, file, start: self.len(), len: 0 });
+        Ok(())
+    }
+
+    /// Bytes in all.
+    pub(super) fn len(&self) -> u64 {
+        self.list.last().map_or(0, |last| last.start + last.len)
+    }
+
+    /// Each file with its length.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&Path, u64)> {
+        self.list.iter().map(|volume| (volume.path.as_path(), volume.len))
+    }
+
+    /// Which file a byte is in, and where.
+    pub(super) fn place(&self, at: u64) -> (&Path, u64) {
+        let found = self.list.iter().rfind(|volume| volume.start <= at);
+        found.map_or((self.base.as_path(), at), |volume| (volume.path.as_path(), at - volume.start))
+    }
+
+    /// Adds whole parts; `parts` gives their lengths, since a file ends only between two of them.
+    pub(super) fn append(&mut self, bytes: &[u8], parts: &[usize]) -> Result<(), VolumeError> {
+        let mut rest = bytes;
+        let mut run = 0;
+        for part in parts {
+            let last = self.list.last().map_or(0, |volume| volume.len);
+            let over = |len: u64| self.limit.is_some_and(|limit| len > limit);
+            if over(last + (run + part) as u64) && last + run as u64 > 0 {
+                let (now, later) = rest.split_at(run);
+                self.write(now)?;
+                self.sync()?;
+                self.add()?;
+                (rest, run) = (later, 0);
+            }
+            run += part;
+        }
+        self.write(rest)?;
+        if self.unsynced >= SYNC_EVERY { self.sync() } else { Ok(()) }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), VolumeError> {
+        let Some(last) = self.list.last_mut() else { return Err(VolumeError::Missing(self.base.clone())) };
+        last.file.write_all_at(bytes, last.len).map_err(|source| VolumeError::io(&last.path, source))?;
+        last.len += bytes.len() as u64;
+        self.unsynced += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes over what is there; the range lies in one file, as every part does.
+    pub(super) fn overwrite(&mut self, at: u64, bytes: &[u8]) -> Result<(), VolumeError> {
+        let found = self.list.iter().rfind(|volume| volume.start <= at);
+        let Some(volume) = found else { return Err(VolumeError::Missing(self.base.clone())) };
+        let failed = |source| VolumeError::io(&volume.path, source);
+        volume.file.write_all_at(bytes, at - volume.start).map_err(failed)
+    }
+
+    /// Reads across files; a range past the end is an error.
+    pub(super) fn read(&self, at: u64, buf: &mut [u8]) -> Result<(), VolumeError> {
+        let (mut at, mut rest) = (at, buf);
+        while !rest.is_empty() {
+            let found = self.list.iter().rfind(|volume| volume.start <= at);
+            let Some(volume) = found else { return Err(VolumeError::Missing(self.base.clone())) };
+            let left = usize::try_from((volume.start + volume.len).saturating_sub(at)).unwrap_or(usize::MAX);
+            let (now, later) = rest.split_at_mut(left.min(rest.len()));
+            if now.is_empty() {
+                return Err(VolumeError::io(&volume.path, io::ErrorKind::UnexpectedEof.into()));
+            }
+            volume
+                .file
+                .read_exact_at(now, at - volume.start)
+                .map_err(|source| VolumeError::io(&volume.path, source))?;
+            at += now.len() as u64;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Everything on the medium, and out of the page cache: what is read next comes from the medium.
+    pub(super) fn sync(&mut self) -> Result<(), VolumeError> {
+        for volume in &self.list {
+            match volume.file.sync_data() {
+                // The null device cannot be synced.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                other => other.map_err(|source| VolumeError::io(&volume.path, source))?,
+            }
+            self.forget(volume);
+        }
+        self.unsynced = 0;
+        Ok(())
+    }
+
+    fn forget(&self, volume: &Volume) {
+        // Advice: where it is not taken, memory is used that is free anyway.
+        let _ = rustix::fs::fadvise(&volume.file, 0, None, Advice::DontNeed);
+    }
+
+    /// Cuts everything from `at` on.
+    pub(super) fn cut(&mut self, at: u64) -> Result<(), VolumeError> {
+        while let Some(last) = self.list.last_mut() {
+            let failed = |source| VolumeError::io(&last.path, source);
+            if last.start >= at && last.start > 0 {
+                std::fs::remove_file(&last.path).map_err(failed)?;
+                self.list.pop();
+                continue;
+            }
+            last.len = last.len.min(at - last.start);
+            last.file.set_len(last.len).map_err(failed)?;
+            break;
+        }
+        Ok(())
+    }
+}

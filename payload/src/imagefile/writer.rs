@@ -1,0 +1,380 @@
+//! Writing an image, frame after frame, so that a power cut costs seconds and the result is the same bytes.
+
+use super::{
+    codec::{Compressor, Decompressor},
+    format::{FRAME, GROUP, Header, Mode, Part, SEEKABLE, SLOT, u32_at},
+    index::{self, Index, State},
+    volumes::{VolumeError, Volumes},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    io,
+    num::NonZeroU64,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+/// Small parts are gathered until there is this much to write.
+const GATHER: usize = 1 << 20;
+/// Why an image is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    #[error("{0}: this is a part of an image of another disk, or of another kind; it was left alone")]
+    Another(PathBuf),
+    #[error(
+        "{path}: the unfinished image is damaged at byte {at}: {reason}. Move it away to begin again",
+        path = path.display()
+    )]
+    Damaged { path: PathBuf, at: u64, reason: String },
+    #[error("{0}")]
+    Stopped(String),
+    #[error("a frame could not be compressed: {0}")]
+    Codec(io::Error),
+    #[error("a fault of this program: {0}")]
+    Order(&'static str),
+}
+
+/// A frame to be written.
+#[derive(Debug)]
+pub enum Entry {
+    Data {
+        bytes: Vec<u8>,
+        hash: [u8; 32],
+    },
+    Zero,
+    Free,
+    InBase {
+        hash: [u8; 32],
+    },
+    /// Some of it could not be read yet.
+    Slot,
+}
+
+/// A finished image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    pub root: [u8; 32],
+    /// Each group's index digest, and the BLAKE3 of its bytes in the file.
+    pub groups: Vec<([u8; 32], [u8; 32])>,
+    /// BLAKE3 of what lies behind the groups.
+    pub tail: [u8; 32],
+    pub files: Vec<(PathBuf, u64)>,
+}
+
+/// An image that is being written.
+#[derive(Debug)]
+pub struct Writer {
+    pub(super) volumes: Volumes,
+    pub(super) header: Header,
+    pub(super) next: u64,
+    /// Bytes so far, those that are not written yet too.
+    pub(super) position: u64,
+    /// What is there already is taken in: nothing is written.
+    pub(super) taking_in: bool,
+    pub(super) pending: Vec<u8>,
+    pub(super) parts: Vec<usize>,
+    /// Compressed and plain size of every frame so far: 8 bytes for each MiB of the disk.
+    pub(super) table: Vec<(u32, u32)>,
+    pub(super) index: Index,
+    used: Vec<Range<u64>>,
+    pub(super) hasher: blake3::Hasher,
+    pub(super) group_start: Vec<u64>,
+    index_at: Vec<u64>,
+    pub(super) groups: Vec<([u8; 32], [u8; 32])>,
+    pub(super) slots: BTreeMap<u64, (u64, usize)>,
+    /// Groups whose bytes were changed after they were hashed.
+    pub(super) dirty: BTreeSet<usize>,
+    zeros: BTreeMap<usize, (Vec<u8>, [u8; 32])>,
+    compressor: Compressor,
+}
+
+impl Writer {
+    /// Begins an image; files of that name must not be there. `limit` is the largest file.
+    pub fn create(path: &Path, limit: Option<NonZeroU64>, header: Header) -> Result<Self, WriteError> {
+        let mut writer = Self::on(Volumes::create(path, limit)?, header);
+        writer.begin()?;
+        writer.flush()?;
+        Ok(writer)
+    }
+
+    /// The header.
+    pub(super) fn begin(&mut self) -> Result<(), WriteError> {
+        let bytes = self.header.encode();
+        self.table.push((part_len(bytes.len()), 0));
+        self.put(&bytes)?;
+        self.group_start.push(self.position);
+        Ok(())
+    }
+
+    pub(super) fn on(volumes: Volumes, header: Header) -> Self {
+        Self {
+            volumes,
+            header,
+            next: 0,
+            position: 0,
+            taking_in: false,
+            pending: Vec::new(),
+            parts: Vec::new(),
+            table: Vec::new(),
+            index: Index::default(),
+            used: Vec::new(),
+            hasher: blake3::Hasher::new(),
+            group_start: Vec::new(),
+            index_at: Vec::new(),
+            groups: Vec::new(),
+            slots: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            zeros: BTreeMap::new(),
+            compressor: Compressor::new(),
+        }
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Bytes so far.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.pending.extend_from_slice(bytes);
+        self.parts.push(bytes.len());
+        self.position += bytes.len() as u64;
+        if self.pending.len() >= GATHER && !self.taking_in { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), WriteError> {
+        let result = self.volumes.append(&self.pending, &self.parts);
+        self.pending.clear();
+        self.parts.clear();
+        Ok(result?)
+    }
+
+    /// The compressed form and the BLAKE3 of so many zeros.
+    fn zero(&mut self, len: usize) -> Result<(Vec<u8>, [u8; 32]), WriteError> {
+        if let Some(known) = self.zeros.get(&len) {
+            return Ok(known.clone());
+        }
+        let raw = vec![0; len];
+        let bytes = self.compressor.compress(1, &raw).map_err(WriteError::Codec)?;
+        let made = (bytes, *blake3::hash(&raw).as_bytes());
+        self.zeros.insert(len, made.clone());
+        Ok(made)
+    }
+
+    /// Adds the next frame; `used` is which of it is in use, for the allocation map of a used-block image.
+    pub fn append(&mut self, entry: Entry, used: &[Range<u64>]) -> Result<(), WriteError> {
+        if self.next >= self.header.frames() {
+            return Err(WriteError::Order("a frame behind the last"));
+        }
+        let len = self.header.frame_len(self.next);
+        match entry {
+            Entry::Data { bytes, hash } => self.frame(State::Data, &bytes, len, hash)?,
+            Entry::InBase { hash } => self.index.push(State::InBase, hash),
+            Entry::Zero | Entry::Free | Entry::Slot => {
+                let (bytes, hash) = self.zero(len)?;
+                match entry {
+                    Entry::Slot => self.slot(&bytes, len, hash)?,
+                    Entry::Free => self.frame(State::Free, &bytes, len, hash)?,
+                    _ => self.frame(State::Zero, &bytes, len, hash)?,
+                }
+            }
+        }
+        self.advance(used)
+    }
+
+    pub(super) fn advance(&mut self, used: &[Range<u64>]) -> Result<(), WriteError> {
+        for range in used {
+            match self.used.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => self.used.push(range.clone()),
+            }
+        }
+        self.next += 1;
+        let group = (self.next - 1) / GROUP;
+        if self.index.states.len() as u64 == self.header.group_len(group) { self.end_group(group) } else { Ok(()) }
+    }
+
+    fn frame(&mut self, state: State, bytes: &[u8], len: usize, hash: [u8; 32]) -> Result<(), WriteError> {
+        self.index.push(state, hash);
+        self.table.push((part_len(bytes.len()), part_len(len)));
+        self.hasher.update(bytes);
+        self.put(bytes)
+    }
+
+    fn slot(&mut self, bytes: &[u8], len: usize, hash: [u8; 32]) -> Result<(), WriteError> {
+        self.slots.insert(self.next, (self.position(), self.table.len()));
+        self.index.push(State::Slot, hash);
+        let padded = padded(bytes);
+        self.table.push((part_len(bytes.len()), part_len(len)));
+        self.table.push((part_len(SLOT - bytes.len()), 0));
+        self.dirty.insert(self.groups.len());
+        self.put(&padded)
+    }
+
+    fn end_group(&mut self, group: u64) -> Result<(), WriteError> {
+        let mut index = std::mem::take(&mut self.index);
+        index.group = u32::try_from(group).map_err(|_| WriteError::Order("too many groups"))?;
+        let bytes = Part::Index.wrap(&index.encode());
+        self.index_at.push(self.position());
+        self.table.push((part_len(bytes.len()), 0));
+        self.hasher.update(&bytes);
+        self.put(&bytes)?;
+        if self.header.mode == Mode::UsedBlock {
+            let bytes = Part::Used.wrap(self.map_lines(group).as_bytes());
+            self.table.push((part_len(bytes.len()), 0));
+            self.hasher.update(&bytes);
+            self.put(&bytes)?;
+        }
+        self.used.clear();
+        let hash = std::mem::take(&mut self.hasher).finalize();
+        self.groups.push((index.digest(), *hash.as_bytes()));
+        self.group_start.push(self.position());
+        Ok(())
+    }
+
+    /// The group's lines of the allocation map.
+    fn map_lines(&self, group: u64) -> String {
+        let mut text = String::new();
+        let mut at = group * GROUP * FRAME as u64;
+        let end = (at + GROUP * FRAME as u64).min(self.header.disk_bytes);
+        let mut line = |start: u64, end: u64, status: char| {
+            if end > start {
+                // Writing into a String cannot fail.
+                let _ = writeln!(text, "0x{start:X}  0x{:X}  {status}", end - start);
+            }
+        };
+        for range in &self.used {
+            line(at, range.start, '?');
+            line(range.start, range.end, '+');
+            at = range.end;
+        }
+        line(at, end, '?');
+        text
+    }
+
+    /// Frames that were not whole when they were written.
+    pub fn slots(&self) -> impl Iterator<Item = u64> {
+        self.slots.keys().copied()
+    }
+
+    /// What a slot holds now.
+    pub fn slot_content(&mut self, index: u64) -> Result<Vec<u8>, WriteError> {
+        self.flush()?;
+        let (at, entry) = *self.slots.get(&index).ok_or(WriteError::Order("no such slot"))?;
+        let mut bytes = vec![0; self.table[entry].0 as usize];
+        self.volumes.read(at, &mut bytes)?;
+        let mut decompressor = Decompressor::new().map_err(WriteError::Codec)?;
+        decompressor.unpack(&bytes, self.header.frame_len(index)).map_err(WriteError::Codec)
+    }
+
+    /// Puts what could be read after all into a slot.
+    pub fn fill_slot(&mut self, index: u64, raw: &[u8], level: i32) -> Result<(), WriteError> {
+        self.flush()?;
+        let (at, entry) = *self.slots.get(&index).ok_or(WriteError::Order("no such slot"))?;
+        let bytes = self.compressor.compress(level, raw).map_err(WriteError::Codec)?;
+        self.volumes.overwrite(at, &padded(&bytes))?;
+        self.table[entry].0 = part_len(bytes.len());
+        self.table[entry + 1].0 = part_len(SLOT - bytes.len());
+        let (group, within) = (index / GROUP, usize::try_from(index % GROUP).unwrap_or_default());
+        let group = usize::try_from(group).unwrap_or_default();
+        let hash = *blake3::hash(raw).as_bytes();
+        self.dirty.insert(group);
+        let Some(at) = self.index_at.get(group).copied() else {
+            self.index.hashes[within] = hash;
+            return Ok(());
+        };
+        let mut old = read_index(&self.volumes, at)?;
+        old.hashes[within] = hash;
+        self.volumes.overwrite(at, &Part::Index.wrap(&old.encode()))?;
+        self.groups[group].0 = old.digest();
+        Ok(())
+    }
+
+    /// Ends the image: the bad-sector map where there is one, and the seek table. All of it is on the medium then.
+    pub fn finish(mut self, bad: Option<&str>) -> Result<Finished, WriteError> {
+        if self.next != self.header.frames() {
+            return Err(WriteError::Order("the image is not complete"));
+        }
+        let mut tail = Vec::new();
+        if let Some(text) = bad {
+            tail = Part::Bad.wrap(text.as_bytes());
+            self.table.push((part_len(tail.len()), 0));
+            self.put(&tail.clone())?;
+        }
+        let table = self.seek_table();
+        tail.extend_from_slice(&table);
+        self.put(&table)?;
+        self.flush()?;
+        self.volumes.sync()?;
+        for group in std::mem::take(&mut self.dirty) {
+            self.groups[group].1 = hash_range(&self.volumes, self.group_start[group], self.group_start[group + 1])?;
+        }
+        let digests: Vec<_> = self.groups.iter().map(|(digest, _)| *digest).collect();
+        Ok(Finished {
+            root: index::root(&digests),
+            groups: self.groups,
+            tail: *blake3::hash(&tail).as_bytes(),
+            files: self.volumes.files().map(|(path, len)| (path.to_owned(), len)).collect(),
+        })
+    }
+
+    fn seek_table(&self) -> Vec<u8> {
+        let mut content = Vec::with_capacity(self.table.len() * 8 + 9);
+        for (packed, plain) in &self.table {
+            content.extend(packed.to_le_bytes());
+            content.extend(plain.to_le_bytes());
+        }
+        content.extend(u32::try_from(self.table.len()).unwrap_or(u32::MAX).to_le_bytes());
+        // No checksums of its own: every frame has one.
+        content.push(0);
+        content.extend(SEEKABLE.to_le_bytes());
+        Part::SeekTable.wrap(&content)
+    }
+
+    /// Puts what is written on the medium, so that an end at any time is no loss.
+    pub fn pause(&mut self) -> Result<(), WriteError> {
+        self.flush()?;
+        Ok(self.volumes.sync()?)
+    }
+}
+
+/// Bytes of a part, for the seek table.
+pub(super) fn part_len(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+/// A compressed frame in a slot of its own.
+fn padded(frame: &[u8]) -> Vec<u8> {
+    let mut bytes = frame.to_vec();
+    bytes.extend(Part::Padding.wrap(&vec![0; SLOT - frame.len() - 8]));
+    bytes
+}
+
+fn read_index(volumes: &Volumes, at: u64) -> Result<Index, WriteError> {
+    let mut head = [0; 8];
+    volumes.read(at, &mut head)?;
+    let len = u32_at(&head, 4).unwrap_or_default().min(SLOT as u32);
+    let mut content = vec![0; len as usize];
+    volumes.read(at + 8, &mut content)?;
+    Index::decode(&content).map_err(|reason| WriteError::Damaged { path: volumes.place(at).0.into(), at, reason })
+}
+
+/// BLAKE3 of a range of the file.
+pub(super) fn hash_range(volumes: &Volumes, start: u64, end: u64) -> Result<[u8; 32], VolumeError> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buf = vec![0; GATHER];
+    let mut at = start;
+    while at < end {
+        let len = usize::try_from(end - at).unwrap_or(GATHER).min(GATHER);
+        volumes.read(at, &mut buf[..len])?;
+        hasher.update(&buf[..len]);
+        at += len as u64;
+    }
+    Ok(*hasher.finalize().as_bytes())
+}
