@@ -7,6 +7,7 @@ pub mod medium;
 pub mod mounts;
 pub mod panic;
 pub mod stick_fs;
+pub mod store;
 pub mod watchdog;
 
 pub use cmdline::Cmdline;

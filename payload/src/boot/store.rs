@@ -86,7 +86,8 @@ fn on_drive(drive: &Drive, label: &str) -> Vec<Result<Found, StoreError>> {
         if !KINDS.iter().any(|(kind, ..)| *kind == volume.kind) {
             return Err(StoreError::Kind { label: label.into(), drive: name, kind: volume.kind.to_string() });
         }
-        let node = node(Path::new("/sys/block"), &drive.path, volume.start).ok_or_else(|| StoreError::Node(label.into(), name))?;
+        let node = node(Path::new("/sys/block"), &drive.path, volume.start)
+            .ok_or_else(|| StoreError::Node(label.into(), name))?;
         Ok(Found { drive: drive.path.clone(), kind: volume.kind, label: label.into(), node })
     };
     labelled.map(one).collect()
