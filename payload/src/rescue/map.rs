@@ -124,7 +124,9 @@ impl Map {
         }
         let behind = self.at(end);
         let inside: Vec<_> = self.areas.range(start..end).map(|(at, _)| *at).collect();
-        inside.iter().for_each(|at| drop(self.areas.remove(at)));
+        inside.iter().for_each(|at| {
+            self.areas.remove(at);
+        });
         if end < self.size {
             self.areas.insert(end, behind);
             if behind == status {

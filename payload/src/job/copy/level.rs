@@ -23,6 +23,16 @@ pub enum Level {
     Zstd(i32),
 }
 
+impl Level {
+    /// As zstd counts.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Store => crate::imagefile::STORE,
+            Self::Zstd(level) => level,
+        }
+    }
+}
+
 impl std::fmt::Display for Level {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -3,8 +3,11 @@
 pub mod digest;
 pub mod duplicate;
 pub mod gpt;
+pub mod image;
 pub mod level;
 pub mod outlet;
 mod sector;
 pub mod spread;
+pub mod squeeze;
+pub mod take;
 pub mod target;

@@ -5,10 +5,12 @@
 use super::{digest::Stream, level::Governor};
 use crate::{
     engine::frames::{Buffer, FRAME, is_zero},
-    imagefile::Compressor,
+    imagefile::{Compressor, Entry},
 };
 use std::{
     collections::BTreeMap,
+    io,
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -33,16 +35,8 @@ pub enum Raw {
     Bad,
 }
 
-/// A frame as it goes into the image.
-#[derive(Debug)]
-pub enum Packed {
-    Data { bytes: Vec<u8>, hash: [u8; 32] },
-    Zero,
-    Free,
-    Bad,
-    /// The earlier image holds the same.
-    InBase { hash: [u8; 32] },
-}
+/// A frame as it goes into the image, and which of it is in use.
+pub type Packed = (io::Result<Entry>, Vec<Range<u64>>);
 
 /// Whether the earlier image's frame has this BLAKE3.
 pub type Known<'a> = &'a (dyn Fn(u64, &[u8; 32]) -> bool + Sync);
@@ -64,6 +58,7 @@ impl std::fmt::Debug for Press<'_> {
 struct Task {
     index: u64,
     raw: Raw,
+    used: Vec<Range<u64>>,
 }
 
 /// Hands frames to the threads.
@@ -82,7 +77,7 @@ impl std::fmt::Debug for Feed {
 
 impl Feed {
     /// Gives a frame away; false where nobody writes any more.
-    pub fn give(&mut self, index: u64, len: usize, raw: Raw) -> bool {
+    pub fn give(&mut self, index: u64, len: usize, raw: Raw, used: Vec<Range<u64>>) -> bool {
         if self.broken.load(Ordering::Relaxed) || self.tokens.send(()).is_err() {
             return false;
         }
@@ -93,7 +88,7 @@ impl Feed {
         if self.hash.as_ref().is_some_and(|hash| hash.send((len, raw.clone())).is_err()) {
             self.hash = None;
         }
-        self.tasks.as_ref().is_some_and(|tasks| tasks.send(Task { index, raw }).is_ok())
+        self.tasks.as_ref().is_some_and(|tasks| tasks.send(Task { index, raw, used }).is_ok())
     }
 }
 
@@ -148,32 +143,31 @@ fn work(press: Press<'_>, tasks: &Mutex<Receiver<Task>>, packed: &Sender<(u64, P
     loop {
         let waiting = Instant::now();
         let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Task { index, raw }) = task else { return };
+        let Ok(Task { index, raw, used }) = task else { return };
         let idle = waiting.elapsed();
         let frame = match raw {
-            Raw::Free => Packed::Free,
-            Raw::Bad => Packed::Bad,
-            Raw::Data(data) if is_zero(&data) => Packed::Zero,
+            Raw::Free => Ok(Entry::Free),
+            Raw::Bad => Ok(Entry::Slot),
+            Raw::Data(data) if is_zero(&data) => Ok(Entry::Zero),
             Raw::Data(data) => {
                 let frame = pack(press, &mut compressor, index, &data);
                 press.governor.compressed(idle);
                 frame
             }
         };
-        if packed.send((index, frame)).is_err() {
+        if packed.send((index, (frame, used))).is_err() {
             return;
         }
     }
 }
 
-fn pack(press: Press<'_>, compressor: &mut Compressor, index: u64, data: &[u8]) -> Packed {
+fn pack(press: Press<'_>, compressor: &mut Compressor, index: u64, data: &[u8]) -> io::Result<Entry> {
     let hash = *blake3::hash(data).as_bytes();
     if press.known.is_some_and(|known| known(index, &hash)) {
-        return Packed::InBase { hash };
+        return Ok(Entry::InBase { hash });
     }
-    let mut bytes = Vec::new();
-    compressor.compress(press.governor.level(), data, &mut bytes);
-    Packed::Data { bytes, hash }
+    let bytes = compressor.compress(press.governor.level().number(), data)?;
+    Ok(Entry::Data { bytes, hash })
 }
 
 fn put_in_order<E>(
