@@ -159,7 +159,7 @@ fn report(tally: &Tally, args: &Args) {
     if args.json {
         let drive = |d: &crate::job::issue::Settled| {
             json!({
-                "model": d.model, "serial": d.serial, "outcome": crate::job::record::word(d.outcome), "reason": d.reason,
+                "model": d.model, "serial": d.serial, "outcome": d.outcome.word(), "reason": d.reason,
                 "certificate": d.certificate.as_ref().ok().map(|name| args.certificates.join(name)),
                 "certificate_error": d.certificate.as_ref().err(),
             })

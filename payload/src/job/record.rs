@@ -40,16 +40,6 @@ pub fn time(at: Option<u64>) -> String {
     at.map(|ms| humantime::format_rfc3339_seconds(since(ms)).to_string()).unwrap_or_default()
 }
 
-/// The outcome as a certificate spells it.
-pub fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Erased => "erased",
-        Outcome::ErasedWithExceptions => "erased-with-exceptions",
-        Outcome::Failed => "failed",
-        Outcome::Interrupted => "interrupted",
-    }
-}
-
 /// The certificate of one drive.
 pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
     let (outcome, reason) = facts.outcome();
@@ -59,7 +49,7 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
     Record {
         format: FORMAT.into(),
         id: format!("{}-{}", frame.job, frame.slot),
-        outcome: word(outcome).into(),
+        outcome: outcome.word().into(),
         statement: statement(outcome, facts, block),
         sanitisation: Sanitisation {
             method: frame.method.name.into(),
@@ -104,6 +94,8 @@ fn statement(outcome: Outcome, facts: &Facts, block: u64) -> String {
         }
         Outcome::Failed => "The drive was NOT erased as asked; it may still hold data.".into(),
         Outcome::Interrupted => "The work on this drive was stopped before its end; it may still hold data.".into(),
+        // An erasure has no other outcome; should one come here, nothing is claimed.
+        _ => String::new(),
     }
 }
 

@@ -98,10 +98,10 @@ impl Tally {
         self.settled.iter().filter(|drive| drive.outcome == outcome).count()
     }
 
-    /// Whether every drive is erased, certified, and nothing stopped.
+    /// Whether every drive is what was asked for, certified, and nothing stopped.
     pub fn is_clean(&self) -> bool {
         self.stopped.is_none()
-            && self.settled.iter().all(|drive| drive.outcome == Outcome::Erased && drive.certificate.is_ok())
+            && self.settled.iter().all(|drive| drive.outcome.is_clean() && drive.certificate.is_ok())
     }
 }
 
@@ -183,7 +183,7 @@ fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settl
             facts.failure = Some(reason.to_string());
             facts.stopped = true;
         }
-        Some((Outcome::Erased | Outcome::ErasedWithExceptions, _)) => {}
+        Some(_) => {}
         None => {
             facts.failure = Some(lost.reason.clone());
             facts.stopped = true;

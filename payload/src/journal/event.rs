@@ -44,6 +44,23 @@ pub enum Action {
     Report,
     Wipe,
     Verify,
+    Image,
+    Restore,
+    Clone,
+}
+
+impl Action {
+    /// As the log shows it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Wipe => "wipe",
+            Self::Verify => "verify",
+            Self::Image => "image",
+            Self::Restore => "restore",
+            Self::Clone => "clone",
+        }
+    }
 }
 
 /// How much of the last pass is read back.
@@ -133,6 +150,50 @@ pub enum Outcome {
     Failed,
     /// Stopped before the end.
     Interrupted,
+    /// All of it is in a proved image.
+    Imaged,
+    /// As above, but for what could not be read.
+    ImagedWithExceptions,
+    /// It holds the image, read back in full.
+    Restored,
+    /// As above, but for what the image itself lacks.
+    RestoredWithExceptions,
+    /// It holds what its source held, read back in full.
+    Cloned,
+    /// As above, but for what could not be read of the source.
+    ClonedWithExceptions,
+    /// It holds what it should.
+    Verified,
+    /// It holds something else.
+    Differs,
+}
+
+/// Every outcome with its word, and whether it is what was asked for without reservation.
+const OUTCOMES: &[(Outcome, &str, bool)] = &[
+    (Outcome::Erased, "erased", true),
+    (Outcome::ErasedWithExceptions, "erased-with-exceptions", false),
+    (Outcome::Failed, "failed", false),
+    (Outcome::Interrupted, "interrupted", false),
+    (Outcome::Imaged, "imaged", true),
+    (Outcome::ImagedWithExceptions, "imaged-with-exceptions", false),
+    (Outcome::Restored, "restored", true),
+    (Outcome::RestoredWithExceptions, "restored-with-exceptions", false),
+    (Outcome::Cloned, "cloned", true),
+    (Outcome::ClonedWithExceptions, "cloned-with-exceptions", false),
+    (Outcome::Verified, "verified", true),
+    (Outcome::Differs, "differs", false),
+];
+
+impl Outcome {
+    /// As certificates and logs spell it.
+    pub fn word(self) -> &'static str {
+        OUTCOMES.iter().find(|(outcome, ..)| *outcome == self).map_or("?", |(_, word, _)| word)
+    }
+
+    /// Whether everything that was asked for was done and proved.
+    pub fn is_clean(self) -> bool {
+        OUTCOMES.iter().any(|(outcome, _, clean)| *outcome == self && *clean)
+    }
 }
 
 /// Everything that is ever logged.

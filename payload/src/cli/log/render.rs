@@ -5,7 +5,7 @@ use crate::{
     console::format::{grouped, printable, size},
     job::{issue, record},
     journal::{
-        event::{Action, DefectKind, DriveRef, Event, Extent, JobId, Outcome, PassContent, Progress, Sweep, Verify},
+        event::{DefectKind, DriveRef, Event, Extent, JobId, Outcome, PassContent, Progress, Sweep, Verify},
         replay::{DriveHistory, JobHistory},
     },
     plan::Content,
@@ -22,14 +22,6 @@ pub(super) fn when(at: u64) -> String {
 /// Enough of a job's id to tell it from others of one log.
 fn short(job: &JobId) -> String {
     hex(&job[..4])
-}
-
-fn action(action: Action) -> &'static str {
-    match action {
-        Action::Report => "report",
-        Action::Wipe => "wipe",
-        Action::Verify => "verify",
-    }
 }
 
 fn extent_of(verify: Verify) -> &'static str {
@@ -105,7 +97,7 @@ pub(super) fn words(event: &Event) -> String {
         Event::JobStarted { job, action: what, method, passes, verify, drives, .. } => format!(
             "job {}: {} authorised for {drives} drive(s), method {} ({}), verification {}",
             short(job),
-            action(*what),
+            what.word(),
             printable(method),
             contents(passes).join(", "),
             extent_of(*verify)
@@ -156,7 +148,7 @@ fn drive_event(event: &Event) -> String {
 }
 
 fn outcome_words(outcome: Outcome, reason: &str) -> String {
-    let word = record::word(outcome).to_uppercase();
+    let word = outcome.word().to_uppercase();
     if reason.is_empty() { word } else { format!("{word}: {}", printable(reason)) }
 }
 
@@ -176,7 +168,7 @@ pub(super) fn fields(event: &Event) -> (&'static str, Value) {
         Event::JobStarted { job, action: what, method, passes, verify, request, drives } => (
             "job-started",
             json!({
-                "job": hex(job), "action": action(*what), "method": method.as_str(), "passes": contents(passes),
+                "job": hex(job), "action": what.word(), "method": method.as_str(), "passes": contents(passes),
                 "verify": extent_of(*verify), "request_blake3": hex(request), "drives": drives,
             }),
         ),
@@ -213,7 +205,7 @@ fn drive_fields(event: &Event) -> (&'static str, Value) {
             ("drive-restarted", json!({"job": hex(job), "slot": slot, "reason": reason.as_str()}))
         }
         Event::DriveFinished { job, slot, outcome, reason } => {
-            let outcome = record::word(*outcome);
+            let outcome = outcome.word();
             ("drive-finished", json!({"job": hex(job), "slot": slot, "outcome": outcome, "reason": reason.as_str()}))
         }
         Event::Certified { job, slot, sha256, name } => {
@@ -230,7 +222,7 @@ pub(super) fn job_lines(job: &JobHistory) -> String {
         "job {}  {} \u{2013} {end}  {} {}, {} drive(s)\n",
         short(&job.job),
         when(job.started_at),
-        action(job.action),
+        job.action.word(),
         printable(&job.method),
         job.announced
     );
@@ -252,14 +244,14 @@ fn how_far(drive: &DriveHistory) -> String {
 /// A job and its drives as one JSON object.
 pub(super) fn job_object(job: &JobHistory) -> Value {
     let drive = |d: &DriveHistory| {
-        let (outcome, reason) = d.finished.as_ref().map_or((None, ""), |(o, r)| (Some(record::word(*o)), r.as_str()));
+        let (outcome, reason) = d.finished.as_ref().map_or((None, ""), |(o, r)| (Some(o.word()), r.as_str()));
         json!({
             "slot": d.slot, "drive": drive_value(&d.drive), "outcome": outcome, "reason": reason,
             "certified": d.certified, "interruptions": d.interruptions.len(),
         })
     };
     json!({
-        "job": hex(&job.job), "action": action(job.action), "method": job.method.as_str(),
+        "job": hex(&job.job), "action": job.action.word(), "method": job.method.as_str(),
         "passes": contents(&job.passes), "verify": extent_of(job.verify), "started": when(job.started_at),
         "finished": job.finished_at.map(when), "last_seen": when(job.last_seen()), "announced": job.announced,
         "drives": job.drives.iter().map(drive).collect::<Vec<_>>(),

@@ -56,7 +56,9 @@ fn sick(draws: &mut Draws, block: u64, failures: u32) -> Sick {
     let mut bad = BTreeMap::new();
     for _ in 0..draws.below(8) {
         let start = draws.below(sectors);
-        (start..sectors.min(start + 1 + draws.below(9))).for_each(|sector| drop(bad.insert(sector, failures)));
+        (start..sectors.min(start + 1 + draws.below(9))).for_each(|sector| {
+            bad.insert(sector, failures);
+        });
     }
     Sick { data, block, bad, reads: BTreeMap::new(), log: Vec::new(), dies_after: None }
 }
