@@ -104,7 +104,7 @@ impl Checker {
         self.optional(given)
     }
 
-    /// Every key that says something to this action's kind of work only if another key is there as well.
+    /// Keys that say nothing to this action, or nothing without another key. A report may have them all.
     fn belonging(&mut self, keys: &Keys, action: Option<Action>) {
         let Some(action) = action.filter(|action| *action != Action::Report) else { return };
         let has = |key| keys.get(key).is_some();

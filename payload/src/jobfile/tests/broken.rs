@@ -188,9 +188,8 @@ fn values_out_of_their_range_are_named() {
             IMAGE,
             "-7",
             "1.5",
-            &[
-                "line 9, column 9: level: must be a text in quotation marks or a whole number, this is a number with a fraction",
-            ],
+            &["line 9, column 9: level: must be a text in quotation marks or a whole number, this is a \
+               number with a fraction"],
         ),
         (IMAGE, "retries = 0", "retries = 101", &[&retries("\"101\"")]),
         (IMAGE, "retries = 0", "retries = -1", &[&retries("\"-1\"")]),
@@ -231,9 +230,8 @@ fn values_out_of_their_range_are_named() {
             RESTORE,
             "\"zero\"",
             "\"zeros\"",
-            &[
-                "line 7, column 8: tail: unknown value \"zeros\" - did you mean \"zero\"? Allowed: \"leave\", \"zero\", \"wipe\"",
-            ],
+            &["line 7, column 8: tail: unknown value \"zeros\" - did you mean \"zero\"? Allowed: \"leave\", \
+               \"zero\", \"wipe\""],
         ),
         (RESTORE, "\"2d\"", "\"0h\"", &[&keep("\"0h\"")]),
         (RESTORE, "\"2d\"", "\"367d\"", &[&keep("\"367d\"")]),
@@ -357,7 +355,8 @@ fn keys_that_belong_together_need_each_other() {
             "verify = \"sampled\"",
             "method = \"random\"",
             &["line 3, column 10: method: \"random\" ends with random data, which cannot be told from any other data \
-               later. Allowed with action = \"verify\": \"zero\", \"nist-clear\", \"hmg-is5-baseline\", \"vsitr\", \"bmb21-2019\""],
+               later. Allowed with action = \"verify\": \"zero\", \"nist-clear\", \"hmg-is5-baseline\", \
+               \"vsitr\", \"bmb21-2019\""],
         ),
     ]);
 }
