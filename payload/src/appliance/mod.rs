@@ -119,6 +119,11 @@ fn work(
     })?;
     match job.action() {
         Action::Report => Ok(report(&hardware, &replay, job.then(), watcher)),
+        // Whoever asked for an image first must not lose the data without one.
+        Action::Wipe if job.copy().keep.is_some() => Err(Stopped::new(
+            "\"keep\" is not something this version's stick does",
+            "Take \"keep\" out of the job to erase without an image. No disk was touched.",
+        )),
         Action::Wipe => wipe::wipe(&job, hardware, stick, replay, machine, watcher)
             .map_err(|stopped| Stopped { then: stopped.then.or_else(|| job.then_asked()), ..stopped }),
         other => Err(Stopped::new(

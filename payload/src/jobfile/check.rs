@@ -1,10 +1,16 @@
 //! A [`Request`] to a valid [`Job`]: everything that can be known to be wrong without looking at a drive.
 
+mod copy;
+mod drives;
+
+pub use copy::{IMAGE_NAME_MAX, IMAGE_SUFFIX, KEEP_MAX, RETRIES_MAX, STORE_MAX};
+
 use super::{
     Job,
+    key::Key,
     problem::{Place, Problem, hint, quoted, shown},
-    request::{Drives, Given, Keys, Request},
-    values::{Action, Selection, Then, VerifyExtent, Word},
+    request::{Given, Keys, Request},
+    values::{Action, Then, VerifyExtent, Word},
 };
 use crate::plan::method::{self, METHODS, Method, Requires, Step};
 use std::time::Duration;
@@ -15,20 +21,18 @@ pub const CONFIRMATION: &str = "erase";
 pub const COUNTDOWN_MAX: u64 = 3600;
 /// Countdown in seconds where the job names none.
 pub const COUNTDOWN_DEFAULT: u64 = 10;
-/// Longest list of drives; more than any machine has ports for.
-const DRIVES_MAX: usize = 64;
-/// Longest serial number or WWN in characters.
-const NAME_MAX: usize = 255;
 
 /// The job, or every problem of the request.
 pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
     let mut checker = Checker { place: request.place, problems: request.problems };
     let keys = &request.keys;
     let action = checker.action(keys);
+    checker.belonging(keys, action);
     let method = checker.method(keys, action);
     let verify = checker.verify(keys, action, method);
     let drives = checker.drives(keys, action);
-    let then = checker.optional::<Then>(keys.then.as_ref());
+    let copy = checker.copy(keys, action, drives.as_ref());
+    let then = checker.optional::<Then>(keys.get(Key::Then));
     let countdown = checker.countdown(keys);
     checker.confirm(keys, action);
     match (action, drives, checker.problems.is_empty()) {
@@ -37,6 +41,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
             method,
             drives,
             verify,
+            copy,
             then,
             countdown,
             operator: request.operator,
@@ -57,16 +62,23 @@ impl Checker {
         self.problems.push(given.problem(message));
     }
 
-    fn missing(&mut self, key: &str, message: impl Into<String>) {
-        self.problems.push(Problem { place: self.place.clone(), key: key.into(), message: message.into() });
+    fn missing(&mut self, key: Key, message: impl Into<String>) {
+        self.problems.push(Problem { place: self.place.clone(), key: key.word().into(), message: message.into() });
     }
 
     /// The value of a key that need not be there.
     fn optional<T: Word>(&mut self, given: Option<&Given<String>>) -> Option<T> {
-        let given = given?;
+        self.one_of(given?, T::WORDS.iter().map(|(word, _)| *word))
+    }
+
+    /// The value of a word, of which this job allows `words`.
+    fn one_of<T: Word>(
+        &mut self,
+        given: &Given<String>,
+        words: impl Iterator<Item = &'static str> + Clone,
+    ) -> Option<T> {
         let value = T::from_word(&given.value);
         if value.is_none() {
-            let words = T::WORDS.iter().map(|(word, _)| *word);
             let hint = hint(&given.value, words.clone());
             let message = format!("unknown value {}{hint} Allowed: {}", shown(&given.value), quoted(words));
             self.problem(given, message);
@@ -74,28 +86,58 @@ impl Checker {
         value
     }
 
-    fn action(&mut self, keys: &Keys) -> Option<Action> {
-        let Some(given) = &keys.action else {
-            let words = quoted(Action::WORDS.iter().filter(|(_, action)| action.is_built()).map(|(word, _)| *word));
-            self.missing("action", format!("is missing under [job]. Allowed: {words}"));
-            return None;
-        };
-        let action = self.optional::<Action>(Some(given))?;
-        if !action.is_built() {
-            self.problem(given, format!("\"{action}\" is not built yet in this version"));
-            return None;
+    /// A whole number from 0 to `max`.
+    fn number(&mut self, given: &Given<String>, max: u64, unit: &str) -> Option<u64> {
+        let number = given.value.parse().ok().filter(|number| *number <= max);
+        if number.is_none() {
+            self.problem(given, format!("{} is out of range. Allowed: 0 to {max}{unit}", shown(&given.value)));
         }
-        Some(action)
+        number
+    }
+
+    fn action(&mut self, keys: &Keys) -> Option<Action> {
+        let given = keys.get(Key::Action);
+        if given.is_none() {
+            let words = quoted(Action::WORDS.iter().map(|(word, _)| *word));
+            self.missing(Key::Action, format!("is missing under [job]. Allowed: {words}"));
+        }
+        self.optional(given)
+    }
+
+    /// Keys that say nothing to this action, or nothing without another key. A report may have them all.
+    fn belonging(&mut self, keys: &Keys, action: Option<Action>) {
+        let Some(action) = action.filter(|action| *action != Action::Report) else { return };
+        let has = |key| keys.get(key).is_some();
+        for (&key, given) in &keys.texts {
+            let message = match (key, action) {
+                _ if !key.belongs_to(action) => {
+                    let actions = key.actions().unwrap_or_default().iter().map(|action| action.word());
+                    format!("does not belong to action = \"{action}\". Allowed with: {}", quoted(actions))
+                }
+                (Key::Method, Action::Verify) if has(Key::Image) => {
+                    "does not belong to a verification against an image: take out \"method\" or \"image\"".to_owned()
+                }
+                (Key::Store, Action::Verify) if !has(Key::Image) => {
+                    "needs \"image\": without it no image is read from a store".to_owned()
+                }
+                (Key::Store, Action::Wipe | Action::Clone) if !has(Key::Keep) => {
+                    format!("needs \"keep\": without it action = \"{action}\" keeps nothing in a store")
+                }
+                _ => continue,
+            };
+            self.problem(given, message);
+        }
     }
 
     fn method(&mut self, keys: &Keys, action: Option<Action>) -> Option<&'static Method> {
         let names = || METHODS.iter().map(|method| method.name);
-        let Some(given) = &keys.method else {
+        let Some(given) = keys.get(Key::Method) else {
             if action == Some(Action::Wipe) {
-                self.missing("method", format!("is missing: a wipe needs one. Allowed: {}", quoted(names())));
+                self.missing(Key::Method, format!("is missing: a wipe needs one. Allowed: {}", quoted(names())));
             }
-            // Without a method, "verify" asks whether a drive is blank.
-            return if action == Some(Action::Verify) { method::find("zero") } else { None };
+            // With neither method nor image, "verify" asks whether a drive is blank.
+            let blank = action == Some(Action::Verify) && keys.get(Key::Image).is_none();
+            return if blank { method::find("zero") } else { None };
         };
         let Some(method) = method::find(&given.value) else {
             let hint = hint(&given.value, names());
@@ -116,94 +158,32 @@ impl Checker {
     }
 
     fn verify(&mut self, keys: &Keys, action: Option<Action>, method: Option<&Method>) -> VerifyExtent {
-        let extent = self.optional::<VerifyExtent>(keys.verify.as_ref()).unwrap_or(VerifyExtent::Full);
-        if let (Some(given), VerifyExtent::None) = (&keys.verify, extent) {
-            let required = method.filter(|method| method.requires == Requires::Verification);
-            match (action, required) {
-                (Some(Action::Verify), _) => self.problem(given, "\"none\" contradicts action = \"verify\""),
-                (Some(Action::Wipe), Some(method)) => {
-                    let message = format!(
-                        "\"none\" is not possible: verification is part of the method \"{}\". Allowed: \"full\", \
-                         \"sampled\"",
-                        method.name
-                    );
-                    self.problem(given, message);
-                }
-                _ => {}
-            }
+        let Some(given) = keys.get(Key::Verify) else { return VerifyExtent::Full };
+        let (allowed, why) = extents(action, method, keys.get(Key::Image).is_some());
+        let words = || allowed.iter().map(|extent| extent.word());
+        let extent = self.one_of(given, words()).unwrap_or(VerifyExtent::Full);
+        if !allowed.contains(&extent) {
+            self.problem(given, format!("\"{extent}\" is not possible: {why}. Allowed: {}", quoted(words())));
         }
         extent
     }
 
-    fn drives(&mut self, keys: &Keys, action: Option<Action>) -> Option<Selection> {
-        let Some(given) = &keys.drives else {
-            if action.is_some_and(Action::is_destructive) {
-                self.missing("drives", "is missing. Allowed: \"all\" or a list of serial numbers or WWNs");
-                return None;
-            }
-            return Some(Selection::All);
-        };
-        match &given.value {
-            Drives::Word(word) if word == "all" => Some(Selection::All),
-            Drives::Word(word) => {
-                let word = shown(word);
-                self.problem(given, format!("unknown value {word}. Allowed: \"all\", or a list: drives = [{word}]"));
-                None
-            }
-            Drives::List(names) => self.names(given, names),
-        }
-    }
-
-    fn names(&mut self, list: &Given<Drives>, names: &[Given<String>]) -> Option<Selection> {
-        if names.is_empty() {
-            self.problem(list, "the list is empty: name at least one serial number or WWN, or write \"all\"");
-        }
-        if names.len() > DRIVES_MAX {
-            self.problem(list, format!("{} drives are more than the {DRIVES_MAX} a job can have", names.len()));
-        }
-        let before = self.problems.len();
-        let mut selected: Vec<String> = Vec::new();
-        for given in names {
-            let name = given.value.trim();
-            let message = if name.is_empty() {
-                "an entry of the list is empty".to_owned()
-            } else if name == "all" {
-                "\"all\" is no serial number; for every drive write drives = \"all\"".to_owned()
-            } else if name.chars().any(char::is_control) || name.chars().count() > NAME_MAX {
-                format!("{} is no serial number or WWN", shown(name))
-            } else if selected.iter().any(|earlier| earlier == name) {
-                format!("{} is in the list twice", shown(name))
-            } else {
-                selected.push(name.to_owned());
-                continue;
-            };
-            self.problem(given, message);
-        }
-        (self.problems.len() == before && !selected.is_empty()).then_some(Selection::Named(selected))
-    }
-
     fn countdown(&mut self, keys: &Keys) -> Duration {
-        let seconds = keys.countdown.as_ref().map_or(Some(COUNTDOWN_DEFAULT), |given| {
-            let seconds = given.value.parse().ok().filter(|seconds| *seconds <= COUNTDOWN_MAX);
-            if seconds.is_none() {
-                let message = format!("{} is out of range. Allowed: 0 to {COUNTDOWN_MAX} seconds", shown(&given.value));
-                self.problem(given, message);
-            }
-            seconds
-        });
+        let given = keys.get(Key::Countdown);
+        let seconds = given.map_or(Some(COUNTDOWN_DEFAULT), |given| self.number(given, COUNTDOWN_MAX, " seconds"));
         Duration::from_secs(seconds.unwrap_or(COUNTDOWN_MAX))
     }
 
     fn confirm(&mut self, keys: &Keys, action: Option<Action>) {
         let Some(action) = action.filter(|action| action.is_destructive()) else { return };
-        match &keys.confirm {
+        match keys.get(Key::Confirm) {
             Some(given) if given.value == CONFIRMATION => {}
             Some(given) => {
                 let message = format!("{} is the wrong word. Allowed: \"{CONFIRMATION}\"", shown(&given.value));
                 self.problem(given, message);
             }
             None => self.missing(
-                "confirm",
+                Key::Confirm,
                 format!("is missing: action = \"{action}\" destroys data and needs confirm = \"{CONFIRMATION}\""),
             ),
         }
@@ -213,4 +193,19 @@ impl Checker {
 /// Whether the last pass leaves something that can be recognised without the job that wrote it.
 fn ends_known(method: &Method) -> bool {
     matches!(method.steps.last(), Some(Step::Byte(_) | Step::Triple(_)))
+}
+
+/// How much a job may read back, and why no less.
+fn extents(action: Option<Action>, method: Option<&Method>, image: bool) -> (&'static [VerifyExtent], String) {
+    use VerifyExtent::{Full, None, Sampled};
+    match action {
+        Some(Action::Restore | Action::Clone) => (&[Full], "what is written is always read back in full".into()),
+        Some(Action::Image) => (&[Full, None], "an image is read back in full or not at all".into()),
+        Some(Action::Verify) if image => (&[Full], "drives are compared with an image in full".into()),
+        Some(Action::Verify) => (&[Full, Sampled], "it contradicts action = \"verify\"".into()),
+        Some(Action::Wipe) if let Some(method) = method.filter(|method| method.requires == Requires::Verification) => {
+            (&[Full, Sampled], format!("verification is part of the method \"{}\"", method.name))
+        }
+        _ => (&[Full, Sampled, None], String::new()),
+    }
 }

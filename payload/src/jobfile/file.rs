@@ -1,8 +1,10 @@
 //! The text of a job file to a [`Request`]: every unknown key and every value of the wrong kind is a [`Problem`].
 
 use super::{
+    key::{Key, Kind},
     problem::{Place, Problem, hint, shown},
     request::{Drives, Given, Keys, MediaFields, Request},
+    values::Word as _,
 };
 use crate::certify::record::Operator;
 use std::{collections::BTreeMap, sync::Arc};
@@ -12,13 +14,12 @@ use toml::{
 };
 
 const TABLES: [&str; 3] = ["job", "operator", "media"];
-pub(super) const JOB_KEYS: [&str; 7] = ["action", "method", "drives", "verify", "then", "confirm", "countdown"];
 const OPERATOR_KEYS: [&str; 5] = ["name", "title", "organisation", "location", "contact"];
 const MEDIA_KEYS: [&str; 3] = ["property-number", "source", "classification"];
 /// A certificate is a page: longer texts than this (in characters) do not belong on it.
 const TEXT_MAX: usize = 200;
 
-type Key<'i> = Spanned<DeString<'i>>;
+type Name<'i> = Spanned<DeString<'i>>;
 type Value<'i> = Spanned<DeValue<'i>>;
 
 /// Reads a job file's text (no byte order mark, `\n` or `\r\n`).
@@ -86,7 +87,7 @@ impl Reader<'_> {
         self.problems.push(Problem { place, key: printable(key), message: message.into() });
     }
 
-    fn unknown(&mut self, key: &Key<'_>, allowed: &[&str]) {
+    fn unknown(&mut self, key: &Name<'_>, allowed: &[&str]) {
         let name = key.get_ref().as_ref();
         let hint = hint(name, allowed.iter().copied());
         let message = format!("unknown key{hint} Allowed: {}", allowed.join(", "));
@@ -94,7 +95,7 @@ impl Reader<'_> {
     }
 
     /// The table under a key of `allowed`.
-    fn table<'v, 'i>(&mut self, key: &Key<'i>, value: &'v Value<'i>, allowed: &[&str]) -> Option<&'v DeTable<'i>> {
+    fn table<'v, 'i>(&mut self, key: &Name<'i>, value: &'v Value<'i>, allowed: &[&str]) -> Option<&'v DeTable<'i>> {
         let name = key.get_ref().as_ref();
         if !allowed.contains(&name) {
             self.unknown(key, allowed);
@@ -110,47 +111,62 @@ impl Reader<'_> {
     fn job(&mut self, table: &DeTable<'_>) -> Keys {
         let mut keys = Keys::default();
         for (key, value) in table.iter() {
-            match key.get_ref().as_ref() {
-                "action" => keys.action = self.word(key, value),
-                "method" => keys.method = self.word(key, value),
-                "drives" => keys.drives = self.drives(key, value),
-                "verify" => keys.verify = self.word(key, value),
-                "then" => keys.then = self.word(key, value),
-                "confirm" => keys.confirm = self.word(key, value),
-                "countdown" => keys.countdown = self.number(key, value),
-                "hash" => {
-                    let message = "belongs to images, which are not built yet in this version: take the line out";
-                    self.problem(key.span().start, "hash", message);
+            let Some(known) = Key::from_word(key.get_ref()) else {
+                self.unknown(key, &Key::names().collect::<Vec<_>>());
+                continue;
+            };
+            let text = match known.kind() {
+                Kind::Drives => {
+                    keys.drives = self.drives(key, value);
+                    continue;
                 }
-                _ => self.unknown(key, &JOB_KEYS),
-            }
+                Kind::Text => self.word(key, value),
+                Kind::Number => self.number(key, value),
+                Kind::TextOrNumber => self.word_or_number(key, value),
+                Kind::Switch => self.switch(key, value),
+            };
+            keys.texts.extend(text.map(|text| (known, text)));
         }
         keys
     }
 
-    fn given<T>(&self, key: &Key<'_>, value: &Value<'_>, inner: T) -> Given<T> {
+    fn given<T>(&self, key: &Name<'_>, value: &Value<'_>, inner: T) -> Given<T> {
         Given { value: inner, place: self.place(value.span().start), key: key.get_ref().to_string() }
     }
 
-    fn word(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Given<String>> {
-        if let Some(word) = value.get_ref().as_str() {
-            return Some(self.given(key, value, word.to_owned()));
-        }
-        self.wrong_kind(key, value, "a text in quotation marks");
-        None
+    fn word(&mut self, key: &Name<'_>, value: &Value<'_>) -> Option<Given<String>> {
+        self.of_kind(key, value, value.get_ref().as_str().map(str::to_owned), "a text in quotation marks")
     }
 
-    fn number(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Given<String>> {
-        if let DeValue::Integer(number) = value.get_ref() {
-            // A whole number in any of TOML's notations; one too large for i64 is out of range in any case.
-            let decimal = i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX).to_string();
-            return Some(self.given(key, value, decimal));
-        }
-        self.wrong_kind(key, value, "a whole number without quotation marks");
-        None
+    fn number(&mut self, key: &Name<'_>, value: &Value<'_>) -> Option<Given<String>> {
+        self.of_kind(key, value, decimal(value.get_ref()), "a whole number without quotation marks")
     }
 
-    fn drives(&mut self, key: &Key<'_>, value: &Value<'_>) -> Option<Given<Drives>> {
+    fn word_or_number(&mut self, key: &Name<'_>, value: &Value<'_>) -> Option<Given<String>> {
+        let text = value.get_ref().as_str().map(str::to_owned).or_else(|| decimal(value.get_ref()));
+        self.of_kind(key, value, text, "a text in quotation marks or a whole number")
+    }
+
+    fn switch(&mut self, key: &Name<'_>, value: &Value<'_>) -> Option<Given<String>> {
+        let text = value.get_ref().as_bool().map(|on| on.to_string());
+        self.of_kind(key, value, text, "true or false without quotation marks")
+    }
+
+    fn of_kind(
+        &mut self,
+        key: &Name<'_>,
+        value: &Value<'_>,
+        text: Option<String>,
+        expected: &str,
+    ) -> Option<Given<String>> {
+        let given = text.map(|text| self.given(key, value, text));
+        if given.is_none() {
+            self.wrong_kind(key, value, expected);
+        }
+        given
+    }
+
+    fn drives(&mut self, key: &Name<'_>, value: &Value<'_>) -> Option<Given<Drives>> {
         match value.get_ref() {
             DeValue::String(word) => Some(self.given(key, value, Drives::Word(word.to_string()))),
             DeValue::Array(items) => {
@@ -166,13 +182,13 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong_kind(&mut self, key: &Key<'_>, value: &Value<'_>, expected: &str) {
+    fn wrong_kind(&mut self, key: &Name<'_>, value: &Value<'_>, expected: &str) {
         let message = format!("must be {expected}, this is {}", kind(value.get_ref()));
         self.problem(value.span().start, key.get_ref(), message);
     }
 
     /// A text for the certificate: one line, not too long.
-    fn certificate_text(&mut self, key: &Key<'_>, value: &Value<'_>, into: &mut String) {
+    fn certificate_text(&mut self, key: &Name<'_>, value: &Value<'_>, into: &mut String) {
         let Some(text) = self.word(key, value) else { return };
         let text = text.value.trim();
         if text.chars().any(char::is_control) {
@@ -224,7 +240,7 @@ impl Reader<'_> {
         }
     }
 
-    fn media_field(&mut self, key: &Key<'_>, value: &Value<'_>, media: &mut MediaFields) {
+    fn media_field(&mut self, key: &Name<'_>, value: &Value<'_>, media: &mut MediaFields) {
         let field = match key.get_ref().as_ref() {
             "property-number" => &mut media.property_number,
             "source" => &mut media.source,
@@ -233,6 +249,12 @@ impl Reader<'_> {
         };
         self.certificate_text(key, value, field);
     }
+}
+
+/// A whole number in any of TOML's notations; one too large for `i64` is out of range in any case.
+fn decimal(value: &DeValue<'_>) -> Option<String> {
+    let number = value.as_integer()?;
+    Some(i64::from_str_radix(number.as_str(), number.radix()).unwrap_or(i64::MAX).to_string())
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {

@@ -4,7 +4,9 @@
 //! or a missing word is an error that names the key and the line, and nothing is touched.
 
 mod check;
+mod copy;
 mod file;
+mod key;
 mod parameters;
 mod problem;
 mod request;
@@ -13,12 +15,16 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use check::{CONFIRMATION, COUNTDOWN_DEFAULT, COUNTDOWN_MAX};
+pub use check::{
+    CONFIRMATION, COUNTDOWN_DEFAULT, COUNTDOWN_MAX, IMAGE_NAME_MAX, IMAGE_SUFFIX, KEEP_MAX, RETRIES_MAX, STORE_MAX,
+};
+pub use copy::{CopyKeys, RETRIES_DEFAULT, STORE_DEFAULT};
 pub use parameters::Overrides;
 pub use problem::{JobError, Place, Problem, Reason};
 pub use request::MediaFields;
-pub use values::{Action, Selection, Then, VerifyExtent, Word};
+pub use values::{Action, Hash, Level, Selection, Tail, Then, VerifyExtent, Word};
 
+use self::key::Key;
 use crate::{certify::record::Operator, plan::method::Method};
 use std::{
     collections::BTreeMap,
@@ -42,6 +48,7 @@ pub struct Job {
     method: Option<&'static Method>,
     drives: Selection,
     verify: VerifyExtent,
+    copy: CopyKeys,
     then: Option<Then>,
     countdown: Duration,
     operator: Operator,
@@ -54,17 +61,23 @@ impl Job {
         self.action
     }
 
-    /// Always there for a wipe and a verification.
+    /// Always there for a wipe and for a verification without an image.
     pub fn method(&self) -> Option<&'static Method> {
         self.method
     }
 
+    /// What is erased, imaged or verified; the targets of a restore or clone, which are always named.
     pub fn drives(&self) -> &Selection {
         &self.drives
     }
 
     pub fn verify(&self) -> VerifyExtent {
         self.verify
+    }
+
+    /// What it says of images, restores and clones.
+    pub fn copy(&self) -> &CopyKeys {
+        &self.copy
     }
 
     /// What follows the run: after a report the machine stays, after all else it is switched off, unless the job says
@@ -123,6 +136,9 @@ impl Job {
                 line("drives", &names);
             }
         }
+        for (key, said) in self.copy.said() {
+            line(key, &said);
+        }
         let Operator { name, title, organisation, location, contact } = &self.operator;
         line("operator", &[name, title, organisation, location, contact]);
         line("media", &fields(&self.media_default));
@@ -170,7 +186,7 @@ pub fn parse(name: &str, bytes: &[u8], overrides: &Overrides) -> Result<Job, Job
     let mut request = file::read(&name, text);
     request.keys = request.keys.overridden_by(&overrides.keys);
     request.problems.extend(overrides.problems.iter().cloned());
-    let then = request.keys.then.as_ref().and_then(|then| Then::from_word(&then.value));
+    let then = request.keys.get(Key::Then).and_then(|then| Then::from_word(&then.value));
     check::check(request).map_err(|mut problems| {
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         JobError { reason: Reason::Problems(problems), then }

@@ -1,7 +1,7 @@
 //! `mule.*` on the kernel command line: another job file, and values in place of the file's.
 
 use super::{
-    file::JOB_KEYS,
+    key::Key,
     problem::{Place, Problem, hint, shown},
     request::{Drives, Given, Keys},
     values::{Then, Word},
@@ -13,16 +13,8 @@ use crate::{
 use std::path::{Component, Path};
 
 const PREFIX: &str = "mule.";
-/// `mule.job` and the keys of `[job]`, without the prefix.
-const NAMES: [&str; 8] = {
-    let mut names = ["job"; 8];
-    let mut i = 0;
-    while i < JOB_KEYS.len() {
-        names[i + 1] = JOB_KEYS[i];
-        i += 1;
-    }
-    names
-};
+/// The parameter that names another job file, without the prefix.
+const JOB: &str = "job";
 
 /// What the kernel command line asks for; what is wrong with it is reported together with the job file's problems.
 #[derive(Debug, Default)]
@@ -56,31 +48,30 @@ impl Overrides {
 
     /// What the command line wants after the run, where it says so: it also holds when there is no valid job.
     pub fn then(&self) -> Option<Then> {
-        self.keys.then.as_ref().and_then(|then| Then::from_word(&then.value))
+        self.keys.get(Key::Then).and_then(|then| Then::from_word(&then.value))
     }
 
     fn take(&mut self, name: &str, parameter: &Parameter) {
-        if !NAMES.contains(&name) {
-            let hint = hint(name, NAMES);
-            let allowed = NAMES.map(|name| format!("{PREFIX}{name}")).join(", ");
+        let key = Key::from_word(name);
+        if key.is_none() && name != JOB {
+            let names = std::iter::once(JOB).chain(Key::names());
+            let hint = hint(name, names.clone());
+            let allowed = names.map(|name| format!("{PREFIX}{name}")).collect::<Vec<_>>().join(", ");
             return self.problem(&parameter.name, format!("unknown parameter{hint} Allowed: {allowed}"));
         }
         let Some(value) = parameter.value.as_deref().map(str::trim).filter(|value| !value.is_empty()) else {
             return self.problem(&parameter.name, format!("needs a value: {}=...", parameter.name));
         };
         let given = Given { value: value.to_owned(), place: Place::CommandLine, key: parameter.name.clone() };
-        match name {
-            "job" => match inside(value) {
+        match key {
+            None => match inside(value) {
                 Ok(path) => self.job_file = Some(path),
                 Err(message) => self.problem(&parameter.name, message),
             },
-            "action" => self.keys.action = Some(given),
-            "method" => self.keys.method = Some(given),
-            "drives" => self.keys.drives = Some(drives(&given)),
-            "verify" => self.keys.verify = Some(given),
-            "then" => self.keys.then = Some(given),
-            "confirm" => self.keys.confirm = Some(given),
-            _ => self.keys.countdown = Some(given),
+            Some(Key::Drives) => self.keys.drives = Some(drives(&given)),
+            Some(key) => {
+                self.keys.texts.insert(key, given);
+            }
         }
     }
 

@@ -1,6 +1,9 @@
 //! A job as it was asked for: words with the places where they stand, nothing checked but their shape.
 
-use super::problem::{Place, Problem};
+use super::{
+    key::Key,
+    problem::{Place, Problem},
+};
 use crate::certify::record::Operator;
 use std::collections::BTreeMap;
 
@@ -40,27 +43,20 @@ pub struct MediaFields {
 /// The keys of `[job]`, raw.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
-    pub action: Option<Given<String>>,
-    pub method: Option<Given<String>>,
     pub drives: Option<Given<Drives>>,
-    pub verify: Option<Given<String>>,
-    pub then: Option<Given<String>>,
-    pub confirm: Option<Given<String>>,
-    pub countdown: Option<Given<String>>,
+    /// All others.
+    pub texts: BTreeMap<Key, Given<String>>,
 }
 
 impl Keys {
+    pub(super) fn get(&self, key: Key) -> Option<&Given<String>> {
+        self.texts.get(&key)
+    }
+
     /// `over`'s values where it has one, else these.
-    pub(super) fn overridden_by(self, over: &Self) -> Self {
-        Self {
-            action: over.action.clone().or(self.action),
-            method: over.method.clone().or(self.method),
-            drives: over.drives.clone().or(self.drives),
-            verify: over.verify.clone().or(self.verify),
-            then: over.then.clone().or(self.then),
-            confirm: over.confirm.clone().or(self.confirm),
-            countdown: over.countdown.clone().or(self.countdown),
-        }
+    pub(super) fn overridden_by(mut self, over: &Self) -> Self {
+        self.texts.extend(over.texts.clone());
+        Self { drives: over.drives.clone().or(self.drives), texts: self.texts }
     }
 }
 

@@ -39,6 +39,37 @@ pub enum Then {
     Stay,
 }
 
+/// The plain hash of the raw device, for `sha512sum` and `sha256sum`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hash {
+    Sha512,
+    Sha256,
+    Both,
+    None,
+}
+
+/// What becomes of the blocks behind the content where the target is larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tail {
+    /// They stay as they are.
+    Leave,
+    /// They read as zeros afterwards.
+    Zero,
+    /// They are erased as by a wipe.
+    Wipe,
+}
+
+/// How hard an image is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// What keeps up with the drives.
+    Auto,
+    /// Not at all.
+    Store,
+    /// A level of zstd: -50 to -1 or 1 to 19.
+    Zstd(i32),
+}
+
 /// Which drives a job means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
@@ -80,11 +111,6 @@ impl Action {
     pub fn is_destructive(self) -> bool {
         matches!(self, Self::Wipe | Self::Restore | Self::Clone)
     }
-
-    /// Whether this version can do it.
-    pub fn is_built(self) -> bool {
-        matches!(self, Self::Report | Self::Wipe)
-    }
 }
 
 impl Word for VerifyExtent {
@@ -97,6 +123,41 @@ impl Word for Then {
         &[("power-off", Self::PowerOff), ("reboot", Self::Reboot), ("stay", Self::Stay)];
 }
 
+impl Word for Hash {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("sha512", Self::Sha512), ("sha256", Self::Sha256), ("both", Self::Both), ("none", Self::None)];
+}
+
+impl Word for Tail {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("leave", Self::Leave), ("zero", Self::Zero), ("wipe", Self::Wipe)];
+}
+
+impl Word for bool {
+    const WORDS: &'static [(&'static str, Self)] = &[("true", true), ("false", false)];
+}
+
+impl Level {
+    /// `auto`, `store` or a number.
+    pub fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "store" => Some(Self::Store),
+            number => number.parse().ok().filter(|level| matches!(level, -50..=-1 | 1..=19)).map(Self::Zstd),
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Store => f.write_str("store"),
+            Self::Zstd(level) => level.fmt(f),
+        }
+    }
+}
+
 macro_rules! display_as_word {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
@@ -106,7 +167,7 @@ macro_rules! display_as_word {
         }
     )*};
 }
-display_as_word!(Action, VerifyExtent, Then);
+display_as_word!(Action, VerifyExtent, Then, Hash, Tail);
 
 impl From<VerifyExtent> for crate::journal::Verify {
     fn from(extent: VerifyExtent) -> Self {
