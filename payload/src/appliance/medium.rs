@@ -6,7 +6,7 @@ use crate::{
         machine::{Machine, kernel},
         stick_fs::{MOUNT_POINT, StickFs, Vfat, partition_node},
     },
-    certify::{key::StickKey, record::Record, store},
+    certify::{Certifiable, key::StickKey, store},
     job::issue::{Kept, Shelf},
     journal::{FileMedium, Journal, Owner, bounded::Text, event::Event, replay::Replay},
     stick::{CERTIFICATES_DIR, IdSector, SECTOR},
@@ -92,7 +92,7 @@ pub(super) struct StickShelf {
 }
 
 impl Shelf for StickShelf {
-    fn keep(&self, record: &Record, key: &StickKey) -> Result<Kept, String> {
+    fn keep(&self, record: &dyn Certifiable, key: &StickKey) -> Result<Kept, String> {
         let mut fs = self.fs.lock().unwrap_or_else(PoisonError::into_inner);
         let fs = fs.as_mut().ok_or("the stick's FAT partition is not mounted")?;
         let stored = fs

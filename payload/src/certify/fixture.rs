@@ -1,5 +1,7 @@
 //! A good certificate for tests to spoil.
 
+pub(crate) mod copy;
+
 use super::{
     key::StickKey,
     record::{

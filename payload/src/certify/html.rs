@@ -1,10 +1,15 @@
 //! The certificate as a page to read and print: everything of the record, nothing from outside, every text escaped.
 
+pub(super) mod copy;
+pub(super) mod erasure;
+mod parts;
+
 use super::{
+    Certifiable, Common,
     key::NAMESPACE,
-    record::{BlockRange, Host, Record},
+    record::{Host, Media},
 };
-use std::fmt::Write;
+use parts::{grouped, rows, table, text, value, wide};
 
 const STYLE: &str = include_str!("certificate.css");
 
@@ -18,61 +23,15 @@ pub fn visible(value: &str) -> String {
     value.chars().map(|c| if invisible(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// A value's text, harmless in HTML.
-fn text(value: &str) -> String {
-    visible(value).chars().fold(String::with_capacity(value.len()), |mut out, c| {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-        out
-    })
-}
-
-/// As [`text`]; blank fields show as a line to write on.
-fn value(value: &str) -> String {
-    if value.is_empty() { "<span class=\"blank\">&nbsp;</span>".into() } else { text(value) }
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-fn rows(rows: &[(&str, String)]) -> String {
-    let mut out = String::from("<table class=\"facts\">");
-    for (name, shown) in rows {
-        // Writing into a String cannot fail.
-        let _ = write!(out, "<tr><th>{}</th><td>{shown}</td></tr>", text(name));
-    }
-    out + "</table>"
-}
-
-fn table(title: &str, facts: &[(&str, String)]) -> String {
-    format!("<section><h2>{}</h2>{}</section>", text(title), rows(facts))
-}
-
-/// Facts in two columns.
-fn wide(title: &str, facts: &[(&str, String)]) -> String {
-    let (left, right) = facts.split_at(facts.len().div_ceil(2));
-    format!("<section><h2>{}</h2><div class=\"pair\">{}{}</div></section>", text(title), rows(left), rows(right))
+/// The page. `name` is the JSON's file name, `sha256` that of its bytes.
+pub fn page(record: &dyn Certifiable, name: &str, sha256: &[u8]) -> String {
+    record.page(name, sha256)
 }
 
 /// What SMART said, before and after where it was asked twice.
-fn health(record: &Record) -> String {
-    let before = record.media.health_before.as_ref().and_then(|health| health.as_object());
-    let after = record.media.health_after.as_ref().and_then(|health| health.as_object());
+fn health(media: &Media) -> String {
+    let before = media.health_before.as_ref().and_then(|health| health.as_object());
+    let after = media.health_after.as_ref().and_then(|health| health.as_object());
     let Some(names) = before.or(after) else { return "not read".into() };
     let shown = |health: Option<&serde_json::Map<String, serde_json::Value>>, name: &str| {
         health
@@ -91,33 +50,10 @@ fn health(record: &Record) -> String {
     names.keys().filter_map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn ranges(list: &[BlockRange]) -> String {
-    if list.is_empty() {
-        return "none".into();
-    }
-    let one = |r: &BlockRange| {
-        format!("{}\u{2013}{}", grouped(r.first_lba), grouped(r.first_lba.saturating_add(r.blocks.max(1) - 1)))
-    };
-    let shown: Vec<_> = list.iter().take(24).map(one).collect();
-    let more =
-        if list.len() > 24 { format!(", and {} more ranges in the JSON", list.len() - 24) } else { String::new() };
-    format!("LBA {}{more}", shown.join(", "))
-}
-
-fn banner(record: &Record) -> (&'static str, &'static str) {
-    match record.outcome.as_str() {
-        "erased" => ("good", "ERASED"),
-        "erased-with-exceptions" => ("fair", "ERASED WITH EXCEPTIONS"),
-        "interrupted" => ("bad", "INTERRUPTED \u{2014} NOT ERASED"),
-        _ => ("bad", "FAILED \u{2014} NOT ERASED"),
-    }
-}
-
-fn media(record: &Record) -> String {
-    let m = &record.media;
+fn media(m: &Media, title: &str) -> String {
     let size = format!("{} bytes, blocks of {} (physical {})", grouped(m.bytes), m.logical_block, m.physical_block);
     wide(
-        "Medium",
+        title,
         &[
             ("Manufacturer", value(&m.manufacturer)),
             ("Model", format!("<b>{}</b>", value(&m.model))),
@@ -130,79 +66,11 @@ fn media(record: &Record) -> String {
             ("Source", value(&m.source)),
             ("Classification", value(&m.classification)),
         ],
-    ) + &rows(&[("Health (SMART)", health(record))])
+    ) + &rows(&[("Health (SMART)", health(m))])
 }
 
-fn method(record: &Record) -> String {
-    let s = &record.sanitisation;
-    let mut out = table(
-        "Method",
-        &[
-            ("Method", format!("{} ({})", value(&s.title), value(&s.method))),
-            ("Technique, category", format!("{}, {}", value(&s.technique), category(&s.category))),
-            ("Source of the pass list", value(&s.source)),
-            ("Began, ended", format!("{} \u{2013} {}", value(&s.started), value(&s.finished))),
-        ],
-    );
-    out.push_str(
-        "<table class=\"list\"><tr><th>Pass</th><th>Writes</th><th>Bytes written</th><th>Began</th><th>Ended</th></tr>",
-    );
-    for pass in &s.passes {
-        let _ = write!(
-            out,
-            "<tr><td>{}</td><td><code>{}</code></td><td class=\"n\">{}</td><td>{}</td><td>{}</td></tr>",
-            pass.number,
-            text(&pass.writes),
-            grouped(pass.bytes_written),
-            value(&pass.started),
-            value(&pass.finished)
-        );
-    }
-    out.push_str("</table>");
-    for i in &s.interruptions {
-        let resumed =
-            if i.resumed.is_empty() { "did not go on".into() } else { format!("went on {}", text(&i.resumed)) };
-        let _ = write!(
-            out,
-            "<p class=\"note\">Interrupted after {}; {resumed}. {}</p>",
-            text(&i.last_seen),
-            text(&i.detail)
-        );
-    }
-    out
-}
-
-fn proof(record: &Record) -> String {
-    let (c, v) = (&record.coverage, &record.verification);
-    let covered = format!("{} of {} addressable blocks", grouped(c.blocks_overwritten), grouped(c.blocks_addressable));
-    let listed = |blocks: u64, list: &[BlockRange]| match list {
-        [] => format!("{} blocks", grouped(blocks)),
-        list => format!("<b>{} blocks</b>: {}", grouped(blocks), ranges(list)),
-    };
-    let mut facts = vec![
-        ("Took the last pass", covered),
-        ("Could not be written", listed(c.unwritable_blocks, &c.unwritable)),
-        ("Hidden areas", value(&c.hidden_areas)),
-        ("Verification", format!("<b>{}</b>: {}", value(&v.extent), value(&v.description))),
-    ];
-    if v.extent != "none" {
-        facts.extend([
-            ("Began, ended", format!("{} \u{2013} {}", value(&v.started), value(&v.finished))),
-            ("Read back, equal", format!("{} blocks", grouped(v.blocks_matched))),
-            ("Read back, different", listed(v.blocks_different, &v.different)),
-            ("Could not be read", listed(v.blocks_unreadable, &v.unreadable)),
-        ]);
-    }
-    table("What was reached, and what was read back", &facts)
-}
-
-/// A failure has no category, and that is no line to fill in.
-fn category(category: &str) -> String {
-    if category.is_empty() { "none: it is not erased".into() } else { text(category) }
-}
-
-fn people(record: &Record) -> String {
-    let (o, v) = (&record.operator, &record.validation);
+fn people(record: &Common<'_>) -> String {
+    let (o, v) = (record.operator, record.validation);
     let operator = table(
         "Done by",
         &[
@@ -234,14 +102,14 @@ fn machine(host: &Host) -> String {
     known.map(|(what, part)| format!("{what}{}", text(part))).collect::<Vec<_>>().join(", ")
 }
 
-fn origin(record: &Record) -> String {
-    let (t, l) = (&record.tool, &record.log);
+fn origin(record: &Common<'_>) -> String {
+    let (t, l) = (record.tool, record.log);
     table(
         "Tool, machine, log",
         &[
             ("Tool", format!("{} {}, {}", value(&t.name), value(&t.version), value(&t.kernel))),
             ("SHA-256 of the tool", format!("<code>{}</code>", value(&t.sha256))),
-            ("Machine", machine(&record.host)),
+            ("Machine", machine(record.host)),
             ("Signed by", format!("<b>{}</b>", value(&l.stick))),
             ("Job", format!("<code>{}</code>", value(&l.job))),
             ("Log", format!("entry {}, <code>{}</code>", l.sequence, value(&l.head))),
@@ -249,34 +117,47 @@ fn origin(record: &Record) -> String {
     )
 }
 
-/// The page. `name` is the JSON's file name, `sha256` that of its bytes.
-pub fn page(record: &Record, name: &str, sha256: &[u8]) -> String {
-    let (class, words) = banner(record);
+/// What differs between the kinds of certificates.
+struct Frame<'a> {
+    title: &'a str,
+    /// `good`, `fair` or `bad`.
+    class: &'a str,
+    /// The result in a few words.
+    banner: &'a str,
+    /// What the drive was in this work.
+    medium: &'a str,
+    /// What was done and proved, as HTML.
+    body: String,
+}
+
+/// The page around them.
+fn frame(record: &dyn Certifiable, frame: &Frame<'_>, name: &str, sha256: &[u8]) -> String {
+    let record = record.common();
+    let Frame { title, class, banner, medium, body } = frame;
     let limits: String = record.limits.iter().map(|limit| format!("<li>{}</li>", text(limit))).collect();
     let hash: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    let reason = match record.sanitisation.reason.as_str() {
+    let reason = match record.reason {
         "" => String::new(),
+        why if record.statement.contains(why) => String::new(),
         why => format!("<p class=\"reason\">{}</p>", text(why)),
     };
     let name = text(name);
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}</title><style>{STYLE}</style></head>\
-         <body><header><h1>Certificate of media sanitisation</h1><p class=\"id\">No. {id}</p></header>\
-         <div class=\"banner {class}\">{words}</div><p class=\"statement\">{statement}</p>{reason}\
-         {media}{method}{proof}{people}{origin}\
+         <body><header><h1>{title}</h1><p class=\"id\">No. {id}</p></header>\
+         <div class=\"banner {class}\">{banner}</div><p class=\"statement\">{statement}</p>{reason}\
+         {media}{body}{people}{origin}\
          <section><h2>What this does not claim</h2><ul>{limits}</ul></section>\
          <section class=\"check\"><h2>How to check it</h2><p>This page is a rendering. What counts is <code>{name}</code> \
          (SHA-256 <code>{hash}</code>) with its signature:</p><pre>ssh-keygen -Y verify -f allowed_signers -I {stick} -n \
          {NAMESPACE} -s {name}.sig &lt; {name}</pre><p>Take the line of <code>allowed_signers</code> from where your \
          organisation keeps its keys, not from whoever handed you this page.</p></section></body></html>\n",
-        id = text(&record.id),
-        statement = text(&record.statement),
+        id = text(record.id),
+        statement = text(record.statement),
         stick = text(&record.log.stick),
-        media = media(record),
-        method = method(record),
-        proof = proof(record),
-        people = people(record),
-        origin = origin(record),
+        media = media(record.media, medium),
+        people = people(&record),
+        origin = origin(&record),
     )
 }
 

@@ -1,6 +1,9 @@
-//! Certificates: the record, whether it is consistent, its signature, its renderings, the files.
+//! Certificates: the records of erasures and of copies, whether they are consistent, their signature, their renderings, the
+//! files.
 
+mod certificate;
 pub mod check;
+pub mod copy;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod html;
@@ -8,3 +11,5 @@ pub mod key;
 pub mod record;
 pub mod signature;
 pub mod store;
+
+pub use certificate::{Certifiable, Certificate, CertificateError, Common};

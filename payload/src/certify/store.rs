@@ -1,11 +1,11 @@
 //! The files of a certificate, written so that a power cut leaves whole files or none.
 
 use super::{
-    check, html,
+    Certifiable, Common,
     key::{SignError, StickKey},
-    record::Record,
     signature,
 };
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
     fs, io,
@@ -47,38 +47,38 @@ pub struct Stored {
 }
 
 /// The exact bytes that are signed: pretty JSON in UTF-8 with a line feed at the end.
-pub fn json(record: &Record) -> Vec<u8> {
+pub fn json<T: Serialize>(record: &T) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(record).unwrap_or_default();
     bytes.push(b'\n');
     bytes
 }
 
 /// Checks, signs and writes a record into `dir`: JSON, signature, page, and the signer's line.
-pub fn write(dir: &Path, record: &Record, key: &StickKey) -> Result<Stored, StoreError> {
-    let contradictions = check::contradictions(record);
+pub fn write(dir: &Path, record: &dyn Certifiable, key: &StickKey) -> Result<Stored, StoreError> {
+    let contradictions = record.contradictions();
     if !contradictions.is_empty() {
         return Err(StoreError::Contradiction(contradictions.join("; ")));
     }
-    let bytes = json(record);
+    let bytes = record.json();
     let signature = key.sign(&bytes)?;
     signature::verify(&bytes, &signature)
         .map_err(|error| StoreError::Contradiction(format!("its own signature does not verify: {error}")))?;
     let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     fs::create_dir_all(dir).map_err(|source| StoreError::Io { path: dir.into(), source })?;
-    let stem = free_stem(dir, record);
+    let stem = free_stem(dir, &record.common());
     let name = format!("{stem}.json");
     let sha256: [u8; 32] = Sha256::digest(&bytes).into();
     allow(dir, key)?;
     // The JSON last: where it is, everything that belongs to it is.
     put(dir, &format!("{name}.sig"), signature.as_bytes())?;
-    put(dir, &format!("{stem}.html"), html::page(record, &name, &sha256).as_bytes())?;
+    put(dir, &format!("{stem}.html"), record.page(&name, &sha256).as_bytes())?;
     put(dir, &name, &bytes)?;
     Ok(Stored { name, sha256 })
 }
 
 /// `<UTC time>-<serial>`, safe on FAT, and not used yet.
-fn free_stem(dir: &Path, record: &Record) -> String {
-    let time: String = record.sanitisation.finished.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+fn free_stem(dir: &Path, record: &Common<'_>) -> String {
+    let time: String = record.finished.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let serial: String = record.media.serial.trim().chars().map(safe).take(40).collect();
     let serial = if serial.is_empty() { "no-serial".into() } else { serial };

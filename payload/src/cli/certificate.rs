@@ -4,7 +4,7 @@ mod examine;
 mod show;
 
 use super::Exit;
-use crate::certify::html;
+use crate::certify::{Certifiable, html};
 use examine::{Trust, Verdict};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -139,17 +139,17 @@ fn report(verdict: &Verdict) {
 fn object(verdict: &Verdict) -> serde_json::Value {
     json!({
         "certificate": verdict.json, "genuine": verdict.problems.is_empty(), "self_asserted": verdict.self_asserted,
-        "outcome": verdict.outcome, "serial": verdict.serial, "signer": verdict.signer,
+        "action": verdict.action, "outcome": verdict.outcome, "serial": verdict.serial, "signer": verdict.signer,
         "fingerprint": verdict.fingerprint, "problems": verdict.problems, "notes": verdict.notes,
     })
 }
 
 fn print(path: &Path, as_json: bool) -> Result<(), String> {
     let json = examine::json_of(path);
-    let (bytes, record) = examine::load(&json)?;
+    let (bytes, certificate) = examine::load(&json)?;
     match as_json {
         true => print!("{}", String::from_utf8_lossy(&bytes)),
-        false => print!("{}", show::text(&record)),
+        false => print!("{}", show::text(&certificate)),
     }
     warn_unsigned(&json, &bytes);
     Ok(())
@@ -157,9 +157,9 @@ fn print(path: &Path, as_json: bool) -> Result<(), String> {
 
 fn render(args: &Html) -> Result<(), String> {
     let json = examine::json_of(&args.file);
-    let (bytes, record) = examine::load(&json)?;
+    let (bytes, certificate) = examine::load(&json)?;
     let name = json.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let page = html::page(&record, &name, &Sha256::digest(&bytes));
+    let page = certificate.page(&name, &Sha256::digest(&bytes));
     warn_unsigned(&json, &bytes);
     let Some(output) = &args.output else {
         print!("{page}");

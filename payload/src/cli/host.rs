@@ -1,12 +1,9 @@
 //! What the sub-commands share: where this host keeps its log and certificates, and how drives are opened.
 
 use crate::{
+    blocks::{FileBlocks, ReadAt},
     boot::{machine, medium},
-    certify::{
-        key::StickKey,
-        record::{Record, Tool},
-        store,
-    },
+    certify::{Certifiable, key::StickKey, record::Tool, store},
     discover::{self, Drive, Roots},
     drive::{Access, DataPlane, Identity, LinuxDrive},
     job::{
@@ -96,7 +93,7 @@ pub fn sticks_among(drives: &[Drive]) -> Sticks {
 pub struct Folder(pub PathBuf);
 
 impl Shelf for Folder {
-    fn keep(&self, record: &Record, key: &StickKey) -> Result<Kept, String> {
+    fn keep(&self, record: &dyn Certifiable, key: &StickKey) -> Result<Kept, String> {
         let stored = store::write(&self.0, record, key).map_err(|error| error.to_string())?;
         Ok(Kept { name: stored.name, sha256: stored.sha256 })
     }
@@ -111,6 +108,11 @@ impl Opener for Linux {
         let open = LinuxDrive::open(&drive.path, access).map_err(|error| error.to_string())?;
         let identity = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
         Ok((Box::new(open), identity))
+    }
+
+    fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String> {
+        let file = fs::File::open(&drive.path).and_then(FileBlocks::new);
+        file.map(|file| Box::new(file) as _).map_err(|error| error.to_string())
     }
 }
 

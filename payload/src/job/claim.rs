@@ -1,6 +1,7 @@
 //! The exclusive claim on a drive: the only way from a planned target to something that can be written.
 
 use crate::{
+    blocks::ReadAt,
     discover::Drive,
     drive::{Access, DataPlane, Identity},
     plan::{Source, Target},
@@ -11,6 +12,9 @@ pub trait Opener: Send + Sync {
     /// Opens the drive for this process alone, past every cache, and reads anew who it is: by the open descriptor, since a
     /// path can come to mean another drive.
     fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String>;
+
+    /// A second way to read a drive that is claimed: for partition tables and file systems, in small pieces.
+    fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String>;
 }
 
 /// Why a planned drive was not touched after all.

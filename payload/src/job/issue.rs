@@ -8,8 +8,9 @@ use super::{
 };
 use crate::{
     certify::{
+        Certifiable,
         key::StickKey,
-        record::{Host, LogReference, Media, Operator, Record, Tool},
+        record::{Host, LogReference, Media, Operator, Tool},
     },
     discover::Drive,
     journal::{
@@ -31,7 +32,7 @@ pub struct Kept {
 /// Where certificates are kept: the stick's FAT partition, or a folder on a host.
 pub trait Shelf: Send + Sync {
     /// Checks, signs and writes one certificate with its renderings.
-    fn keep(&self, record: &Record, key: &StickKey) -> Result<Kept, String>;
+    fn keep(&self, record: &dyn Certifiable, key: &StickKey) -> Result<Kept, String>;
 }
 
 /// How one drive's part ended.
@@ -172,17 +173,7 @@ impl Issuer<'_> {
     }
 
     fn write(&self, place: &Place<'_>, media: Media, facts: &Facts) -> Result<Kept, String> {
-        let reference = self.log.with(|journal| {
-            let head = journal.head();
-            let reference = LogReference {
-                stick: journal.key().stick_id(),
-                job: hex(&self.job),
-                sequence: head.sequence,
-                head: hex(&head.hash),
-            };
-            (reference, journal.key().clone())
-        });
-        let (log, key) = reference.ok_or("the log is closed")?;
+        let (log, key) = reference(self.log, &self.job).ok_or("the log is closed")?;
         let frame = Frame {
             job: hex(&self.job),
             slot: place.slot,
@@ -203,7 +194,22 @@ impl Issuer<'_> {
     }
 }
 
-fn media(drive: &Drive, labels: &MediaFields) -> Media {
+/// Where in the log a certificate belongs, and the key that signs it; nothing when the run is over.
+pub(super) fn reference(log: &Log, job: &JobId) -> Option<(LogReference, StickKey)> {
+    log.with(|journal| {
+        let head = journal.head();
+        let reference = LogReference {
+            stick: journal.key().stick_id(),
+            job: hex(job),
+            sequence: head.sequence,
+            head: hex(&head.hash),
+        };
+        (reference, journal.key().clone())
+    })
+}
+
+/// A drive as certificates describe it.
+pub(super) fn media(drive: &Drive, labels: &MediaFields) -> Media {
     let (logical, physical) = drive.geometry.as_ref().map_or((0, 0), |g| (g.logical(), g.physical()));
     Media {
         manufacturer: manufacturer(&drive.identity.model).into(),

@@ -100,12 +100,11 @@ impl Tally {
 
     /// Whether every drive is what was asked for, certified, and nothing stopped.
     pub fn is_clean(&self) -> bool {
-        self.stopped.is_none()
-            && self.settled.iter().all(|drive| drive.outcome.is_clean() && drive.certificate.is_ok())
+        self.stopped.is_none() && self.settled.iter().all(|drive| drive.outcome.is_clean() && drive.certificate.is_ok())
     }
 }
 
-fn drive_ref(drive: &Drive) -> DriveRef {
+pub(super) fn drive_ref(drive: &Drive) -> DriveRef {
     let id = &drive.identity;
     DriveRef {
         model: Text::new(&id.model),
@@ -116,7 +115,7 @@ fn drive_ref(drive: &Drive) -> DriveRef {
     }
 }
 
-/// Announces the job: all of this is on the medium before the first write.
+/// Announces a wipe: all of this is on the medium before the first write.
 fn announce(plan: &Plan, log: &Log) -> Result<(), crate::journal::JournalError> {
     let job = plan.job();
     if plan.is_resumed() {

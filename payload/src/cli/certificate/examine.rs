@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a certificate, found at once.
 
-use crate::certify::{check, html, key::PublicStickKey, record::Record, signature, store::ALLOWED_SIGNERS};
+use crate::certify::{Certifiable, Certificate, key::PublicStickKey, signature, store::ALLOWED_SIGNERS};
 use sha2::{Digest, Sha256};
 use std::{
     fs, io,
@@ -19,6 +19,8 @@ pub(super) struct Trust<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     pub json: PathBuf,
+    /// What was done: `erase`, `image`, `restore`, `clone` or `verify`.
+    pub action: &'static str,
     pub outcome: String,
     pub serial: String,
     pub signer: String,
@@ -41,11 +43,11 @@ pub(super) fn json_of(path: &Path) -> PathBuf {
 }
 
 /// The exact bytes and what they say.
-pub(super) fn load(json: &Path) -> Result<(Vec<u8>, Record), String> {
+pub(super) fn load(json: &Path) -> Result<(Vec<u8>, Certificate), String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", json.display());
     let bytes = fs::read(json).map_err(|error| failed(&error))?;
-    let record = serde_json::from_slice(&bytes).map_err(|error| failed(&format!("this is no certificate: {error}")))?;
-    Ok((bytes, record))
+    let certificate = Certificate::parse(&bytes).map_err(|error| failed(&error))?;
+    Ok((bytes, certificate))
 }
 
 fn beside(json: &Path, more: &str) -> PathBuf {
@@ -76,24 +78,27 @@ pub(super) fn examine(path: &Path, trust: &Trust<'_>) -> Result<Verdict, String>
             None
         }
     };
-    let record = match serde_json::from_slice::<Record>(&bytes) {
-        Ok(record) => Some(record),
+    let certificate = match Certificate::parse(&bytes) {
+        Ok(certificate) => Some(certificate),
         Err(error) => {
             verdict.problems.push(format!("it says nothing this version understands: {error}"));
             None
         }
     };
-    if let Some(record) = &record {
-        verdict.outcome.clone_from(&record.outcome);
-        verdict.serial.clone_from(&record.media.serial);
-        verdict.problems.extend(check::contradictions(record).into_iter().map(|what| format!("contradiction: {what}")));
+    if let Some(certificate) = &certificate {
+        let common = certificate.common();
+        verdict.action = common.action;
+        verdict.outcome = common.outcome.into();
+        verdict.serial.clone_from(&common.media.serial);
+        let contradictions = certificate.contradictions().into_iter();
+        verdict.problems.extend(contradictions.map(|what| format!("contradiction: {what}")));
         let asked = verdict.json != path && path.extension().is_some_and(|extension| extension == "html");
-        page(&mut verdict, record, &bytes, asked);
+        page(&mut verdict, certificate, &bytes, asked);
     }
     if let Some(key) = key {
         verdict.signer = key.stick_id();
         verdict.fingerprint = key.fingerprint();
-        signer(&mut verdict, key, record.as_ref(), trust)?;
+        signer(&mut verdict, key, certificate.as_ref(), trust)?;
     }
     Ok(verdict)
 }
@@ -102,12 +107,13 @@ pub(super) fn examine(path: &Path, trust: &Trust<'_>) -> Result<Verdict, String>
 fn signer(
     verdict: &mut Verdict,
     key: PublicStickKey,
-    record: Option<&Record>,
+    certificate: Option<&Certificate>,
     trust: &Trust<'_>,
 ) -> Result<(), String> {
     let id = key.stick_id();
-    if let Some(record) = record.filter(|record| record.log.stick != id) {
-        verdict.problems.push(format!("it names {} as its signer, but {id} signed it", record.log.stick));
+    let named = certificate.map(|certificate| &certificate.common().log.stick);
+    if let Some(named) = named.filter(|named| **named != id) {
+        verdict.problems.push(format!("it names {named} as its signer, but {id} signed it"));
     }
     let own = verdict.json.with_file_name(ALLOWED_SIGNERS);
     let list = match (fs::read_to_string(trust.list.unwrap_or(&own)), trust.list) {
@@ -130,14 +136,14 @@ fn signer(
 
 /// Whether the page beside it is a rendering of it, as far as this version can tell. Where the page was `asked` about, a
 /// change is the answer.
-fn page(verdict: &mut Verdict, record: &Record, bytes: &[u8], asked: bool) {
+fn page(verdict: &mut Verdict, certificate: &Certificate, bytes: &[u8], asked: bool) {
     let path = verdict.json.with_extension("html");
     let Ok(page) = fs::read_to_string(&path) else { return };
     let name = verdict.json.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if page == html::page(record, &name, &Sha256::digest(bytes)) {
+    if page == certificate.page(&name, &Sha256::digest(bytes)) {
         return;
     }
-    let (own, theirs) = (env!("CARGO_PKG_VERSION"), &record.tool.version);
+    let (own, theirs) = (env!("CARGO_PKG_VERSION"), &certificate.common().tool.version);
     if theirs != own {
         let note = format!("the page {} was made by version {theirs}, this is {own}", path.display());
         verdict.notes.push(format!("{note}; `mule certificate html` makes it anew"));

@@ -26,7 +26,7 @@ fn a_certificate_is_genuine_by_any_of_its_files() {
     assert!(verdict.problems.is_empty() && verdict.notes.is_empty() && !verdict.self_asserted);
     let somebody = Trust { list: Some(&list), signer: Some("alice") };
     assert_eq!(problems(&json, &somebody).len(), 1);
-    assert!(show::text(&erased()).contains("WD-WCAYUF123456"));
+    assert!(show::text(&erased().into()).contains("WD-WCAYUF123456"));
 }
 
 #[test]

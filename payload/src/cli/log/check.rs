@@ -6,7 +6,7 @@ use super::{
     source::{self, Holding, Log, Oddity},
 };
 use crate::{
-    certify::{key::PublicStickKey, record::Record},
+    certify::{Certifiable, Certificate, key::PublicStickKey},
     console::format::printable,
     journal::event::Event,
 };
@@ -71,7 +71,7 @@ struct Compared {
 struct File {
     path: PathBuf,
     /// Whether its bytes are a certificate, and by whom.
-    record: Option<Record>,
+    certificate: Option<Certificate>,
 }
 
 fn compare(log: &Log, folder: &Path) -> Result<Compared, String> {
@@ -112,27 +112,28 @@ fn signers(log: &Log) -> Vec<String> {
 /// What is wrong with a file that no entry names; nothing where it is another stick's.
 fn stranger(log: &Log, own: &[String], file: &File) -> Option<String> {
     let name = printable(&file.path.display().to_string());
-    let Some(record) = &file.record else {
+    let Some(certificate) = &file.certificate else {
         return Some(format!("{name} is no certificate this version can read, and no entry names it"));
     };
-    let here = own.contains(&record.log.stick);
+    let signer = &certificate.common().log.stick;
+    let here = own.contains(signer);
     here.then(|| {
         format!(
-            "{name} names {} as its signer, but none of the {} entries names it: the entry was lost, the certificate was \
+            "{name} names {signer} as its signer, but none of the {} entries names it: the entry was lost, the certificate was \
              changed or copied in, or the power went between writing and logging it",
-            record.log.stick, log.scan.next
+            log.scan.next
         )
     })
 }
 
 /// Whether the place in the log that a certificate names is what it says.
 fn misplaced(log: &Log, file: &File) -> Option<String> {
-    let record = file.record.as_ref()?;
-    let place = usize::try_from(record.log.sequence).ok().and_then(|number| log.scan.entries.get(number));
-    let agrees = place.is_some_and(|placed| hex(&placed.hash) == record.log.head);
+    let named = file.certificate.as_ref()?.common().log;
+    let place = usize::try_from(named.sequence).ok().and_then(|number| log.scan.entries.get(number));
+    let agrees = place.is_some_and(|placed| hex(&placed.hash) == named.head);
     (!agrees).then(|| {
         let name = printable(&file.path.display().to_string());
-        format!("{name} names entry {} with another hash than the log's", record.log.sequence)
+        format!("{name} names entry {} with another hash than the log's", named.sequence)
     })
 }
 
@@ -146,8 +147,8 @@ fn certificates(folder: &Path) -> Result<HashMap<[u8; 32], File>, String> {
             continue;
         }
         let bytes = fs::read(&path).map_err(|e| failed(&path, e))?;
-        let record = serde_json::from_slice(&bytes).ok();
-        found.insert(Sha256::digest(&bytes).into(), File { path, record });
+        let certificate = Certificate::parse(&bytes).ok();
+        found.insert(Sha256::digest(&bytes).into(), File { path, certificate });
     }
     Ok(found)
 }

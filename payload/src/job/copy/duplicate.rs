@@ -73,17 +73,20 @@ impl std::fmt::Debug for Wish<'_> {
     }
 }
 
-/// Reads the whole drive and sends it to the targets.
+/// Reads the whole drive and sends it to the targets. `read` hears the result before any target gets its last frame.
 pub fn duplicate(
     plane: &mut dyn DataPlane,
     hashes: &Hashes,
     stream: &mut Stream,
     mut targets: Vec<Outlet>,
     wish: &Wish<'_>,
+    read: &dyn Fn(&Duplicated, &Stream),
 ) -> Duplicated {
     let mut done = Duplicated::default();
     let sent = send(plane, hashes, stream, &mut targets, wish, &mut done);
     done.failure = sent.as_ref().err().cloned();
+    // A target looks at this when its part ends.
+    read(&done, stream);
     let first = sent.as_ref().map_err(String::as_str);
     targets.into_iter().for_each(|target| target.finish(first));
     done

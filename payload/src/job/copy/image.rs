@@ -64,6 +64,8 @@ pub struct Imaged {
     /// None on the null device.
     pub manifest: Option<(Manifest, Vec<u8>)>,
     pub report: Option<Report>,
+    /// When the reading back began and ended, in milliseconds since 1970.
+    pub verified: (Option<u64>, Option<u64>),
     /// The frame an interrupted image went on with.
     pub resumed: Option<u64>,
     pub file_bytes: u64,
@@ -160,16 +162,26 @@ pub fn image(
     let finished = writer.finish(bad.as_deref())?;
     let file_bytes = finished.files.iter().map(|(_, bytes)| bytes).sum();
     if is_null(&order.path) {
-        return Ok(Imaged { taken, survey: job.survey, manifest: None, report: None, resumed, file_bytes });
+        return Ok(Imaged {
+            taken,
+            survey: job.survey,
+            manifest: None,
+            report: None,
+            verified: (None, None),
+            resumed,
+            file_bytes,
+        });
     }
     step("read back");
+    let begin = (order.clock)();
     let (manifest, report) = job.prove(&part, drive, &finished, &taken, stream, key, eyes)?;
     rename(&finished, &part, &order.path)?;
     let bytes = manifest.write(&order.path, key)?;
     if map.is_finished() {
         let _ = fs::remove_file(beside(&order.path, ".map"));
     }
-    Ok(Imaged { taken, survey: job.survey, manifest: Some((manifest, bytes)), report, resumed, file_bytes })
+    let verified = if report.is_some() { (Some(begin), Some((order.clock)())) } else { (None, None) };
+    Ok(Imaged { taken, survey: job.survey, manifest: Some((manifest, bytes)), report, verified, resumed, file_bytes })
 }
 
 type OpenBase = (Arc<Reader>, String);

@@ -93,12 +93,17 @@ pub struct Laid {
     pub failure: Option<String>,
     /// Whether a person or the log stopped it.
     pub stopped: bool,
+    /// When the reading back began and reached its end, in milliseconds since 1970.
+    pub verified: (Option<u64>, Option<u64>),
 }
 
 /// Whom a target tells.
 pub trait Steps: Observer {
     /// A new step begins.
     fn step(&mut self, name: &str);
+
+    /// Milliseconds since 1970.
+    fn now(&self) -> u64;
 }
 
 /// Does one target's part. `jobs` brings every frame but the first.
@@ -129,6 +134,7 @@ fn all(
     tail(plane, order, steps, laid)?;
     behind(plane, order, laid)?;
     steps.step("verify");
+    laid.verified.0 = Some(steps.now());
     let compared = read_back(plane, order, 1, order.shape.bytes, steps, laid)?;
     laid.compared = compared;
     clean(&laid.compared)?;
@@ -138,7 +144,9 @@ fn all(
     laid.compared.matched += compared.matched;
     laid.compared.different.extend(&compared.different);
     laid.compared.unreadable.extend(&compared.unreadable);
-    clean(&laid.compared)
+    clean(&laid.compared)?;
+    laid.verified.1 = Some(steps.now());
+    Ok(())
 }
 
 fn complete(end: &End, laid: &mut Laid) -> Result<(), String> {

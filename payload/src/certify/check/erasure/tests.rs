@@ -1,7 +1,7 @@
 use super::*;
 use crate::certify::{
     fixture::{BLOCKS, erased},
-    record::Interruption,
+    record::{BlockRange, Interruption},
 };
 
 fn range(first_lba: u64, blocks: u64) -> BlockRange {

@@ -1,0 +1,144 @@
+use super::*;
+use crate::certify::{Certifiable, fixture::copy::*};
+
+/// The words belong to the format: where this test has to change, so does [`FORMAT`].
+#[test]
+fn the_sentences_of_this_format() {
+    let name = "20260301-WD-WCAYUF123456.img.zst";
+    for (record, expected) in [
+        (
+            imaged(),
+            format!(
+                "295307862016 of the drive's 500107862016 bytes were read into the image {name}. 204800000000 bytes that the file systems' own maps call free were not read. The image was read back and is equal to what was read."
+            ),
+        ),
+        (
+            imaged_raw(),
+            format!(
+                "All 500107862016 bytes of the drive were read into the image {name}. The image was not read back."
+            ),
+        ),
+        (
+            imaged_with_exceptions(),
+            format!(
+                "295307845632 of the drive's 500107862016 bytes were read into the image {name}; 32 blocks could not be read and are zeros in it. 204800000000 bytes that the file systems' own maps call free were not read. The image was read back and is equal to what was read."
+            ),
+        ),
+        (
+            restored(),
+            format!(
+                "The image {name} was written to the drive; all 576773168 blocks written were read back and are equal. Not written, and perhaps holding older data: 204800000000 bytes of free space and the drive's last 500107862016 bytes, beyond the copied disk."
+            ),
+        ),
+        (
+            restored_with_exceptions(),
+            format!(
+                "The image {name} was written to the drive with exceptions: 32 blocks are lacking in the image, 10 blocks could not be written, 10 blocks differ, 1 blocks could not be read back. 576773157 blocks were read back and are equal. Not written, and perhaps holding older data: 204800000000 bytes of free space and the drive's last 500107862016 bytes, beyond the copied disk."
+            ),
+        ),
+        (
+            cloned(),
+            "The source was copied to the drive; all 976773168 blocks written were read back and are equal.".into(),
+        ),
+        (
+            verified(),
+            format!(
+                "All 576773168 blocks that the image {name} holds were read from the drive and are equal. Not compared: 204800000000 bytes of free space."
+            ),
+        ),
+        (
+            differs(),
+            format!(
+                "The drive does NOT hold what the image {name} says: 16 blocks differ; 576773152 blocks are equal."
+            ),
+        ),
+        (
+            failed(),
+            "It is NOT proved that the drive holds the copy that was asked for; do not rely on its contents.".into(),
+        ),
+        (interrupted(), "The work was stopped before its end; the image is not complete.".into()),
+    ] {
+        assert_eq!(record.statement, expected);
+    }
+}
+
+#[test]
+fn a_complete_job_gets_the_best_outcome_its_numbers_carry() {
+    use Outcome::*;
+    let expected = [
+        Imaged,
+        Imaged,
+        ImagedWithExceptions,
+        Restored,
+        RestoredWithExceptions,
+        Cloned,
+        Verified,
+        Differs,
+        Failed,
+        Interrupted,
+    ];
+    assert_eq!(all().iter().map(|record| record.outcome).collect::<Vec<_>>(), expected);
+    // The same numbers, but something is lacking: a failure that says what.
+    type Change = fn(&mut CopyRecord);
+    let lacking: &[(fn() -> CopyRecord, Change, &str)] = &[
+        (restored, |r| r.verification.blocks_matched -= 1, "not those that were written"),
+        (restored, |r| r.image.as_mut().unwrap().bytes_checked = 0, "not checked against its hashes"),
+        (imaged, |r| r.copy.bytes_read -= 512, "neither read nor known to be free"),
+        (cloned, |r| r.copy.first_mib_last = false, "not written last"),
+        (
+            cloned,
+            |r| {
+                r.verification.different = vec![range(5, 1)];
+                (r.verification.blocks_different, r.verification.blocks_matched) =
+                    (1, r.verification.blocks_matched - 1);
+            },
+            "1 blocks differ",
+        ),
+        (
+            verified,
+            |r| {
+                r.verification.unreadable = vec![range(5, 1)];
+                (r.verification.blocks_unreadable, r.verification.blocks_matched) =
+                    (1, r.verification.blocks_matched - 1);
+            },
+            "1 blocks could not be read",
+        ),
+    ];
+    for (make, change, why) in lacking {
+        let mut record = make();
+        change(&mut record);
+        let record = record.conclude(End::Complete);
+        assert_eq!(record.outcome, Failed, "{why}");
+        assert!(record.copy.reason.contains(why), "{}", record.copy.reason);
+        assert_eq!(record.contradictions(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_draft_claims_nothing_and_can_be_certified_as_failed() {
+    let old = imaged();
+    let draft = CopyRecord::draft(Action::Verify, 7, old.media.clone(), old.tool, old.host, old.log);
+    assert_eq!(draft.conclude(End::Complete).outcome, Outcome::Failed);
+    let mut early = failed();
+    let r = &mut early;
+    (r.copy.bytes_read, r.copy.bytes_written, r.copy.bytes_free, r.copy.started) = (0, 0, 0, String::new());
+    (r.copy.mode, r.copy.partitions) = (Mode::Raw, Vec::new());
+    r.verification.extent = "none".into();
+    let image = r.image.as_mut().unwrap();
+    (image.manifest_sha256, image.blake3, image.bytes_checked) = (String::new(), String::new(), 0);
+    (image.signature, image.signer) = (Signature::NotChecked, String::new());
+    let early = early.conclude(End::Failed("the image's signature is missing".into()));
+    assert_eq!(early.contradictions(), Vec::<String>::new());
+}
+
+#[test]
+fn concluding_twice_changes_nothing() {
+    for record in all() {
+        let end = match record.outcome {
+            Outcome::Failed => End::Failed(record.copy.reason.clone()),
+            Outcome::Interrupted => End::Interrupted(record.copy.reason.clone()),
+            _ => End::Complete,
+        };
+        assert_eq!(record.clone().conclude(end), record);
+    }
+}

@@ -1,0 +1,234 @@
+//! What a copy's certificate says in words. Everything follows from the record's numbers, so that no sentence can claim
+//! what they do not carry.
+
+use super::{Action, CopyRecord, GptBackup, Mode, Outcome, Signature, TailHandling};
+use humantime::parse_rfc3339;
+
+/// The reservation of a record whose times are not in order.
+pub(crate) const CLOCK: &str =
+    "The machine's clock was put back while the work ran: the times are not in the order of events.";
+
+/// What the numbers of a record prove. Part of [`super::FORMAT`].
+pub fn statement(record: &CopyRecord) -> String {
+    let name = record.image.as_ref().map_or("", |image| image.name.as_str());
+    let matched = record.verification.blocks_matched;
+    match record.outcome {
+        Outcome::Imaged | Outcome::ImagedWithExceptions => {
+            format!("{}{}", imaged(record, name), image_read_back(record))
+        }
+        Outcome::Restored => format!(
+            "The image {name} was written to the drive; all {matched} blocks written were read back and are equal.{}",
+            reservations(record)
+        ),
+        Outcome::Cloned => format!(
+            "The source was copied to the drive; all {matched} blocks written were read back and are equal.{}",
+            reservations(record)
+        ),
+        Outcome::RestoredWithExceptions => format!(
+            "The image {name} was written to the drive with exceptions: {}. {matched} blocks were read back and are equal.{}",
+            troubles(record),
+            reservations(record)
+        ),
+        Outcome::ClonedWithExceptions => format!(
+            "The source was copied to the drive with exceptions: {}. {matched} blocks were read back and are equal.{}",
+            troubles(record),
+            reservations(record)
+        ),
+        Outcome::Verified => format!(
+            "All {matched} blocks that the image {name} holds were read from the drive and are equal.{}",
+            not_compared(record)
+        ),
+        Outcome::Differs => {
+            format!(
+                "The drive does NOT hold what the image {name} says: {}; {matched} blocks are equal.",
+                troubles(record)
+            )
+        }
+        Outcome::Failed => failed(record.action).into(),
+        Outcome::Interrupted => interrupted(record.action).into(),
+    }
+}
+
+fn imaged(record: &CopyRecord, name: &str) -> String {
+    let copy = &record.copy;
+    let free = match copy.bytes_free {
+        0 => String::new(),
+        free => format!(" {free} bytes that the file systems' own maps call free were not read."),
+    };
+    match record.outcome {
+        Outcome::ImagedWithExceptions => format!(
+            "{} of the drive's {} bytes were read into the image {name}; {} blocks could not be read and are zeros in it.{free}",
+            copy.bytes_read, copy.bytes, record.exceptions.unreadable_blocks
+        ),
+        _ if copy.mode == Mode::Raw => {
+            format!("All {} bytes of the drive were read into the image {name}.", copy.bytes)
+        }
+        _ => format!("{} of the drive's {} bytes were read into the image {name}.{free}", copy.bytes_read, copy.bytes),
+    }
+}
+
+fn image_read_back(record: &CopyRecord) -> &'static str {
+    match record.verification.extent.as_str() {
+        "full" => " The image was read back and is equal to what was read.",
+        _ => " The image was not read back.",
+    }
+}
+
+/// Bytes of the disk's place on the drive that the job left as they were.
+pub(super) fn left(record: &CopyRecord) -> u64 {
+    let copy = &record.copy;
+    let block = u64::from(record.media.logical_block);
+    let unwritable = record.exceptions.unwritable_blocks.saturating_mul(block);
+    let moved = if copy.cut.bytes > 0 { copy.gpt.bytes_written } else { 0 };
+    let dealt_with = [copy.cut.bytes, copy.bytes_written, copy.bytes_zeroed, moved, unwritable];
+    dealt_with.iter().fold(copy.bytes, |rest, part| rest.saturating_sub(*part))
+}
+
+/// What a restored or cloned drive holds that was not copied.
+fn reservations(record: &CopyRecord) -> String {
+    let copy = &record.copy;
+    let mut old = Vec::new();
+    if left(record) > 0 {
+        old.push(format!("{} bytes of free space", left(record)));
+    }
+    if copy.tail.handling == TailHandling::Left {
+        old.push(format!("the drive's last {} bytes, beyond the copied disk", copy.tail.bytes));
+    }
+    let mut out = String::new();
+    if !old.is_empty() {
+        out = format!(" Not written, and perhaps holding older data: {}.", old.join(" and "));
+    }
+    if copy.cut.bytes > 0 {
+        out += &format!(" The disk's last {} bytes have no room on the drive and held no data.", copy.cut.bytes);
+    }
+    if copy.gpt.backup == GptBackup::Moved {
+        out += " The partition table's backup was moved to the drive's end.";
+    }
+    out
+}
+
+/// What a verification passed over.
+fn not_compared(record: &CopyRecord) -> String {
+    let copy = &record.copy;
+    let parts = [
+        (record.exceptions.unreadable_blocks, "blocks that the image lacks"),
+        (copy.bytes_free, "bytes of free space"),
+        (copy.tail.bytes, "bytes beyond the image"),
+        (copy.cut.bytes, "bytes of the image, without data, for which the drive is too small"),
+    ];
+    match counted(&parts) {
+        None => String::new(),
+        Some(list) => format!(" Not compared: {list}."),
+    }
+}
+
+fn counted(parts: &[(u64, &str)]) -> Option<String> {
+    let some: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    (!some.is_empty()).then(|| some.join(", "))
+}
+
+/// Everything that is wrong with single blocks; blank where nothing is.
+pub(super) fn troubles(record: &CopyRecord) -> String {
+    let (exceptions, verification) = (&record.exceptions, &record.verification);
+    let (lacking, unequal, lost) = match record.action {
+        Action::Image => {
+            ("blocks of the drive could not be read", "of the image differ", "of the image could not be read back")
+        }
+        Action::Restore => ("blocks are lacking in the image", "differ", "could not be read back"),
+        Action::Clone => ("blocks of the source could not be read", "differ", "could not be read back"),
+        Action::Verify => ("blocks are lacking in the image", "differ", "could not be read"),
+    };
+    let parts = [
+        (exceptions.unreadable_blocks, lacking.to_owned()),
+        (exceptions.unwritable_blocks, "blocks could not be written".to_owned()),
+        (verification.blocks_different, format!("blocks {unequal}")),
+        (verification.blocks_unreadable, format!("blocks {lost}")),
+    ];
+    let parts: Vec<_> = parts.iter().map(|(n, what)| (*n, what.as_str())).collect();
+    counted(&parts).unwrap_or_default()
+}
+
+fn failed(action: Action) -> &'static str {
+    match action {
+        Action::Image => "The drive was NOT imaged as asked; whatever was stored is not proved to be its contents.",
+        Action::Restore | Action::Clone => {
+            "It is NOT proved that the drive holds the copy that was asked for; do not rely on its contents."
+        }
+        Action::Verify => "It was NOT found out whether the drive holds what the image says.",
+    }
+}
+
+fn interrupted(action: Action) -> &'static str {
+    match action {
+        Action::Image => "The work was stopped before its end; the image is not complete.",
+        Action::Restore | Action::Clone => "The work was stopped before its end; the drive does not hold a whole copy.",
+        Action::Verify => {
+            "The work was stopped before its end; whether the drive holds what the image says is not known."
+        }
+    }
+}
+
+/// What was done, where the job says nothing of its own.
+pub(super) fn description(record: &CopyRecord) -> &'static str {
+    match (record.verification.extent.as_str(), record.action) {
+        ("none", _) => "nothing was read back",
+        (_, Action::Image) => {
+            "the image was read back from where it is stored and compared with what was read from the drive"
+        }
+        (_, Action::Restore) => {
+            "every block written was read back past all caches of the host and compared with the image"
+        }
+        (_, Action::Clone) => {
+            "every block written was read back past all caches of the host and compared with the source"
+        }
+        (_, Action::Verify) => {
+            "every block that the image holds was read from the drive past all caches of the host and compared"
+        }
+    }
+}
+
+/// What the certificate does not claim.
+pub(super) fn limits(record: &CopyRecord) -> Vec<String> {
+    let mut limits = vec![match record.action {
+        Action::Image => {
+            "It says what the drive gave when it was read: nothing about areas the drive hides (HPA, DCO), about sectors it has remapped, or about who wrote the data."
+        }
+        Action::Restore => {
+            "It says that the drive holds the image's bytes; whether they are what the image's owner meant, or start this machine, is not examined."
+        }
+        Action::Clone => {
+            "It says that the drive holds the source's bytes; whether they are in order, or start this machine, is not examined."
+        }
+        Action::Verify => "It says what the drive gave when it was read; what the bytes mean is not examined.",
+    }];
+    if record.copy.bytes_free > 0 {
+        limits.push(
+            "Space that the file systems call free is not part of the copy: deleted files may be missing from it.",
+        );
+    }
+    if record.image.as_ref().is_some_and(|image| image.signature == Signature::SelfAsserted) {
+        limits.push("The key that signed the image is vouched for by nothing but what lies beside the image.");
+    }
+    if record.action.writes() {
+        limits.push("What is read back comes through the drive; an answer from its own cache cannot be told from one from the medium.");
+        limits.push("This is no certificate of erasure: what the drive held before may be left wherever it was not written, in hidden areas, in remapped sectors and in over-provisioned cells.");
+    }
+    limits.push("Times are those of the machine's clock. The operator's words are not checked by this program.");
+    limits.push("Whether the result is accepted is the organisation's decision.");
+    if !in_order(record) {
+        limits.push(CLOCK);
+    }
+    limits.into_iter().map(String::from).collect()
+}
+
+/// Whether the times could be those of a clock that nobody put back.
+pub(crate) fn in_order(record: &CopyRecord) -> bool {
+    let (copy, verification) = (&record.copy, &record.verification);
+    let ordered = |times: &[&String]| {
+        let times: Vec<_> = times.iter().filter_map(|time| parse_rfc3339(time).ok()).collect();
+        times.is_sorted()
+    };
+    let pauses = copy.interruptions.iter().flat_map(|pause| [&pause.last_seen, &pause.resumed]);
+    let work: Vec<_> = [&copy.started].into_iter().chain(pauses).chain([&copy.finished]).collect();
+    ordered(&work) && ordered(&[&copy.started, &verification.started, &verification.finished, &copy.finished])
+}

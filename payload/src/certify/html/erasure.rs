@@ -1,0 +1,83 @@
+//! The page of an erasure.
+
+use super::{
+    Frame,
+    parts::{grouped, interruptions, listed, table, text, value},
+};
+use crate::certify::record::Record;
+use std::fmt::Write;
+
+fn banner(record: &Record) -> (&'static str, &'static str) {
+    match record.outcome.as_str() {
+        "erased" => ("good", "ERASED"),
+        "erased-with-exceptions" => ("fair", "ERASED WITH EXCEPTIONS"),
+        "interrupted" => ("bad", "INTERRUPTED \u{2014} NOT ERASED"),
+        _ => ("bad", "FAILED \u{2014} NOT ERASED"),
+    }
+}
+
+fn method(record: &Record) -> String {
+    let s = &record.sanitisation;
+    let mut out = table(
+        "Method",
+        &[
+            ("Method", format!("{} ({})", value(&s.title), value(&s.method))),
+            ("Technique, category", format!("{}, {}", value(&s.technique), category(&s.category))),
+            ("Source of the pass list", value(&s.source)),
+            ("Began, ended", format!("{} \u{2013} {}", value(&s.started), value(&s.finished))),
+        ],
+    );
+    out.push_str(
+        "<table class=\"list\"><tr><th>Pass</th><th>Writes</th><th>Bytes written</th><th>Began</th><th>Ended</th></tr>",
+    );
+    for pass in &s.passes {
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td><code>{}</code></td><td class=\"n\">{}</td><td>{}</td><td>{}</td></tr>",
+            pass.number,
+            text(&pass.writes),
+            grouped(pass.bytes_written),
+            value(&pass.started),
+            value(&pass.finished)
+        );
+    }
+    out.push_str("</table>");
+    out + &interruptions(&s.interruptions)
+}
+
+fn proof(record: &Record) -> String {
+    let (c, v) = (&record.coverage, &record.verification);
+    let covered = format!("{} of {} addressable blocks", grouped(c.blocks_overwritten), grouped(c.blocks_addressable));
+    let mut facts = vec![
+        ("Took the last pass", covered),
+        ("Could not be written", listed(c.unwritable_blocks, &c.unwritable)),
+        ("Hidden areas", value(&c.hidden_areas)),
+        ("Verification", format!("<b>{}</b>: {}", value(&v.extent), value(&v.description))),
+    ];
+    if v.extent != "none" {
+        facts.extend([
+            ("Began, ended", format!("{} \u{2013} {}", value(&v.started), value(&v.finished))),
+            ("Read back, equal", format!("{} blocks", grouped(v.blocks_matched))),
+            ("Read back, different", listed(v.blocks_different, &v.different)),
+            ("Could not be read", listed(v.blocks_unreadable, &v.unreadable)),
+        ]);
+    }
+    table("What was reached, and what was read back", &facts)
+}
+
+/// A failure has no category, and that is no line to fill in.
+fn category(category: &str) -> String {
+    if category.is_empty() { "none: it is not erased".into() } else { text(category) }
+}
+
+/// The page. `name` is the JSON's file name, `sha256` that of its bytes.
+pub(in crate::certify) fn page(record: &Record, name: &str, sha256: &[u8]) -> String {
+    let (class, words) = banner(record);
+    let body = method(record) + &proof(record);
+    super::frame(
+        record,
+        &Frame { title: "Certificate of media sanitisation", class, banner: words, medium: "Medium", body },
+        name,
+        sha256,
+    )
+}
