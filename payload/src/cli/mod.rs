@@ -1,12 +1,15 @@
 //! The host's command line: one file for each sub-command.
 
 pub mod certificate;
+mod copying;
 pub mod drives;
 pub mod host;
+pub mod image;
 pub mod key;
 pub mod log;
 pub mod methods;
 mod named;
+pub mod restore;
 pub mod verify;
 pub mod wipe;
 
@@ -50,6 +53,8 @@ Examples:
   mule methods                                 every method with its literal passes
   mule wipe /dev/sdx                           asks for the serial number, then erases
   mule verify /dev/sdx                         is it blank?
+  mule image create /dev/sdx a.img.zst         an image that plain zstd unpacks
+  mule restore a.img.zst /dev/sdx              puts it back and proves it
   mule certificate verify certificates/*.json  is it genuine?
   mule log show /dev/sdx                       what a stick did
 
@@ -64,6 +69,12 @@ pub enum Command {
     Methods(methods::Args),
     /// Erase drives, verify and certify them
     Wipe(wipe::Args),
+    /// Take images of drives, check them, look into them
+    Image(image::Args),
+    /// Put an image onto drives
+    Restore(restore::Restore),
+    /// Copy a drive onto others
+    Clone(restore::Clone),
     /// Check whether drives are blank or hold a pattern, without writing
     Verify(verify::Args),
     /// Read the log of a stick or of this host
@@ -81,6 +92,9 @@ impl Cli {
             Command::Drives(args) => drives::run(args),
             Command::Methods(args) => methods::run(args),
             Command::Wipe(args) => wipe::run(args),
+            Command::Image(args) => image::run(args),
+            Command::Restore(args) => restore::restore(args),
+            Command::Clone(args) => restore::clone(args),
             Command::Verify(args) => verify::run(args),
             Command::Log(args) => log::run(args),
             Command::Certificate(args) => certificate::run(args),

@@ -25,7 +25,7 @@ pub(super) fn drives(roots: &Roots, paths: &[PathBuf]) -> Result<Vec<Drive>, Str
 }
 
 /// What a person calls a drive: its serial number, else its WWN.
-fn name_of(drive: &Drive) -> String {
+pub(super) fn name_of(drive: &Drive) -> String {
     let id = &drive.identity;
     if id.serial.is_empty() { id.wwn.clone().unwrap_or_default() } else { id.serial.clone() }
 }

@@ -62,6 +62,10 @@ pub struct Method {
 use Requires::{JobDecides, Verification};
 use Step::{Byte, ComplementOfRandomByte, Random, RandomByte, Triple};
 
+/// No erasure at all: what a restore or a clone is planned with. The drive's content is overwritten by the copy itself.
+pub static COPY: Method =
+    Method { name: "copy", title: "Overwritten by a copy", steps: &[], requires: JobDecides, source: "" };
+
 /// Every method, in the order `mule methods` prints them.
 pub const METHODS: &[Method] = &[
     Method {

@@ -2,6 +2,7 @@
 
 pub mod digest;
 pub mod duplicate;
+pub mod fit;
 pub mod gpt;
 pub mod image;
 pub mod level;

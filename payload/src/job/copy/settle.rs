@@ -8,6 +8,7 @@ use super::super::{
 use crate::{
     certify::{
         copy::{self, CopyRecord, End},
+        key::StickKey,
         record::{BlockRange, Host, LogReference, Operator, Tool, Verification},
     },
     discover::Drive,
@@ -68,18 +69,23 @@ impl Office<'_> {
         let mut media = issue::media(drive, labels);
         media.health_after = (self.health)(drive);
         let host = Host { port: drive.port.clone(), ..self.host.clone() };
-        let log = LogReference { stick: String::new(), job: issue::hex(&self.job), sequence: 0, head: String::new() };
+        let blank = LogReference { stick: String::new(), job: issue::hex(&self.job), sequence: 0, head: String::new() };
+        let reference = issue::reference(self.log, &self.job);
+        let log = reference.as_ref().map_or(blank, |(log, _)| log.clone());
         let mut record = CopyRecord::draft(self.action, slot, media, self.tool.clone(), host, log);
         record.operator = self.operator.clone();
         record.copy.started = time(Some(started));
         fill(&mut record);
         record.copy.finished = time(Some(self.log.now()));
-        let mut record = record.conclude(end);
+        let record = record.conclude(end);
         let outcome = outcome(record.outcome);
         let reason = record.copy.reason.clone();
         let finished = Event::DriveFinished { job: self.job, slot, outcome, reason: Text::new(&reason) };
         let logged = self.log.append(&finished);
-        let certificate = self.keep(&mut record, slot);
+        let certificate = match &reference {
+            Some((_, key)) => self.keep(&record, key, slot),
+            None => Err("the log is closed".into()),
+        };
         let id = &drive.identity;
         if let Err(error) = logged {
             self.log.tell(Message::Problem(format!("{id}: the log could not be written: {error}")));
@@ -98,10 +104,8 @@ impl Office<'_> {
         }
     }
 
-    fn keep(&self, record: &mut CopyRecord, slot: u8) -> Result<String, String> {
-        let (log, key) = issue::reference(self.log, &self.job).ok_or("the log is closed")?;
-        record.log = log;
-        let kept = self.shelf.keep(record, &key)?;
+    fn keep(&self, record: &CopyRecord, key: &StickKey, slot: u8) -> Result<String, String> {
+        let kept = self.shelf.keep(record, key)?;
         let event = Event::Certified { job: self.job, slot, sha256: kept.sha256, name: Text::new(&kept.name) };
         self.log.append(&event).map_err(|e| format!("it is written as {}, but not logged: {e}", kept.name))?;
         Ok(kept.name)

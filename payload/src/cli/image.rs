@@ -1,0 +1,287 @@
+//! `mule image`: make, check and look into images.
+
+use super::{
+    Exit,
+    copying::{self, Common, watched},
+    host,
+};
+use crate::{
+    console::format,
+    engine::sweep::Limits,
+    imagefile::{self, Manifest, Mode},
+    job::copy::{
+        digest::{self, Stream},
+        image::{Order, open_chain},
+        level, run, take,
+    },
+};
+use serde_json::json;
+use std::{
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Arguments of `mule image`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Take an image of a drive
+    Create(Create),
+    /// Check an image against its manifest: every byte of the file counts
+    Verify(Verify),
+    /// Show what an image is of
+    Info(Info),
+}
+
+/// Runs the sub-command.
+pub fn run(args: &Args) -> Exit {
+    let result = match &args.command {
+        Command::Create(args) => create(args),
+        Command::Verify(args) => verify(args),
+        Command::Info(args) => info(args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("mule: {error}");
+        Exit::Refused
+    })
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  mule image create /dev/sdx customer.img.zst              with its manifest and signature beside it
+  mule image create disk.raw a.img.zst --raw --level 3     every block, a fixed level: the same disk gives the same bytes
+  mule image create /dev/sdx b.img.zst --base a.img.zst    only what changed since a.img.zst
+
+Anybody can unpack it: zstd -dc customer.img.zst > disk.raw
+A run that was cut short goes on when the same command is given again (not with --base).
+Exit codes: 0 imaged; 1 imaged with exceptions, or failed; 2 not done.")]
+struct Create {
+    /// The drive that is read: a block device or a regular file
+    #[arg(value_name = "SOURCE")]
+    source: PathBuf,
+    /// The image to be made, NAME.img.zst
+    #[arg(value_name = "IMAGE", value_parser = image_name)]
+    image: PathBuf,
+    /// Read every block, whatever the file systems call free
+    #[arg(long)]
+    raw: bool,
+    /// Store only what changed since this image, in the same folder
+    #[arg(long, value_name = "IMAGE")]
+    base: Option<PathBuf>,
+    /// Compression: auto (follows the bottleneck), store, or a level of zstd from -50 to 19
+    #[arg(long, default_value = "auto", allow_hyphen_values = true)]
+    level: level::Wish,
+    /// Digest of the whole disk: sha512, sha256, both or none
+    #[arg(long, default_value = "sha512")]
+    hash: digest::Wish,
+    /// How often bad sectors are tried again at the end
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    retries: u8,
+    /// Do not read the finished image back
+    #[arg(long)]
+    no_verify: bool,
+    /// Cut the image into files of at most so many MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..))]
+    split: Option<u64>,
+    #[command(flatten)]
+    common: Common,
+}
+
+fn image_name(word: &str) -> Result<PathBuf, String> {
+    if word.ends_with(".img.zst") || word == "/dev/null" {
+        Ok(word.into())
+    } else {
+        Err("the name of an image ends with .img.zst".into())
+    }
+}
+
+fn create(args: &Create) -> Result<Exit, String> {
+    let common = &args.common;
+    let source = copying::source(&args.source)?;
+    let name = args.image.display().to_string();
+    if let Some(base) = &args.base
+        && base.parent().map(Path::to_owned) != args.image.parent().map(Path::to_owned)
+    {
+        return Err("the base must lie in the same folder as the image: they belong together".into());
+    }
+    let job = common.job(
+        format!("Image: {}", source.drive().identity),
+        &format!("{:?}", ("mule-image/1", source.drive().identity.to_string(), &name)),
+    )?;
+    let wish =
+        take::Wish { threads: common.threads(), level: args.level, retries: args.retries, limits: Limits::default() };
+    let order = Order {
+        path: args.image.clone(),
+        raw: args.raw,
+        base: args.base.clone(),
+        wish,
+        hash: args.hash,
+        limit: args.split.and_then(|mib| NonZeroU64::new(mib << 20)),
+        verify: !args.no_verify,
+        operator: common.operator(),
+        tool: job.around.tool.clone(),
+        started: host::now(),
+        clock: host::now,
+    };
+    let tally = watched(|watcher| run::images(job, vec![(source, order)], watcher));
+    Ok(common.report(&tally))
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  mule image verify customer.img.zst      frames, index, maps, digests and the signature
+
+Damaged frames are named with their place on the disk and in the file.
+Exit codes: 0 whole; 1 damaged, or the signature does not hold; 2 not done.")]
+struct Verify {
+    /// Images, NAME.img.zst, each with its manifest beside it
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// Print one JSON object an image
+    #[arg(long)]
+    json: bool,
+}
+
+fn verify(args: &Verify) -> Result<Exit, String> {
+    let mut exit = Exit::Good;
+    for path in &args.images {
+        exit = exit.max(verify_one(path, args.json)?);
+    }
+    Ok(exit)
+}
+
+fn verify_one(path: &Path, as_json: bool) -> Result<Exit, String> {
+    let name = path.display();
+    let mut bad = Vec::new();
+    let mut good_bytes = 0;
+    let mut damaged = 0;
+    match (Manifest::read(path), open_chain(path)) {
+        (Ok(signed), Ok(reader)) => {
+            let manifest = &signed.manifest;
+            let wish = match (manifest.sha512.is_empty(), manifest.sha256.is_empty()) {
+                (false, false) => digest::Wish::Both,
+                (false, true) => digest::Wish::Sha512,
+                (true, false) => digest::Wish::Sha256,
+                (true, true) => digest::Wish::None,
+            };
+            let mut stream = Stream::new(wish);
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let progress = Progress::new(manifest.image.disk_bytes);
+            let report =
+                imagefile::verify(&reader, manifest, threads, Some(&mut stream), &|bytes| progress.more(bytes));
+            progress.end();
+            (good_bytes, damaged) = (report.bytes_good, report.damaged);
+            bad.extend(report.damage.iter().map(ToString::to_string));
+            if report.is_good() {
+                let digests = stream.finish();
+                for (found, listed) in [(digests.sha512, &manifest.sha512), (digests.sha256, &manifest.sha256)] {
+                    if found.is_some_and(|found| found != *listed) {
+                        bad.push("the digest of the whole disk is not the one in the manifest".into());
+                    }
+                }
+            }
+            if !as_json && bad.is_empty() {
+                println!("{name}: whole; {} of {}", manifest.outcome, manifest.image.serial);
+                println!("    signed by {} ({})", manifest.signer, signed.key.fingerprint());
+            }
+        }
+        (Err(error), _) => bad.push(error.to_string()),
+        (_, Err(error)) => bad.push(error.to_string()),
+    }
+    damaged = damaged.max(bad.len() as u64);
+    if as_json {
+        let whole = bad.is_empty();
+        println!(
+            "{}",
+            json!({"image": path, "whole": whole, "bytes_good": good_bytes, "damaged": damaged, "damage": bad})
+        );
+    } else if !bad.is_empty() {
+        println!("{name}: DAMAGED in {damaged} places; {good_bytes} bytes of the disk are good");
+        bad.iter().for_each(|what| println!("    {what}"));
+    }
+    Ok(if bad.is_empty() { Exit::Good } else { Exit::Bad })
+}
+
+/// A line on a terminal, now and then.
+struct Progress {
+    total: u64,
+    state: std::sync::Mutex<(u64, Instant)>,
+}
+
+impl Progress {
+    fn new(total: u64) -> Self {
+        Self { total, state: std::sync::Mutex::new((0, Instant::now())) }
+    }
+
+    fn more(&self, bytes: u64) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.0 += bytes;
+        if state.1.elapsed() > Duration::from_millis(500) && host::is_terminal() {
+            state.1 = Instant::now();
+            eprint!("\r{} of {} ", format::size(state.0), format::size(self.total));
+        }
+        true
+    }
+
+    fn end(&self) {
+        if host::is_terminal() {
+            eprint!("\r{:60}\r", "");
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct Info {
+    /// The image, NAME.img.zst
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// Print the manifest as it is
+    #[arg(long)]
+    json: bool,
+}
+
+fn info(args: &Info) -> Result<Exit, String> {
+    let signed = Manifest::read(&args.image).map_err(|error| error.to_string())?;
+    let manifest = &signed.manifest;
+    if args.json {
+        print!("{}", String::from_utf8_lossy(&signed.bytes));
+        return Ok(Exit::Good);
+    }
+    let image = &manifest.image;
+    let stored: u64 = manifest.files.iter().map(|file| file.bytes).sum();
+    println!("{}: {} {}", manifest.name, manifest.outcome, manifest.finished);
+    println!(
+        "    disk       {} {}, {} ({} bytes)",
+        image.model,
+        image.serial,
+        format::size(image.disk_bytes),
+        image.disk_bytes
+    );
+    println!("    file       {} ({} bytes)", format::size(stored), stored);
+    let mode = match image.mode {
+        Mode::Raw => "every block",
+        Mode::UsedBlock => "used blocks",
+    };
+    println!("    read       {mode}: {} bytes, {} free", manifest.bytes_read, manifest.bytes_free);
+    for part in &manifest.partitions {
+        println!(
+            "    volume {:2}  {} {:?} at byte {}, {} bytes: {}",
+            part.number, part.content, part.label, part.start, part.bytes, part.reason
+        );
+    }
+    manifest.base.iter().for_each(|base| println!("    base       {} ({})", base.name, base.blake3_root));
+    println!("    unreadable {} bytes in {} places", manifest.bad_bytes, manifest.bad.len());
+    manifest.bad.iter().for_each(|area| println!("               {} bytes at byte {}", area.bytes, area.start));
+    println!("    sha512     {}", manifest.sha512);
+    println!("    blake3     {} (root)", manifest.blake3_root);
+    println!("    signed by  {} ({})", manifest.signer, signed.key.fingerprint());
+    Ok(Exit::Good)
+}

@@ -1,0 +1,147 @@
+//! `mule restore` and `mule clone`: drives overwritten with what an image or another drive holds.
+
+use super::{
+    Exit,
+    copying::{self, Common, watched},
+};
+use crate::{
+    blocks::ReadAt,
+    content,
+    job::copy::{
+        digest,
+        fit::{Allowed, fit},
+        run::{self, Aim, open_content},
+        target::Tail,
+    },
+    plan::Target,
+};
+use std::path::PathBuf;
+
+/// What is allowed on targets of another size.
+#[derive(Debug, clap::Args)]
+pub struct Size {
+    /// What becomes of the blocks behind the content on a larger target: leave, zero or wipe
+    #[arg(long, default_value = "leave")]
+    tail: Tail,
+    /// Allow a smaller target where nothing behind its end is in use
+    #[arg(long)]
+    smaller: bool,
+    /// Move the backup of a GPT to the target's end
+    #[arg(long)]
+    move_gpt: bool,
+    /// Overwrite without a question the drive with this serial number or WWN, or the regular file at this exact path
+    #[arg(long, value_name = "SERIAL")]
+    yes_erase: Vec<String>,
+}
+
+impl Size {
+    fn aims(&self, content: &dyn ReadAt, logical: u32, targets: Vec<Target>) -> Result<Vec<Aim>, String> {
+        let survey = content::survey(content, logical);
+        let allowed = Allowed { smaller: self.smaller, move_gpt: self.move_gpt };
+        let aim = |target: Target| {
+            let patches = fit(content, logical, &survey, target.drive(), allowed)?;
+            Ok(Aim { target, patches, tail: self.tail })
+        };
+        targets.into_iter().map(aim).collect()
+    }
+}
+
+/// Arguments of `mule restore`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  mule restore customer.img.zst /dev/sdx                       asks for the serial number
+  mule restore customer.img.zst /dev/sdx /dev/sdy --tail zero  two drives at once, zeros behind the content
+  mule restore a.img.zst --yes-erase /tmp/b.img /tmp/b.img     a regular file, by its exact path
+
+Each target is read back in full and gets a certificate of its own. The first MiB is written last: a drive that did not
+get everything never looks as if it had. Exit codes: 0 all targets hold the image; 1 at least one does not; 2 not done.")]
+pub struct Restore {
+    /// The image, NAME.img.zst, with its manifest beside it
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// Block devices (whole drives) or regular files
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<PathBuf>,
+    #[command(flatten)]
+    size: Size,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Restores an image.
+pub fn restore(args: &Restore) -> Exit {
+    said(do_restore(args))
+}
+
+fn said(result: Result<Exit, String>) -> Exit {
+    result.unwrap_or_else(|error| {
+        eprintln!("mule: {error}");
+        Exit::Refused
+    })
+}
+
+fn do_restore(args: &Restore) -> Result<Exit, String> {
+    let name = args.image.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let common = &args.common;
+    // The image is looked at before anybody is asked for a serial number.
+    let mut content = open_content(&args.image, "")?;
+    let targets = copying::targets(&args.targets, &args.size.yes_erase, common.operator())?;
+    let logical = content.reader.header().logical_block;
+    let aims = args.size.aims(&content.reader, logical, targets)?;
+    let job = common.job(format!("Restore: {name}"), &format!("{:?}", ("mule-restore/1", &name)))?;
+    let own = job.log.with(|journal| journal.key().stick_id());
+    if own.is_some_and(|own| own == content.manifest.signer) {
+        content.signature = crate::certify::copy::Signature::OwnKey;
+    }
+    let tally = watched(|watcher| run::restore(job, content, aims, common.threads(), watcher));
+    Ok(common.report(&tally))
+}
+
+/// Arguments of `mule clone`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  mule clone /dev/sdx /dev/sdy /dev/sdz    one drive onto two, read once
+
+Each target is read back in full against what was read and gets a certificate of its own.
+Exit codes: 0 all targets hold what the source holds; 1 at least one does not; 2 not done.")]
+pub struct Clone {
+    /// The drive that is read: a block device or a regular file
+    #[arg(value_name = "SOURCE")]
+    source: PathBuf,
+    /// Block devices (whole drives) or regular files
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<PathBuf>,
+    /// Digest of the whole source for the certificate: sha512, sha256, both or none
+    #[arg(long, default_value = "sha512")]
+    hash: digest::Wish,
+    /// How often bad sectors are tried again at the end
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    retries: u8,
+    #[command(flatten)]
+    size: Size,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Clones a drive.
+pub fn clone(args: &Clone) -> Exit {
+    said(do_clone(args))
+}
+
+fn do_clone(args: &Clone) -> Result<Exit, String> {
+    let common = &args.common;
+    let source = copying::source(&args.source)?;
+    let targets = copying::targets(&args.targets, &args.size.yes_erase, common.operator())?;
+    copying::apart(source.drive(), &targets)?;
+    let logical = source.drive().geometry.map_err(|error| error.to_string())?.logical();
+    let job = common.job(
+        format!("Clone: {}", source.drive().identity),
+        &format!("{:?}", ("mule-clone/1", source.drive().identity.to_string())),
+    )?;
+    let look = job.around.opener.look(source.drive())?;
+    let aims = args.size.aims(&*look, logical, targets)?;
+    let tally = watched(|watcher| run::clone(job, source, aims, args.hash, args.retries, watcher));
+    Ok(common.report(&tally))
+}
