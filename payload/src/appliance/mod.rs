@@ -1,5 +1,6 @@
 //! The stick at work: boot → discover → plan → execute → verify → certify → power off.
 
+mod copy;
 mod hardware;
 mod medium;
 mod wipe;
@@ -126,10 +127,18 @@ fn work(
         )),
         Action::Wipe => wipe::wipe(&job, hardware, stick, replay, machine, watcher)
             .map_err(|stopped| Stopped { then: stopped.then.or_else(|| job.then_asked()), ..stopped }),
-        other => Err(Stopped::new(
-            format!("action = \"{other}\" is not something this version's stick does"),
-            "Use action = \"report\" or \"wipe\". On a host, `mule verify` reads drives back.",
+        Action::Verify if job.copy().image.is_none() => Err(Stopped::new(
+            "action = \"verify\" without an image is not something this version's stick does",
+            "Name an image to compare drives with. On a host, `mule verify` also looks for patterns.",
         )),
+        _ if job.copy().keep.is_some() => Err(Stopped::new(
+            "\"keep\" is not something this version's stick does",
+            "Take \"keep\" out of the job. No disk was touched.",
+        )),
+        Action::Image | Action::Restore | Action::Clone | Action::Verify => {
+            copy::copy(&job, hardware, stick, &replay, machine, watcher)
+                .map_err(|stopped| Stopped { then: stopped.then.or_else(|| job.then_asked()), ..stopped })
+        }
     }
 }
 

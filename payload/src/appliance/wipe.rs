@@ -16,7 +16,8 @@ use crate::{
     },
     jobfile::Job,
     journal::{
-        event::Outcome,
+        bounded::Text,
+        event::{Event, Outcome},
         replay::{JobHistory, Replay},
     },
     plan::{Authority, Content, Lost, Plan, PlanError, Request, method},
@@ -96,7 +97,7 @@ fn request(job: &Job) -> Result<Request, Stopped> {
     })
 }
 
-fn tell_about(plan: &Plan, watcher: &mut dyn Watcher) {
+pub(super) fn tell_about(plan: &Plan, watcher: &mut dyn Watcher) {
     for refused in plan.refused() {
         watcher.note(&format!("left alone: {} ({}): {}", refused.drive.name, refused.drive.identity, refused.reason));
     }
@@ -115,13 +116,23 @@ fn countdown(job: &Job, plan: &Plan, watcher: &mut dyn Watcher) -> Result<(), St
     let targets: Vec<_> = plan.targets().iter().map(row).collect();
     let again = if plan.is_resumed() { "Goes on with an interrupted job: " } else { "" };
     let what = format!("{again}{}, verification: {}", plan.method().title, job.verify());
+    count_down(job, &what, &targets, watcher)
+}
+
+/// Shows what will be overwritten until the time is over or a key is pressed.
+pub(super) fn count_down(
+    job: &Job,
+    what: &str,
+    targets: &[pages::Found],
+    watcher: &mut dyn Watcher,
+) -> Result<(), Stopped> {
     let end = Instant::now() + job.countdown();
     let mut shown = None;
     while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         let seconds = (left + Duration::from_millis(999)).as_secs();
         if shown != Some(seconds) {
             shown = Some(seconds);
-            watcher.show(&pages::countdown(seconds, &what, &targets));
+            watcher.show(&pages::countdown(seconds, what, targets));
         }
         if next_key(watcher).is_some() {
             return Err(Stopped {
@@ -150,8 +161,8 @@ fn log_bytes(plan: &Plan) -> u64 {
 }
 
 /// Closes the old job: nobody asked for it again.
-fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, host: &Host, watcher: &mut dyn Watcher) {
-    let Some(method) = method::find(&old.method) else { return };
+pub(super) fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, host: &Host, watcher: &mut dyn Watcher) {
+    let Some(method) = method::find(&old.method) else { return close(old, log, watcher) };
     let operator = Operator::default();
     let passes: Vec<Content> = old.passes.iter().copied().map(Into::into).collect();
     let context = Context {
@@ -176,6 +187,21 @@ fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, host: &Host,
     }
 }
 
+/// A copy that was cut short: its targets have no certificate, so none claims anything; the log says how it ended.
+fn close(old: &JobHistory, log: &Log, watcher: &mut dyn Watcher) {
+    let open = old.drives.iter().filter(|drive| drive.finished.is_none());
+    let ends = open.map(|drive| Event::DriveFinished {
+        job: old.job,
+        slot: drive.slot,
+        outcome: Outcome::Interrupted,
+        reason: Text::new("power was lost while it was copied"),
+    });
+    let all = ends.chain([Event::JobFinished { job: old.job }]);
+    if let Err(error) = all.map(|event| log.append(&event)).collect::<Result<Vec<_>, _>>() {
+        watcher.problem(&error.to_string());
+    }
+}
+
 fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -> Ending {
     let counts = Counts {
         erased: tally.count(Outcome::Erased),
@@ -183,6 +209,7 @@ fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -
         failed: tally.count(Outcome::Failed),
         interrupted: tally.count(Outcome::Interrupted),
         refused,
+        ..Counts::default()
     };
     let uncertified = tally.settled.iter().any(|drive| drive.certificate.is_err());
     let outcome = match counts.outcome() {
@@ -196,10 +223,23 @@ fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -
     }
     notes.push("Certificates are in the folder certificates of this stick.".into());
     let ended: Vec<_> = tally.settled.iter().map(ended).collect();
+    show_end(job, tally, "erased", (outcome, counts), &notes, &ended, watcher)
+}
+
+/// The last page, and what the machine does then.
+pub(super) fn show_end(
+    job: &Job,
+    tally: &Tally,
+    done: &str,
+    (outcome, counts): (RunOutcome, Counts),
+    notes: &[String],
+    ended: &[pages::Ended],
+    watcher: &mut dyn Watcher,
+) -> Ending {
     // A lost log leaves things only a person can judge.
     let log_lost = tally.stopped.is_some() && outcome != RunOutcome::Interrupted;
     let then = if log_lost { crate::jobfile::Then::Stay } else { job.then() };
-    let mut page = pages::summary(outcome, &counts, "erased", &ended, &notes);
+    let mut page = pages::summary(outcome, &counts, done, ended, notes);
     if then == crate::jobfile::Then::Stay {
         pages::add_prompt(&mut page);
     }
@@ -207,7 +247,7 @@ fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -
     Ending { outcome, counts, then }
 }
 
-fn ended(drive: &Settled) -> pages::Ended {
+pub(super) fn ended(drive: &Settled) -> pages::Ended {
     let (word, severity) = outcome_words(drive.outcome);
     let (severity, certificate) = match &drive.certificate {
         Ok(_) => (severity, String::new()),

@@ -180,7 +180,8 @@ pub fn summary(outcome: RunOutcome, counts: &Counts, done: &str, drives: &[Ended
 }
 
 fn headline(outcome: RunOutcome, counts: &Counts, done: &str) -> (Severity, String) {
-    let Counts { erased, exceptions, failed, interrupted, refused } = *counts;
+    let Counts { erased, exceptions, failed, interrupted, copied, refused } = *counts;
+    let erased = erased + copied;
     let all = erased + exceptions + failed + interrupted + refused;
     let done = done.to_uppercase();
     match outcome {

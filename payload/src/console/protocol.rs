@@ -42,13 +42,15 @@ impl fmt::Display for RunOutcome {
     }
 }
 
-/// How many drives ended how. `erased` also counts drives that a verification found as they should be.
+/// How many drives ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub erased: usize,
     pub exceptions: usize,
     pub failed: usize,
     pub interrupted: usize,
+    /// Drives that were imaged, restored, cloned or compared, all without reservation.
+    pub copied: usize,
     /// Drives the job asked for and did not get. Drives it did not ask for do not count.
     pub refused: usize,
 }
@@ -76,13 +78,18 @@ pub struct Finished {
 
 impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { erased, exceptions, failed, interrupted, refused } = self.counts;
+        let Counts { erased, exceptions, failed, interrupted, copied, refused } = self.counts;
         write!(
             f,
             "MULE FINISHED outcome={} erased={erased} exceptions={exceptions} failed={failed} \
-             interrupted={interrupted} refused={refused} then={}",
-            self.outcome, self.then
-        )
+             interrupted={interrupted} refused={refused} ",
+            self.outcome
+        )?;
+        // Only jobs that copy have this word, so that what reads the others' lines goes on reading them.
+        if copied > 0 {
+            write!(f, "copied={copied} ")?;
+        }
+        write!(f, "then={}", self.then)
     }
 }
 
@@ -108,7 +115,7 @@ mod tests {
 
     #[test]
     fn one_failed_drive_is_a_failed_run() {
-        let counts = Counts { erased: 10, exceptions: 1, failed: 1, interrupted: 1, refused: 1 };
+        let counts = Counts { erased: 10, exceptions: 1, failed: 1, interrupted: 1, refused: 1, copied: 0 };
         assert_eq!(counts.outcome(), RunOutcome::Failed);
         assert_eq!(Counts { failed: 0, ..counts }.outcome(), RunOutcome::Interrupted);
         assert_eq!(Counts { refused: 1, erased: 2, ..Counts::default() }.outcome(), RunOutcome::Refused);

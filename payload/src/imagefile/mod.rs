@@ -30,7 +30,7 @@ pub use codec::{Compressor, Decompressor, STORE};
 pub use format::{FRAME, GROUP, Header, Mode};
 pub use index::State;
 pub use manifest::{BadArea, Base, Group, Manifest, ManifestError, Partition, Signed, Volume};
-pub use reader::{ReadError, Reader};
+pub use reader::{ReadError, Reader, peek};
 pub use verify::{Damage, Report, verify};
 pub use volumes::{VolumeError, names_of};
 pub use writer::{Entry, Finished, WriteError, Writer};

@@ -38,6 +38,16 @@ pub enum ReadError {
     BaseChanged { wanted: String, found: String },
 }
 
+/// The header of an image, finished or not.
+pub fn peek(path: &Path) -> Result<Header, ReadError> {
+    let volumes = Volumes::open(path, None, false)?;
+    let not = |reason: String| ReadError::NotAnImage { path: path.into(), reason };
+    match skippable(&volumes, 0)? {
+        Some((Part::Header, content)) => Header::decode(&content).map_err(not),
+        _ => Err(not("it does not begin with a header".into())),
+    }
+}
+
 /// Where a group lies in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GroupPlace {

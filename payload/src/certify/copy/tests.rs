@@ -79,8 +79,9 @@ fn a_complete_job_gets_the_best_outcome_its_numbers_carry() {
     ];
     assert_eq!(all().iter().map(|record| record.outcome).collect::<Vec<_>>(), expected);
     // The same numbers, but something is lacking: a failure that says what.
+    type Make = fn() -> CopyRecord;
     type Change = fn(&mut CopyRecord);
-    let lacking: &[(fn() -> CopyRecord, Change, &str)] = &[
+    let lacking: &[(Make, Change, &str)] = &[
         (restored, |r| r.verification.blocks_matched -= 1, "not those that were written"),
         (restored, |r| r.image.as_mut().unwrap().bytes_checked = 0, "not checked against its hashes"),
         (imaged, |r| r.copy.bytes_read -= 512, "neither read nor known to be free"),

@@ -1,6 +1,10 @@
 use super::*;
 use crate::certify::{
-    fixture::{erased, key},
+    Certifiable,
+    fixture::{
+        copy::{imaged_with_exceptions, restored},
+        erased, key,
+    },
     key::StickKey,
     store,
 };
@@ -23,8 +27,13 @@ fn ssh_keygen(dir: &Path, bytes: &[u8], signature: &str, namespace: &str) -> boo
 
 #[test]
 fn openssh_agrees_about_what_is_genuine() {
+    let records: [&dyn Certifiable; 3] = [&erased(), &imaged_with_exceptions(), &restored()];
+    records.into_iter().for_each(agrees);
+}
+
+fn agrees(record: &dyn Certifiable) {
     let dir = tempfile::tempdir().unwrap();
-    let stored = store::write(dir.path(), &erased(), &key()).unwrap();
+    let stored = store::write(dir.path(), record, &key()).unwrap();
     let bytes = fs::read(dir.path().join(&stored.name)).unwrap();
     let signature = fs::read_to_string(dir.path().join(format!("{}.sig", stored.name))).unwrap();
     assert_eq!(verify(&bytes, &signature), Ok(key().public_key()));

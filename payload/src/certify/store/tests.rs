@@ -1,5 +1,9 @@
 use super::*;
-use crate::certify::fixture::{erased, key};
+use crate::certify::{
+    Certificate,
+    fixture::{copy::imaged_with_exceptions, erased, key},
+    record::Record,
+};
 
 fn files(dir: &Path) -> Vec<String> {
     let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -72,4 +76,17 @@ fn a_contradiction_is_never_signed() {
     record.coverage.blocks_overwritten -= 1;
     assert!(matches!(write(dir.path(), &record, &key()), Err(StoreError::Contradiction(_))));
     assert_eq!(files(dir.path()), Vec::<String>::new());
+}
+
+#[test]
+fn the_certificate_of_a_copy_is_kept_like_that_of_an_erasure() {
+    let dir = tempfile::tempdir().unwrap();
+    let stored = write(dir.path(), &imaged_with_exceptions(), &key()).unwrap();
+    assert_eq!((stored.name.as_str(), files(dir.path()).len()), ("20260301T141509Z-WD-WCAYUF123456.json", 4));
+    let bytes = fs::read(dir.path().join(&stored.name)).unwrap();
+    assert_eq!(Certificate::parse(&bytes).unwrap(), imaged_with_exceptions().into());
+    let mut record = imaged_with_exceptions();
+    record.exceptions.unreadable_blocks -= 1;
+    assert!(matches!(write(dir.path(), &record, &key()), Err(StoreError::Contradiction(_))));
+    assert_eq!(files(dir.path()).len(), 4);
 }

@@ -1,6 +1,10 @@
 use super::*;
 use crate::certify::{
-    fixture::{erased, key},
+    Certificate,
+    fixture::{
+        copy::{all, differs, restored},
+        erased, key,
+    },
     store::{self, ALLOWED_SIGNERS},
 };
 
@@ -73,4 +77,34 @@ fn a_page_that_was_changed_is_noticed() {
     let verdict = examine::examine(&dir.path().join(&name), &NOBODY).unwrap();
     assert!(verdict.problems.is_empty());
     assert!(verdict.notes.iter().any(|note| note.contains("was changed")));
+}
+
+#[test]
+fn certificates_of_copies_are_examined_like_those_of_erasures() {
+    let dir = tempfile::tempdir().unwrap();
+    for record in all() {
+        let name = store::write(dir.path(), &record, &key()).unwrap().name;
+        let json = dir.path().join(&name);
+        let list = dir.path().join(ALLOWED_SIGNERS);
+        let verdict = examine::examine(&json, &Trust { list: Some(&list), signer: None }).unwrap();
+        assert_eq!((verdict.problems.len(), verdict.notes.len()), (0, 0), "{:?}", verdict.problems);
+        let object = object(&verdict);
+        assert_eq!(object["action"], record.action.word());
+        assert_eq!(object["outcome"], record.outcome.word());
+        assert_eq!(object["serial"], record.media.serial.as_str());
+        assert_eq!(object["genuine"], true);
+        let text = show::text(&Certificate::from(record.clone()));
+        assert!(text.contains(&record.statement) && text.contains(&record.media.serial), "{text}");
+    }
+    // A difference is no fault of the certificate; a change is.
+    let name = store::write(dir.path(), &differs(), &key()).unwrap().name;
+    let json = dir.path().join(&name);
+    let text = fs::read_to_string(&json).unwrap();
+    fs::write(&json, text.replace("\"differs\"", "\"verified\"")).unwrap();
+    assert!(problems(&json, &NOBODY).len() >= 2);
+    let mut record = restored();
+    record.verification.blocks_matched -= 1;
+    fs::write(&json, store::json(&record)).unwrap();
+    fs::write(dir.path().join(format!("{name}.sig")), key().sign(&store::json(&record)).unwrap()).unwrap();
+    assert!(problems(&json, &NOBODY).iter().any(|problem| problem.contains("contradiction")));
 }

@@ -100,7 +100,11 @@ pub(super) const RULES: &[Rule] = &[
         otherwise: "blocks that could not be written",
     },
     Rule { of: excepted, holds: has_exception, otherwise: "exceptions without one" },
-    Rule { of: differs, holds: |r| r.verification.blocks_different > 0, otherwise: "a difference that no block shows" },
+    Rule {
+        of: |r| differs(r) && full(r),
+        holds: |r| r.verification.blocks_different > 0,
+        otherwise: "a difference that no block shows",
+    },
 ];
 
 fn full(r: &CopyRecord) -> bool {

@@ -22,16 +22,17 @@ fn source(r: &mut CopyRecord) -> &mut Origin {
     r.source.as_mut().unwrap()
 }
 
-/// A change of the record, and what alone is then wrong with it. The statement follows the numbers unless it is the
+/// Whether what a change makes wrong is not that alone. The statement follows the numbers unless it is the
 /// statement that was changed.
-fn only(make: Make, change: Change, expected: &str) {
+fn only(make: Make, change: Change, expected: &str) -> Option<String> {
     let mut record = make();
     assert_eq!(contradictions(&record), Vec::<String>::new(), "before: {record:#?}");
     change(&mut record);
     if record.statement == make().statement {
         record.statement = statement(&record);
     }
-    assert_eq!(contradictions(&record), [expected]);
+    let found = contradictions(&record);
+    (found != [expected]).then(|| format!("{found:?} instead of {expected:?}"))
 }
 
 fn cut(r: &mut CopyRecord) {
@@ -122,7 +123,7 @@ fn the_rules_of_identity_hold_for_copies() {
 
 const WORDS: &[(Make, Change, &str)] = &[
     (imaged, |r| r.format = "mule-certificate/1".into(), "the format is not the one this version knows"),
-    (imaged_raw, |r| r.outcome = Outcome::Verified, "an outcome that this action cannot have"),
+    (cloned, |r| r.outcome = Outcome::Restored, "an outcome that this action cannot have"),
     (failed, |r| r.statement = statement(&restored()), "the statement is not the one that the numbers carry"),
     (restored, |r| r.statement.push_str(" It is perfect."), "the statement is not the one that the numbers carry"),
     (cloned, |r| r.source = None, "the source is missing, or named where the drive is the source"),
@@ -256,7 +257,7 @@ const NUMBERS: &[(Make, Change, &str)] = &[
         |r| (r.exceptions.unwritable, r.exceptions.unwritable_blocks) = (vec![range(1, 1)], 1),
         "a drive that was only to be read was written",
     ),
-    (imaged, |r| r.copy.bytes_read += 512, "more read and passed over than the disk holds"),
+    (interrupted, |r| r.copy.bytes_read = BYTES, "more read and passed over than the disk holds"),
     (failed, |r| r.copy.bytes_written = r.copy.bytes_read + 512, "more written than was read"),
     (failed, |r| r.copy.bytes_zeroed = FREE * 512 + 512, "zeros in the place of contents"),
     (failed_smaller, |r| r.copy.bytes_written = BYTES, "more written than the drive holds"),
@@ -284,7 +285,7 @@ const NUMBERS: &[(Make, Change, &str)] = &[
     (imaged, |r| r.copy.partitions[0].first_lba = BLOCKS, "a partition beyond the disk"),
     (imaged, |r| r.copy.partitions[1].blocks = FREE - 1, "free space that no partition's map explains"),
     (imaged_with_exceptions, |r| r.exceptions.unreadable.reverse(), LIST),
-    (imaged_with_exceptions, |r| drop(r.exceptions.unreadable.pop()), LIST),
+    (imaged_with_exceptions, |r| r.exceptions.unreadable.truncate(1), LIST),
     (imaged_with_exceptions, |r| r.exceptions.unreadable.clear(), LIST),
     (cloned_with_exceptions, |r| r.exceptions.unreadable = vec![range(BLOCKS - 1, 3)], LIST),
     (restored_with_exceptions, |r| r.exceptions.unwritable[0].blocks = 9, LIST),
@@ -394,11 +395,7 @@ const RESULTS: &[(Make, Change, &str)] = &[
     (imaged, |r| r.verification.finished.clear(), "a verification that did not reach its end"),
     (differs, |r| r.verification.finished.clear(), "a verification that did not reach its end"),
     (restored, |r| r.verification.blocks_matched -= 1, "the blocks that were equal are not those that were written"),
-    (
-        restored_zeroed,
-        |r| r.verification.blocks_matched += 1,
-        "the blocks that were equal are not those that were written",
-    ),
+    (restored, |r| r.verification.blocks_matched += 1, "the blocks that were equal are not those that were written"),
     (restored_with_exceptions, |r| r.verification.blocks_matched += 1, MISSED),
     (restored_with_exceptions, |r| r.verification.blocks_matched -= 11, MISSED),
     (
@@ -424,7 +421,6 @@ const RESULTS: &[(Make, Change, &str)] = &[
     (imaged, one_different, "blocks that differ"),
     (imaged_with_exceptions, one_different, "blocks that differ"),
     (restored, one_different, "blocks that differ"),
-    (cloned_smaller, one_different, "blocks that differ"),
     (verified, one_different, "blocks that differ"),
     (imaged, one_unreadable, "blocks that could not be read back"),
     (restored, one_unreadable, "blocks that could not be read back"),
@@ -466,10 +462,10 @@ fn demote(r: &mut CopyRecord, outcome: Outcome) {
 #[test]
 fn each_rule_is_broken_alone() {
     let cases = || WORDS.iter().chain(NUMBERS).chain(RESULTS);
-    for (number, (make, change, expected)) in cases().enumerate() {
-        println!("case {number}: {expected}");
-        only(*make, *change, expected);
-    }
+    let wrong = cases().enumerate().filter_map(|(number, (make, change, expected))| {
+        only(*make, *change, expected).map(|found| format!("case {number}: {found}"))
+    });
+    assert_eq!(wrong.collect::<Vec<_>>(), Vec::<String>::new());
     let broken: BTreeSet<_> = cases().map(|(_, _, expected)| *expected).collect();
     let known: BTreeSet<_> = rules().map(|rule| rule.otherwise).collect();
     assert_eq!(broken, known);
@@ -478,15 +474,15 @@ fn each_rule_is_broken_alone() {
 #[test]
 fn no_outcome_passes_for_another_that_claims_more() {
     use Outcome::*;
-    for record in [failed(), interrupted(), differs(), restored_with_exceptions(), failed_smaller()] {
+    for record in [failed(), interrupted(), differs(), restored_with_exceptions()] {
         for outcome in
             [Imaged, ImagedWithExceptions, Restored, RestoredWithExceptions, Cloned, ClonedWithExceptions, Verified]
         {
+            let excepted = matches!(outcome, ImagedWithExceptions | RestoredWithExceptions | ClonedWithExceptions);
             let mut more = record.clone();
-            (more.outcome, more.copy.reason) = (outcome, String::new());
+            (more.outcome, more.copy.reason) = (outcome, if excepted { "because".into() } else { String::new() });
             more.statement = statement(&more);
-            let same = outcome == record.outcome && record.copy.reason.is_empty();
-            assert!(same || !contradictions(&more).is_empty(), "{outcome:?} for {record:#?}");
+            assert!(outcome == record.outcome || !contradictions(&more).is_empty(), "{outcome:?} for {record:#?}");
         }
     }
 }
@@ -549,7 +545,7 @@ fn any_numbers_are_survived() {
                 // A record that says nothing of partitions is not spoilt by them.
                 assert!(number == 20 || !contradictions(&record).is_empty(), "change {number}: {record:#?}");
                 let record = record.conclude(End::Complete);
-                assert!(number == 20 || matches!(record.outcome, Outcome::Failed), "change {number}: {record:#?}");
+                assert!(record.outcome == Outcome::Failed || contradictions(&record).is_empty(), "{record:#?}");
             }
         }
     }

@@ -1,0 +1,373 @@
+//! The unattended image, restore and clone: what is on the store, which drives, a countdown before anything is overwritten.
+
+use super::{Ending, Stopped, hardware, hardware::Hardware, medium::Stick, wipe};
+use crate::{
+    blocks::ReadAt,
+    boot::{
+        machine::Machine,
+        store::{self, Store},
+    },
+    cli::host::{Linux, health_now, now, tool},
+    console::{Counts, RunOutcome, Watcher, protocol},
+    content,
+    engine::sweep::Limits,
+    imagefile::{self, names_of},
+    job::{
+        copy::{
+            digest,
+            fit::{Allowed, fit},
+            image::Order,
+            level,
+            run::{self, Aim, open_content},
+            take,
+            target::Tail,
+        },
+        record::time,
+        run::{Surroundings, Tally},
+        status::Log,
+    },
+    jobfile::{self, Action, CopyKeys, IMAGE_SUFFIX, Job},
+    journal::{Journal, Verify, event::Outcome, replay::Replay},
+    plan::{Authority, Plan, PlanError, Request, Source, Sources, Sticks, Target, method},
+    random,
+};
+use std::{
+    fs,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+const NOTHING_TOUCHED: &str = "No disk was touched.";
+
+fn stop(what: impl ToString) -> Stopped {
+    Stopped::new(what, NOTHING_TOUCHED)
+}
+
+/// Does what the job asks for, or says why not.
+pub(super) fn copy(
+    job: &Job,
+    hardware: Hardware,
+    stick: &mut Stick,
+    replay: &Replay,
+    machine: &Machine,
+    watcher: &mut dyn Watcher,
+) -> Result<Ending, Stopped> {
+    let Hardware { drives, mut sticks, .. } = hardware;
+    let store = match job.action() {
+        Action::Image | Action::Restore | Action::Verify => {
+            let elsewhere: Vec<_> = drives.iter().filter(|d| !sticks.all.contains(&d.path)).cloned().collect();
+            let found = store::find(&elsewhere, &job.copy().store).map_err(stop)?;
+            Some(Store::mount(&found, job.action() == Action::Image).map_err(stop)?)
+        }
+        _ => None,
+    };
+    sticks.store = store.as_ref().map(|store| store.drive().to_owned());
+    let result = with_store(job, drives, &sticks, store.as_ref(), stick, replay, machine, watcher);
+    if let Some(Err(error)) = store.map(Store::close) {
+        watcher.problem(&format!("what was written to the store may not be on it: {error}"));
+    }
+    result
+}
+
+/// What the run needs to know of the job's drives.
+enum Work {
+    Images(Vec<(Source, Order)>),
+    Restore(Box<run::Content>, Vec<Aim>),
+    Clone(Box<Source>, Vec<Aim>),
+    Check(Box<run::Content>, Vec<Source>),
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything the appliance knows")]
+fn with_store(
+    job: &Job,
+    drives: Vec<crate::discover::Drive>,
+    sticks: &Sticks,
+    store: Option<&Store>,
+    stick: &mut Stick,
+    replay: &Replay,
+    machine: &Machine,
+    watcher: &mut dyn Watcher,
+) -> Result<Ending, Stopped> {
+    let around = Surroundings {
+        opener: Box::new(Linux::default()),
+        shelf: stick.shelf.clone(),
+        tool: tool(),
+        host: machine.host(""),
+        limits: Limits::default(),
+        health: health_now,
+    };
+    let planner = Planner { job, sticks, store, around: &around, own: stick.id() };
+    let (work, refused) = planner.plan(drives, watcher)?;
+    let targets: Vec<_> = match &work {
+        Work::Restore(_, aims) | Work::Clone(_, aims) => aims.iter().map(|aim| aim.target.drive()).collect(),
+        Work::Images(_) | Work::Check(..) => Vec::new(),
+    };
+    let rows: Vec<_> = targets.iter().map(|drive| hardware::page_row(drive, None)).collect();
+    let title = title(job);
+    if !rows.is_empty() {
+        wipe::count_down(job, &title, &rows, watcher)?;
+    }
+    let journal = stick.take_journal().ok_or_else(|| stop("the log is not open"))?;
+    if let Err(full) = journal.room_for_job(1 << 20) {
+        stick.give_back(journal);
+        return Err(stop(full));
+    }
+    let log = Arc::new(Log::new(journal, now));
+    if let Some(old) = replay.unfinished() {
+        watcher.note(
+            "An earlier job was interrupted; its drives are certified as interrupted where it had begun to erase them.",
+        );
+        wipe::abandon(old, &log, stick, &around.tool, &around.host, watcher);
+    }
+    let id = random::bytes().map_err(|error| stop(format!("no random bytes: {error}")))?;
+    let operator = job.operator().clone();
+    let whole = run::Job { id, request: job.digest(), operator, log: Arc::clone(&log), around, title };
+    let tally = execute(whole, work, job.copy(), watcher);
+    log.take_journal().into_iter().for_each(|journal: Journal| stick.give_back(journal));
+    Ok(finish(job, &tally, refused, watcher))
+}
+
+fn title(job: &Job) -> String {
+    let image = job.copy().image.as_deref();
+    match (job.action(), image) {
+        (Action::Image, _) => "Image".into(),
+        (Action::Restore, Some(image)) => format!("Restore: {image}"),
+        (Action::Verify, Some(image)) => format!("Verify against {image}"),
+        (action, _) => format!("{action}"),
+    }
+}
+
+fn execute(job: run::Job, work: Work, keys: &CopyKeys, watcher: &mut dyn Watcher) -> Tally {
+    match work {
+        Work::Images(sources) => run::images(job, sources, watcher),
+        Work::Restore(content, aims) => run::restore(job, *content, aims, threads(), watcher),
+        Work::Clone(source, aims) => run::clone(job, *source, aims, hash(keys), keys.retries, watcher),
+        Work::Check(content, sources) => run::check(job, *content, sources, watcher),
+    }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn hash(keys: &CopyKeys) -> digest::Wish {
+    match keys.hash {
+        jobfile::Hash::Sha512 => digest::Wish::Sha512,
+        jobfile::Hash::Sha256 => digest::Wish::Sha256,
+        jobfile::Hash::Both => digest::Wish::Both,
+        jobfile::Hash::None => digest::Wish::None,
+    }
+}
+
+struct Planner<'a> {
+    job: &'a Job,
+    sticks: &'a Sticks,
+    store: Option<&'a Store>,
+    around: &'a Surroundings,
+    own: &'a str,
+}
+
+impl Planner<'_> {
+    fn plan(&self, drives: Vec<crate::discover::Drive>, watcher: &mut dyn Watcher) -> Result<(Work, usize), Stopped> {
+        match self.job.action() {
+            Action::Image => {
+                let (sources, refused) = self.sources(self.job.drives(), drives, watcher)?;
+                let orders = sources.into_iter().map(|source| Ok((self.order(&source)?, source)));
+                let orders: Result<Vec<_>, Stopped> = orders.collect();
+                Ok((Work::Images(orders?.into_iter().map(|(order, source)| (source, order)).collect()), refused))
+            }
+            Action::Verify => {
+                let content = self.content()?;
+                let (sources, refused) = self.sources(self.job.drives(), drives, watcher)?;
+                Ok((Work::Check(Box::new(content), sources), refused))
+            }
+            Action::Restore => {
+                let content = self.content()?;
+                let logical = content.reader.header().logical_block;
+                let (targets, refused) = self.targets(drives, watcher)?;
+                let aims = self.aims(&content.reader, logical, targets)?;
+                Ok((Work::Restore(Box::new(content), aims), refused))
+            }
+            _ => self.clone(drives, watcher),
+        }
+    }
+
+    fn clone(&self, drives: Vec<crate::discover::Drive>, watcher: &mut dyn Watcher) -> Result<(Work, usize), Stopped> {
+        let name = self.job.copy().source.clone().unwrap_or_default();
+        let selection = jobfile::Selection::Named(vec![name]);
+        let (mut sources, _) = self.sources(&selection, drives.clone(), watcher)?;
+        let source = sources.pop().ok_or_else(|| stop("the source is not there"))?;
+        let (targets, refused) = self.targets(drives, watcher)?;
+        if targets.iter().any(|target| target.drive().path == source.drive().path) {
+            return Err(stop(format!("{} is both source and target", source.drive().identity)));
+        }
+        let logical = source.drive().geometry.map_err(stop)?.logical();
+        let look = self.around.opener.look(source.drive()).map_err(stop)?;
+        let aims = self.aims(&*look, logical, targets)?;
+        Ok((Work::Clone(Box::new(source), aims), refused))
+    }
+
+    fn sources(
+        &self,
+        selection: &jobfile::Selection,
+        drives: Vec<crate::discover::Drive>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(Vec<Source>, usize), Stopped> {
+        let sources = Sources::new(selection, drives, self.sticks, Some(self.job)).map_err(stop)?;
+        for refused in &sources.refused {
+            watcher
+                .note(&format!("left alone: {} ({}): {}", refused.drive.name, refused.drive.identity, refused.reason));
+        }
+        for name in &sources.missing {
+            watcher.problem(&format!("{name}: the job names it, but no drive reports this serial number or WWN"));
+        }
+        let denied = sources.refused.iter().filter(|refused| refused.reason.denies_a_target()).count();
+        Ok((sources.list, denied + sources.missing.len()))
+    }
+
+    fn targets(
+        &self,
+        drives: Vec<crate::discover::Drive>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(Vec<Target>, usize), Stopped> {
+        let request = Request {
+            method: &method::COPY,
+            selection: self.job.drives().clone(),
+            verify: Verify::Full,
+            operator: self.job.operator().clone(),
+            job: Some(self.job.clone()),
+            digest: self.job.digest(),
+        };
+        let seed = random::bytes().map_err(|error| stop(format!("no random bytes: {error}")))?;
+        let plan = Plan::new(request, &Authority::JobFile, drives, self.sticks, seed)
+            .map_err(|error: PlanError| stop(error))?;
+        wipe::tell_about(&plan, watcher);
+        let refused = plan.denied();
+        Ok((plan.into_parts().0, refused))
+    }
+
+    fn aims(&self, content: &dyn ReadAt, logical: u32, targets: Vec<Target>) -> Result<Vec<Aim>, Stopped> {
+        let keys = self.job.copy();
+        let survey = content::survey(content, logical);
+        let allowed = Allowed { smaller: keys.smaller, move_gpt: keys.move_gpt };
+        let tail = match keys.tail {
+            jobfile::Tail::Leave => Tail::Leave,
+            jobfile::Tail::Zero => Tail::Zero,
+            jobfile::Tail::Wipe => Tail::Wipe,
+        };
+        let aim = |target: Target| {
+            let patches = fit(content, logical, &survey, target.drive(), allowed).map_err(stop)?;
+            Ok(Aim { target, patches, tail })
+        };
+        targets.into_iter().map(aim).collect()
+    }
+
+    fn dir(&self) -> Result<&Path, Stopped> {
+        self.store.map(Store::dir).ok_or_else(|| stop("there is no store"))
+    }
+
+    fn content(&self) -> Result<run::Content, Stopped> {
+        let name = self.job.copy().image.clone().unwrap_or_default();
+        open_content(&self.dir()?.join(format!("{name}{IMAGE_SUFFIX}")), self.own).map_err(stop)
+    }
+
+    fn order(&self, source: &Source) -> Result<Order, Stopped> {
+        let (keys, dir) = (self.job.copy(), self.dir()?);
+        let path = match &keys.name {
+            Some(name) => dir.join(format!("{name}{IMAGE_SUFFIX}")),
+            None => unfinished(dir, source).unwrap_or_else(|| dir.join(new_name(source))),
+        };
+        let level = match keys.level {
+            jobfile::Level::Auto => level::Wish::Adaptive,
+            jobfile::Level::Store => level::Wish::Fixed(level::Level::Store),
+            jobfile::Level::Zstd(number) => level::Wish::Fixed(level::Level::Zstd(number)),
+        };
+        Ok(Order {
+            path,
+            raw: keys.raw,
+            base: keys.base.as_ref().map(|base| dir.join(format!("{base}{IMAGE_SUFFIX}"))),
+            wish: take::Wish { threads: threads(), level, retries: keys.retries, limits: Limits::default() },
+            hash: hash(keys),
+            limit: self.store.and_then(Store::largest_file).and_then(NonZeroU64::new),
+            verify: self.job.verify() != jobfile::VerifyExtent::None,
+            operator: self.job.operator().clone(),
+            tool: self.around.tool.clone(),
+            started: now(),
+            clock: now,
+        })
+    }
+}
+
+/// `MODEL-SERIAL-TIME.img.zst`, safe on every file system a store may have.
+fn new_name(source: &Source) -> String {
+    let id = &source.drive().identity;
+    let safe = |text: &str| -> String {
+        text.trim()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+            .take(40)
+            .collect()
+    };
+    let time: String = time(Some(now())).chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{}-{}-{time}{IMAGE_SUFFIX}", safe(&id.model), safe(&id.serial))
+}
+
+/// The image of this drive that was cut short, if there is one on the store.
+fn unfinished(dir: &Path, source: &Source) -> Option<PathBuf> {
+    let id = &source.drive().identity;
+    let is_part = |path: &PathBuf| {
+        let header = imagefile::peek(path).ok();
+        header.is_some_and(|h| h.model == id.model && h.serial == id.serial && h.disk_bytes == id.bytes)
+    };
+    let parts = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
+    // A volume's number is no part of the name.
+    let named = parts.filter_map(|path| {
+        let text = path.to_str()?;
+        let end = text.find(&format!("{IMAGE_SUFFIX}.part"))? + IMAGE_SUFFIX.len();
+        Some(PathBuf::from(&text[..end]))
+    });
+    let mut named: Vec<_> = named.filter(|path| names_of(path).is_empty()).collect();
+    named.sort();
+    named.dedup();
+    named.into_iter().find(|path| {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        is_part(&PathBuf::from(part))
+    })
+}
+
+fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -> Ending {
+    let count = |wanted: &[Outcome]| tally.settled.iter().filter(|drive| wanted.contains(&drive.outcome)).count();
+    let counts = Counts {
+        copied: count(&[Outcome::Imaged, Outcome::Restored, Outcome::Cloned, Outcome::Verified]),
+        exceptions: count(&[
+            Outcome::ImagedWithExceptions,
+            Outcome::RestoredWithExceptions,
+            Outcome::ClonedWithExceptions,
+        ]),
+        failed: count(&[Outcome::Failed, Outcome::Differs]),
+        interrupted: count(&[Outcome::Interrupted]),
+        refused,
+        ..Counts::default()
+    };
+    let uncertified = tally.settled.iter().any(|drive| drive.certificate.is_err());
+    let outcome = match counts.outcome() {
+        RunOutcome::Ok | RunOutcome::Exceptions if uncertified => RunOutcome::Failed,
+        outcome => outcome,
+    };
+    let mut notes = Vec::new();
+    if let Some(why) = &tally.stopped {
+        watcher.machine(&protocol::error(why));
+        notes.push(format!("The run was stopped: {why}"));
+    }
+    notes.push("Certificates are in the folder certificates of this stick.".into());
+    let ended: Vec<_> = tally.settled.iter().map(wipe::ended).collect();
+    let done = match job.action() {
+        Action::Image => "imaged",
+        Action::Restore => "restored",
+        Action::Clone => "cloned",
+        _ => "verified",
+    };
+    wipe::show_end(job, tally, done, (outcome, counts), &notes, &ended, watcher)
+}
