@@ -13,6 +13,7 @@ pub(crate) struct Job {
     confirm: Option<&'static str>,
     countdown: u32,
     operator: bool,
+    others: Vec<(&'static str, String)>,
 }
 
 impl Job {
@@ -27,7 +28,25 @@ impl Job {
             confirm: Some("erase"),
             countdown: 1,
             operator: true,
+            others: Vec::new(),
         }
+    }
+
+    /// An image, a restore, a clone or a comparison of all drives, which ends with power-off.
+    pub(crate) fn copy(action: &'static str) -> Self {
+        Self { action, method: None, verify: None, confirm: None, ..Self::wipe("zero") }
+    }
+
+    /// One more key with a text.
+    pub(crate) fn key(mut self, key: &'static str, value: &str) -> Self {
+        self.others.push((key, format!("{value:?}")));
+        self
+    }
+
+    /// One more key with a number.
+    pub(crate) fn number(mut self, key: &'static str, value: i32) -> Self {
+        self.others.push((key, value.to_string()));
+        self
     }
 
     /// Only these drives, by serial number.
@@ -77,6 +96,9 @@ impl Job {
             None => "\"all\"".to_owned(),
         };
         let _ = writeln!(text, "drives = {drives}\ncountdown = {}", self.countdown);
+        for (key, value) in &self.others {
+            let _ = writeln!(text, "{key} = {value}");
+        }
         if self.operator {
             text.push_str(OPERATOR);
         }

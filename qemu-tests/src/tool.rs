@@ -12,6 +12,7 @@ use std::{
 const PACKAGES: &[(&str, &str)] = &[
     ("mcopy", "mtools"),
     ("mdel", "mtools"),
+    ("ddrescuelog", "gddrescue"),
     ("debugfs", "e2fsprogs"),
     ("mke2fs", "e2fsprogs"),
     ("mkfs.fat", "dosfstools"),

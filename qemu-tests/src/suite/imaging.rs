@@ -17,7 +17,11 @@ use std::{fs, path::PathBuf, time::Duration};
 pub(super) const TESTS: &[Test] = &[
     Test::new("image-wipe-restore", "three disks imaged, one wiped and restored: zstd and cmp agree", round_trip),
     Test::new("image-power-cut", "an image that was cut short goes on and is the same bytes", power_cut),
-    Test::new("image-bad-sector", "a sector that cannot be read: imaged with exceptions, the rest is whole", bad_sector),
+    Test::new(
+        "image-bad-sector",
+        "a sector that cannot be read: imaged with exceptions, the rest is whole",
+        bad_sector,
+    ),
     Test::new("image-ntfs-store", "a store may be NTFS", ntfs_store),
     Test::new("image-exfat-store", "a store may be exFAT: imaged there, restored from there", exfat_store),
     Test::new("image-store-refused", "no store, or two of them: nothing is touched", store_refused),
@@ -102,7 +106,8 @@ fn power_cut(bench: &mut Bench) -> Result<()> {
     let job = Job::copy("image").drives(&["CUT"]).key("name", "cut").number("level", 1);
     let store = Store::new(&bench.folder, "STORE", 64 * MIB, Kind::Ext4)?;
     let stick = bench.stick(&job)?;
-    let vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&store.disk)).drive(Drive::ahci(&disk).slowed(MIB)))?;
+    let vm =
+        bench.start(&Machine::new(&stick).drive(Drive::ahci(&store.disk)).drive(Drive::ahci(&disk).slowed(MIB)))?;
     // The first checkpoints: some of the image is there, most is not.
     std::thread::sleep(Duration::from_secs(18));
     ensure!(!vm.has_finished(), "the image was whole before the cut");
@@ -131,7 +136,8 @@ fn bad_sector(bench: &mut Bench) -> Result<()> {
     let disk = bench.disk("BAD", SIZE)?;
     let store = Store::new(&bench.folder, "STORE", 64 * MIB, Kind::Ext4)?;
     let stick = bench.stick(&Job::copy("image").drives(&["BAD"]).key("name", "bad"))?;
-    let machine = Machine::new(&stick).drive(Drive::ahci(&store.disk)).drive(Drive::ahci(&disk).fault(Fault::Read(BAD)));
+    let machine =
+        Machine::new(&stick).drive(Drive::ahci(&store.disk)).drive(Drive::ahci(&disk).fault(Fault::Read(BAD)));
     let finished = bench.boot(&machine)?;
     ensure!(finished.end.outcome == Outcome::Exceptions && finished.end.exceptions == 1, "{}", finished.end);
     expect_copied(bench, &stick, &["BAD"], "imaged-with-exceptions")?;
@@ -195,7 +201,8 @@ fn store_refused(bench: &mut Bench) -> Result<()> {
 fn clone_two(bench: &mut Bench) -> Result<()> {
     let mut disks = bench.disks(&["FROM", "SAME", "NOT"], SIZE)?;
     disks.push(bench.disk("LARGE", 2 * SIZE)?);
-    let job = Job::copy("clone").drives(&["SAME", "LARGE"]).confirm(Some("erase")).key("source", "FROM").key("tail", "zero");
+    let job =
+        Job::copy("clone").drives(&["SAME", "LARGE"]).confirm(Some("erase")).key("source", "FROM").key("tail", "zero");
     let stick = bench.stick(&job)?;
     let finished = bench.boot(&Machine::new(&stick).drives(disks.iter().map(Drive::ahci)))?;
     ensure!(finished.end.outcome == Outcome::Ok && !finished.wrote_to("FROM"), "{}", finished.end);

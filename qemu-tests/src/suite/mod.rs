@@ -4,6 +4,7 @@ mod bench;
 mod boot;
 mod faults;
 mod harness;
+mod imaging;
 mod job_file;
 mod log;
 mod methods;
@@ -49,6 +50,7 @@ impl Test {
 const GROUPS: &[&[Test]] = &[
     power_cut::TESTS,
     resume::TESTS,
+    imaging::TESTS,
     shapes::TESTS,
     faults::TESTS,
     boot::TESTS,
