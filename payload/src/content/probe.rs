@@ -70,7 +70,8 @@ pub(super) fn probe(volume: &dyn ReadAt) -> (Kind, String) {
     }
     let has = |at: usize, bytes: &[u8]| start.get(at..at + bytes.len()) == Some(bytes);
     let found = SIGNATURES.iter().find(|(at, bytes, _)| has(*at, bytes)).map(|(.., kind)| *kind);
-    let kind = found.unwrap_or(if start.iter().all(|byte| *byte == 0) { Kind::Blank } else { Kind::Unknown });
+    let blank = || start.iter().all(|byte| *byte == 0);
+    let kind = found.unwrap_or_else(|| if blank() { Kind::Blank } else { Kind::Unknown });
     let label = match kind {
         Kind::Ext => text(start.get(1024 + 120..1024 + 136)),
         Kind::Fat => fat_label(volume, &start),
@@ -109,8 +110,8 @@ fn fat_label(volume: &dyn ReadAt, start: &[u8]) -> String {
     };
     let mut entries = vec![0; 4096];
     if volume.read_at(root, &mut entries).is_ok() {
-        let label = entries.chunks(32).take_while(|entry| entry[0] != 0);
-        let label = label.filter(|entry| entry[0] != 0xe5 && entry[11] & 0x3f == 0x08).next();
+        let mut entries = entries.chunks(32).take_while(|entry| entry[0] != 0);
+        let label = entries.find(|entry| entry[0] != 0xe5 && entry[11] & 0x3f == 0x08);
         if let Some(entry) = label {
             return text(Some(&entry[..11]));
         }

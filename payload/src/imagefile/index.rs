@@ -31,12 +31,6 @@ pub(super) struct Index {
     pub(super) hashes: Vec<[u8; 32]>,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self::Data
-    }
-}
-
 impl Index {
     pub(super) fn push(&mut self, state: State, hash: [u8; 32]) {
         self.states.push(state);

@@ -351,10 +351,10 @@ fn skippable(volumes: &Volumes, at: u64) -> Result<Option<(Part, Vec<u8>)>, Volu
 
 /// Compressed sizes from the seek table at the end.
 fn seek_table(volumes: &Volumes) -> Result<Vec<u32>, String> {
-    const FOOTER: u64 = 9;
+    const FOOTER: usize = 9;
     let len = volumes.len();
-    let mut footer = [0; FOOTER as usize];
-    let start = len.checked_sub(FOOTER).ok_or("it is too short")?;
+    let mut footer = [0; FOOTER];
+    let start = len.checked_sub(FOOTER as u64).ok_or("it is too short")?;
     volumes.read(start, &mut footer).map_err(|error| error.to_string())?;
     if u32_at(&footer, 5) != Some(SEEKABLE) {
         return Err("it does not end with a seek table".into());
@@ -366,7 +366,7 @@ fn seek_table(volumes: &Volumes) -> Result<Vec<u32>, String> {
     let at = start.checked_sub(8 * count + 8).ok_or("its seek table is longer than the file")?;
     let (part, content) =
         skippable(volumes, at).map_err(|error| error.to_string())?.ok_or("its seek table is damaged")?;
-    if part != Part::SeekTable || content.len() as u64 != 8 * count + FOOTER {
+    if part != Part::SeekTable || content.len() as u64 != 8 * count + FOOTER as u64 {
         return Err("its seek table is damaged".into());
     }
     let (entries, _) = content[..content.len() - 9].as_chunks::<8>();

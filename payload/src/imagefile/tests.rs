@@ -69,7 +69,7 @@ fn entry(compressor: &mut Compressor, raw: &[u8]) -> Entry {
 
 fn whole_range(header: &Header, index: u64) -> Vec<Range<u64>> {
     let start = index * FRAME as u64;
-    vec![start..start + header.frame_len(index) as u64]
+    std::iter::once(start..start + header.frame_len(index) as u64).collect()
 }
 
 /// Writes frames from where the writer stands to `end`.
@@ -157,7 +157,7 @@ fn zstd_and_zeekstd_read_what_was_written() {
     for mode in [Mode::Raw, Mode::UsedBlock] {
         let path = dir.path().join(format!("{mode:?}.img.zst"));
         let finished = image(&path, &disk, mode, None);
-        assert!(unpacked(&[path.clone()]) == disk);
+        assert!(unpacked(std::slice::from_ref(&path)) == disk);
         let mut decoder = zeekstd::Decoder::new(fs::File::open(&path).unwrap()).unwrap();
         let mut back = Vec::new();
         std::io::copy(&mut decoder, &mut back).unwrap();
@@ -287,7 +287,7 @@ fn a_slot_is_filled_in_place_and_the_image_is_valid_all_the_time() {
     let finished = writer.finish(Some("# Mapfile\n")).unwrap();
     let mut wanted = disk.clone();
     wanted[5 * MIB..5 * MIB + 512].fill(0);
-    assert!(unpacked(&[path.clone()]) == wanted);
+    assert!(unpacked(std::slice::from_ref(&path)) == wanted);
     let reader = Reader::open(&path).unwrap();
     assert_eq!(reader.bad_map().unwrap().as_deref(), Some("# Mapfile\n"));
     assert_eq!(reader.entry(2).unwrap().0, State::Slot);

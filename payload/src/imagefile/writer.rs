@@ -359,8 +359,8 @@ fn padded(frame: &[u8]) -> Vec<u8> {
 fn read_index(volumes: &Volumes, at: u64) -> Result<Index, WriteError> {
     let mut head = [0; 8];
     volumes.read(at, &mut head)?;
-    let len = u32_at(&head, 4).unwrap_or_default().min(SLOT as u32);
-    let mut content = vec![0; len as usize];
+    let len = (u32_at(&head, 4).unwrap_or_default() as usize).min(SLOT);
+    let mut content = vec![0; len];
     volumes.read(at + 8, &mut content)?;
     Index::decode(&content).map_err(|reason| WriteError::Damaged { path: volumes.place(at).0.into(), at, reason })
 }

@@ -5,7 +5,7 @@ use super::map::{Area, Map, Status};
 use std::io;
 
 /// Bytes of one read while large areas are copied.
-const CHUNK: u64 = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
 /// Reads between two looks at the map for those who keep it.
 const TELL_EVERY: u32 = 64;
 
@@ -73,7 +73,7 @@ struct Rescue<'a> {
 
 /// Reads what the map has not as finished.
 pub fn rescue(map: &mut Map, medium: &mut dyn Medium, sink: &mut dyn Sink, settings: &Settings) -> End {
-    let mut rescue = Rescue { map, medium, sink, buf: vec![0; CHUNK as usize], reads: 0 };
+    let mut rescue = Rescue { map, medium, sink, buf: vec![0; CHUNK], reads: 0 };
     let end = rescue.run(settings).map_or_else(|end| end, |()| End::Complete);
     rescue.sink.changed(rescue.map);
     end
@@ -123,7 +123,7 @@ impl Rescue<'_> {
             let mut end = area.end();
             while end > area.start {
                 // Cut at whole chunks, so that every read is aligned.
-                let start = ((end - 1) / CHUNK * CHUNK).max(area.start);
+                let start = ((end - 1) / CHUNK as u64 * CHUNK as u64).max(area.start);
                 self.read(start, end - start, Status::NonTrimmed)?;
                 end = start;
             }

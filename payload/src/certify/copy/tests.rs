@@ -5,52 +5,56 @@ use crate::certify::{Certifiable, fixture::copy::*};
 #[test]
 fn the_sentences_of_this_format() {
     let name = "20260301-WD-WCAYUF123456.img.zst";
+    let free = "Not read: 204,800,000,000 bytes that the file systems' own maps call free.";
+    let equal = "The image was read back and is equal to what was read from the drive.";
+    let old = "Not written, and perhaps holding older data: 204,800,000,000 bytes of free space and the drive's last \
+               500,107,862,016 bytes, beyond the copied disk.";
     for (record, expected) in [
         (
             imaged(),
-            format!(
-                "295307862016 of the drive's 500107862016 bytes were read into the image {name}. 204800000000 bytes that the file systems' own maps call free were not read. The image was read back and is equal to what was read."
-            ),
+            format!("The drive was read into the image {name}, 295,307,862,016 of its 500,107,862,016 bytes. {free} {equal}"),
         ),
         (
             imaged_raw(),
-            format!(
-                "All 500107862016 bytes of the drive were read into the image {name}. The image was not read back."
-            ),
+            format!("The whole drive, 500,107,862,016 bytes, was read into the image {name}. The image was not read back."),
         ),
         (
             imaged_with_exceptions(),
             format!(
-                "295307845632 of the drive's 500107862016 bytes were read into the image {name}; 32 blocks could not be read and are zeros in it. 204800000000 bytes that the file systems' own maps call free were not read. The image was read back and is equal to what was read."
+                "The drive was read into the image {name}, 295,307,845,632 of its 500,107,862,016 bytes, with exceptions: \
+                 32 blocks of the drive not readable; these are zeros in the image. {free} {equal}"
             ),
         ),
         (
             restored(),
             format!(
-                "The image {name} was written to the drive; all 576773168 blocks written were read back and are equal. Not written, and perhaps holding older data: 204800000000 bytes of free space and the drive's last 500107862016 bytes, beyond the copied disk."
+                "The image {name} was written to the drive, and all that was written, 576,773,168 blocks, was read back and \
+                 is equal. {old}"
             ),
         ),
         (
             restored_with_exceptions(),
             format!(
-                "The image {name} was written to the drive with exceptions: 32 blocks are lacking in the image, 10 blocks could not be written, 10 blocks differ, 1 blocks could not be read back. 576773157 blocks were read back and are equal. Not written, and perhaps holding older data: 204800000000 bytes of free space and the drive's last 500107862016 bytes, beyond the copied disk."
+                "The image {name} was written to the drive with exceptions: 32 blocks lacking in the image, 10 blocks not \
+                 writable, 10 blocks different, 1 block not readable afterwards. The rest of what was written, 576,773,157 \
+                 blocks, was read back and is equal. {old}"
             ),
         ),
         (
             cloned(),
-            "The source was copied to the drive; all 976773168 blocks written were read back and are equal.".into(),
+            "The source was copied to the drive, and all that was written, 976,773,168 blocks, was read back and is equal."
+                .into(),
         ),
         (
             verified(),
             format!(
-                "All 576773168 blocks that the image {name} holds were read from the drive and are equal. Not compared: 204800000000 bytes of free space."
+                "All that the image {name} holds, 576,773,168 blocks, was read from the drive and is equal. Not compared: \
+                 204,800,000,000 bytes of free space."
             ),
         ),
         (
             differs(),
-            format!(
-                "The drive does NOT hold what the image {name} says: 16 blocks differ; 576773152 blocks are equal."
-            ),
+            format!("The drive does NOT hold what the image {name} says: 16 blocks different; 576,773,152 blocks equal."),
         ),
         (
             failed(),
@@ -93,7 +97,7 @@ fn a_complete_job_gets_the_best_outcome_its_numbers_carry() {
                 (r.verification.blocks_different, r.verification.blocks_matched) =
                     (1, r.verification.blocks_matched - 1);
             },
-            "1 blocks differ",
+            "1 block different",
         ),
         (
             verified,
@@ -102,7 +106,7 @@ fn a_complete_job_gets_the_best_outcome_its_numbers_carry() {
                 (r.verification.blocks_unreadable, r.verification.blocks_matched) =
                     (1, r.verification.blocks_matched - 1);
             },
-            "1 blocks could not be read",
+            "1 block not readable",
         ),
     ];
     for (make, change, why) in lacking {

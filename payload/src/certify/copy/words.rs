@@ -2,6 +2,7 @@
 //! what they do not carry.
 
 use super::{Action, CopyRecord, GptBackup, Mode, Outcome, Signature, TailHandling};
+use crate::console::format::grouped;
 use humantime::parse_rfc3339;
 
 /// The reservation of a record whose times are not in order.
@@ -11,38 +12,29 @@ pub(crate) const CLOCK: &str =
 /// What the numbers of a record prove. Part of [`super::FORMAT`].
 pub fn statement(record: &CopyRecord) -> String {
     let name = record.image.as_ref().map_or("", |image| image.name.as_str());
-    let matched = record.verification.blocks_matched;
+    let equal = blocks(record.verification.blocks_matched);
+    let copied = match record.action {
+        Action::Restore => format!("The image {name} was written to the drive"),
+        _ => "The source was copied to the drive".into(),
+    };
     match record.outcome {
         Outcome::Imaged | Outcome::ImagedWithExceptions => {
             format!("{}{}", imaged(record, name), image_read_back(record))
         }
-        Outcome::Restored => format!(
-            "The image {name} was written to the drive; all {matched} blocks written were read back and are equal.{}",
-            reservations(record)
-        ),
-        Outcome::Cloned => format!(
-            "The source was copied to the drive; all {matched} blocks written were read back and are equal.{}",
-            reservations(record)
-        ),
-        Outcome::RestoredWithExceptions => format!(
-            "The image {name} was written to the drive with exceptions: {}. {matched} blocks were read back and are equal.{}",
-            troubles(record),
-            reservations(record)
-        ),
-        Outcome::ClonedWithExceptions => format!(
-            "The source was copied to the drive with exceptions: {}. {matched} blocks were read back and are equal.{}",
+        Outcome::Restored | Outcome::Cloned => {
+            format!("{copied}, and all that was written, {equal}, was read back and is equal.{}", reservations(record))
+        }
+        Outcome::RestoredWithExceptions | Outcome::ClonedWithExceptions => format!(
+            "{copied} with exceptions: {}. The rest of what was written, {equal}, was read back and is equal.{}",
             troubles(record),
             reservations(record)
         ),
         Outcome::Verified => format!(
-            "All {matched} blocks that the image {name} holds were read from the drive and are equal.{}",
+            "All that the image {name} holds, {equal}, was read from the drive and is equal.{}",
             not_compared(record)
         ),
         Outcome::Differs => {
-            format!(
-                "The drive does NOT hold what the image {name} says: {}; {matched} blocks are equal.",
-                troubles(record)
-            )
+            format!("The drive does NOT hold what the image {name} says: {}; {equal} equal.", troubles(record))
         }
         Outcome::Failed => failed(record.action).into(),
         Outcome::Interrupted => interrupted(record.action).into(),
@@ -51,25 +43,24 @@ pub fn statement(record: &CopyRecord) -> String {
 
 fn imaged(record: &CopyRecord, name: &str) -> String {
     let copy = &record.copy;
+    let (read, all) = (grouped(copy.bytes_read), bytes(copy.bytes));
     let free = match copy.bytes_free {
         0 => String::new(),
-        free => format!(" {free} bytes that the file systems' own maps call free were not read."),
+        free => format!(" Not read: {} that the file systems' own maps call free.", bytes(free)),
     };
     match record.outcome {
         Outcome::ImagedWithExceptions => format!(
-            "{} of the drive's {} bytes were read into the image {name}; {} blocks could not be read and are zeros in it.{free}",
-            copy.bytes_read, copy.bytes, record.exceptions.unreadable_blocks
+            "The drive was read into the image {name}, {read} of its {all}, with exceptions: {}; these are zeros in the image.{free}",
+            troubles(record)
         ),
-        _ if copy.mode == Mode::Raw => {
-            format!("All {} bytes of the drive were read into the image {name}.", copy.bytes)
-        }
-        _ => format!("{} of the drive's {} bytes were read into the image {name}.{free}", copy.bytes_read, copy.bytes),
+        _ if copy.mode == Mode::Raw => format!("The whole drive, {all}, was read into the image {name}."),
+        _ => format!("The drive was read into the image {name}, {read} of its {all}.{free}"),
     }
 }
 
 fn image_read_back(record: &CopyRecord) -> &'static str {
     match record.verification.extent.as_str() {
-        "full" => " The image was read back and is equal to what was read.",
+        "full" => " The image was read back and is equal to what was read from the drive.",
         _ => " The image was not read back.",
     }
 }
@@ -89,17 +80,17 @@ fn reservations(record: &CopyRecord) -> String {
     let copy = &record.copy;
     let mut old = Vec::new();
     if left(record) > 0 {
-        old.push(format!("{} bytes of free space", left(record)));
+        old.push(format!("{} of free space", bytes(left(record))));
     }
     if copy.tail.handling == TailHandling::Left {
-        old.push(format!("the drive's last {} bytes, beyond the copied disk", copy.tail.bytes));
+        old.push(format!("the drive's last {}, beyond the copied disk", bytes(copy.tail.bytes)));
     }
     let mut out = String::new();
     if !old.is_empty() {
         out = format!(" Not written, and perhaps holding older data: {}.", old.join(" and "));
     }
     if copy.cut.bytes > 0 {
-        out += &format!(" The disk's last {} bytes have no room on the drive and held no data.", copy.cut.bytes);
+        out += &format!(" The disk's last {} have no room on the drive and held no data.", bytes(copy.cut.bytes));
     }
     if copy.gpt.backup == GptBackup::Moved {
         out += " The partition table's backup was moved to the drive's end.";
@@ -111,41 +102,40 @@ fn reservations(record: &CopyRecord) -> String {
 fn not_compared(record: &CopyRecord) -> String {
     let copy = &record.copy;
     let parts = [
-        (record.exceptions.unreadable_blocks, "blocks that the image lacks"),
-        (copy.bytes_free, "bytes of free space"),
-        (copy.tail.bytes, "bytes beyond the image"),
-        (copy.cut.bytes, "bytes of the image, without data, for which the drive is too small"),
+        (record.exceptions.unreadable_blocks, blocks(record.exceptions.unreadable_blocks) + " that the image lacks"),
+        (copy.bytes_free, bytes(copy.bytes_free) + " of free space"),
+        (copy.tail.bytes, bytes(copy.tail.bytes) + " of the drive beyond the image"),
+        (copy.cut.bytes, bytes(copy.cut.bytes) + " of the image, without data, for which the drive is too small"),
     ];
-    match counted(&parts) {
-        None => String::new(),
-        Some(list) => format!(" Not compared: {list}."),
-    }
-}
-
-fn counted(parts: &[(u64, &str)]) -> Option<String> {
-    let some: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    (!some.is_empty()).then(|| some.join(", "))
+    let some: Vec<_> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, words)| words).collect();
+    if some.is_empty() { String::new() } else { format!(" Not compared: {}.", some.join(", ")) }
 }
 
 /// Everything that is wrong with single blocks; blank where nothing is.
 pub(super) fn troubles(record: &CopyRecord) -> String {
-    let (exceptions, verification) = (&record.exceptions, &record.verification);
-    let (lacking, unequal, lost) = match record.action {
-        Action::Image => {
-            ("blocks of the drive could not be read", "of the image differ", "of the image could not be read back")
-        }
-        Action::Restore => ("blocks are lacking in the image", "differ", "could not be read back"),
-        Action::Clone => ("blocks of the source could not be read", "differ", "could not be read back"),
-        Action::Verify => ("blocks are lacking in the image", "differ", "could not be read"),
+    let (e, v) = (&record.exceptions, &record.verification);
+    let (lacking, afterwards) = match record.action {
+        Action::Image => (" of the drive not readable", " of the image not readable afterwards"),
+        Action::Restore => (" lacking in the image", " not readable afterwards"),
+        Action::Clone => (" of the source not readable", " not readable afterwards"),
+        Action::Verify => (" lacking in the image", " not readable"),
     };
     let parts = [
-        (exceptions.unreadable_blocks, lacking.to_owned()),
-        (exceptions.unwritable_blocks, "blocks could not be written".to_owned()),
-        (verification.blocks_different, format!("blocks {unequal}")),
-        (verification.blocks_unreadable, format!("blocks {lost}")),
+        (e.unreadable_blocks, lacking),
+        (e.unwritable_blocks, " not writable"),
+        (v.blocks_different, " different"),
+        (v.blocks_unreadable, afterwards),
     ];
-    let parts: Vec<_> = parts.iter().map(|(n, what)| (*n, what.as_str())).collect();
-    counted(&parts).unwrap_or_default()
+    let some = parts.iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, what)| blocks(*count) + what).collect::<Vec<_>>().join(", ")
+}
+
+fn blocks(count: u64) -> String {
+    format!("{} block{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+fn bytes(count: u64) -> String {
+    format!("{} bytes", grouped(count))
 }
 
 fn failed(action: Action) -> &'static str {
@@ -168,21 +158,21 @@ fn interrupted(action: Action) -> &'static str {
     }
 }
 
-/// What was done, where the job says nothing of its own.
+/// What the verification was to do, where the job says nothing of its own; it may not have come to that.
 pub(super) fn description(record: &CopyRecord) -> &'static str {
     match (record.verification.extent.as_str(), record.action) {
         ("none", _) => "nothing was read back",
         (_, Action::Image) => {
-            "the image was read back from where it is stored and compared with what was read from the drive"
+            "the image was to be read back from where it is stored and compared with what was read from the drive"
         }
         (_, Action::Restore) => {
-            "every block written was read back past all caches of the host and compared with the image"
+            "every block written was to be read back past all caches of the host and compared with the image"
         }
         (_, Action::Clone) => {
-            "every block written was read back past all caches of the host and compared with the source"
+            "every block written was to be read back past all caches of the host and compared with the source"
         }
         (_, Action::Verify) => {
-            "every block that the image holds was read from the drive past all caches of the host and compared"
+            "every block that the image holds was to be read from the drive past all caches of the host and compared"
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Frame,
-    parts::{grouped, interruptions, listed, table, text, value},
+    parts::{grouped, interruptions, listed, table, text, value, wide},
 };
 use crate::{
     certify::copy::{
@@ -15,10 +15,10 @@ use std::fmt::Write;
 /// The page. `name` is the JSON's file name, `sha256` that of its bytes.
 pub(in crate::certify) fn page(record: &CopyRecord, name: &str, sha256: &[u8]) -> String {
     let (title, medium) = match record.action {
-        Action::Image => ("Certificate of disk imaging", "The drive that was imaged"),
-        Action::Restore => ("Certificate of disk restoration", "The drive that was restored"),
-        Action::Clone => ("Certificate of disk cloning", "The drive that was written"),
-        Action::Verify => ("Certificate of disk verification", "The drive that was verified"),
+        Action::Image => ("Certificate of disk imaging", "The drive (source)"),
+        Action::Restore => ("Certificate of disk restoration", "The drive (target)"),
+        Action::Clone => ("Certificate of disk cloning", "The drive (target)"),
+        Action::Verify => ("Certificate of disk verification", "The drive"),
     };
     let (class, banner) = banner(record);
     let origin = record.source.as_ref().map(|source| self::origin(source, record.action)).unwrap_or_default();
@@ -82,7 +82,7 @@ fn exceptions(record: &CopyRecord) -> String {
 fn files(e: &Exceptions) -> String {
     let mut out = format!("<b>{}</b>", grouped(e.files_hit));
     if !e.files.is_empty() {
-        out.push_str("<ul class=\"names\">");
+        out.push_str("<ul style=\"margin:1mm 0;font-size:9pt\">");
         for name in e.files.iter().take(LISTED) {
             let _ = write!(out, "<li>{}</li>", text(name));
         }
@@ -98,7 +98,7 @@ fn files(e: &Exceptions) -> String {
 
 fn origin(source: &Origin, action: Action) -> String {
     let title = if action == Action::Clone { "The drive it was copied from" } else { "The disk the image was made of" };
-    table(
+    wide(
         title,
         &[
             ("Model", value(&source.model)),
@@ -162,9 +162,10 @@ fn copied(record: &CopyRecord) -> String {
         facts.push(("First MiB", if c.first_mib_last { "written last" } else { "not written last" }.into()));
     }
     facts.extend(ends(record));
-    let hashes = [("SHA-512 of the disk", &c.sha512), ("SHA-256 of the disk", &c.sha256)];
+    let hashes = [("SHA-512 of the contents", &c.sha512), ("SHA-256 of the contents", &c.sha256)];
     let known = hashes.into_iter().filter(|(_, hash)| !hash.is_empty());
-    facts.extend(known.map(|(name, value)| (name, hash(value))));
+    let zeros = if c.bytes_free > 0 { " with zeros for the free space" } else { "" };
+    facts.extend(known.map(|(name, value)| (name, hash(value) + zeros)));
     facts.push(("Began, ended", format!("{} \u{2013} {}", value(&c.started), value(&c.finished))));
     let title = if record.action == Action::Verify { "What was compared" } else { "What was copied" };
     table(title, &facts) + &interruptions(&c.interruptions)

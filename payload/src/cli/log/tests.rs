@@ -120,6 +120,27 @@ fn a_record_that_went_missing_shows() {
 }
 
 #[test]
+fn a_certificate_of_a_copy_belongs_to_the_log_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = image(dir.path(), true);
+    let folder = dir.path().join("certificates");
+    let mut journal = open(&path);
+    let mut record = fixture::copy::cloned();
+    record.log.stick = journal.key().stick_id();
+    (record.log.sequence, record.log.head) = (journal.head().sequence, render::hex(&journal.head().hash));
+    let stored = store::write(&folder, &record, journal.key()).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Bad), "no entry for a certificate of this stick");
+    let (sha256, name) = (stored.sha256, Text::new(&stored.name));
+    journal.append(1, &Event::Certified { job: [1; 16], slot: 0, sha256, name }).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Good));
+    record.log.sequence -= 1;
+    let stored = store::write(&folder, &record, journal.key()).unwrap();
+    let (sha256, name) = (stored.sha256, Text::new(&stored.name));
+    journal.append(1, &Event::Certified { job: [1; 16], slot: 1, sha256, name }).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Bad), "it names an entry with another hash");
+}
+
+#[test]
 fn a_new_host_log_has_a_key_and_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();

@@ -231,7 +231,7 @@ fn mend(plane: &mut dyn DataPlane, map: &mut Map, wish: &Wish<'_>) -> Result<BTr
             kept.frames.entry(index).or_insert_with(|| vec![0; frames::len(index, bytes)]);
         }
     }
-    let settings = rescue::Settings { retries: wish.retries, ..rescue::Settings::default() };
+    let settings = rescue::Settings { retries: wish.retries };
     match rescue::rescue(map, &mut Sectors::new(plane, wish.limits.hang), &mut kept, &settings) {
         rescue::End::Complete => Ok(kept.frames),
         rescue::End::Stopped => Err("it was stopped".into()),

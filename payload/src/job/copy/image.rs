@@ -241,7 +241,6 @@ impl Taking<'_> {
         Ok(())
     }
 
-    #[expect(clippy::type_complexity, reason = "what the one caller needs")]
     fn take(
         &mut self,
         plane: &mut dyn DataPlane,

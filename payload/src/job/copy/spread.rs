@@ -123,7 +123,7 @@ mod tests {
                 return Err(format!("frame {index} is damaged"));
             }
             let byte = u8::try_from(index % 251).unwrap();
-            Ok((index % 3 != 0).then(|| Arc::new(vec![byte; frames::len(index, self.0)]) as Arc<dyn Content>))
+            Ok((!index.is_multiple_of(3)).then(|| Arc::new(vec![byte; frames::len(index, self.0)]) as Arc<dyn Content>))
         }
     }
 

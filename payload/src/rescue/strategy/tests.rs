@@ -28,7 +28,11 @@ impl Medium for Sick {
             }
         }
         let start = usize::try_from(offset).unwrap();
-        if good { Ok(buf.copy_from_slice(&self.data[start..start + buf.len()])) } else { Err(Trouble::Bad) }
+        if !good {
+            return Err(Trouble::Bad);
+        }
+        buf.copy_from_slice(&self.data[start..start + buf.len()]);
+        Ok(())
     }
 
     fn block(&self) -> u32 {
