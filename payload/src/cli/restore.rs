@@ -86,6 +86,7 @@ fn do_restore(args: &Restore) -> Result<Exit, String> {
     let common = &args.common;
     // The image is looked at before anybody is asked for a serial number.
     let mut content = open_content(&args.image, "")?;
+    not_itself(&content, &args.targets)?;
     let targets = copying::targets(&args.targets, &args.size.yes_erase, common.operator())?;
     let logical = content.reader.header().logical_block;
     let aims = args.size.aims(&content.reader, logical, targets)?;
@@ -96,6 +97,16 @@ fn do_restore(args: &Restore) -> Result<Exit, String> {
     }
     let tally = watched(|watcher| run::restore(job, content, aims, common.threads(), watcher));
     Ok(common.report(&tally))
+}
+
+/// An image is never restored onto its own file.
+fn not_itself(content: &run::Content, targets: &[PathBuf]) -> Result<(), String> {
+    let real = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+    let files: Vec<_> = content.reader.files().iter().map(|(path, _)| real(path)).collect();
+    match targets.iter().find(|target| files.contains(&real(target))) {
+        Some(target) => Err(format!("{} is the image itself; nothing was written", target.display())),
+        None => Ok(()),
+    }
 }
 
 /// Arguments of `mule clone`.
