@@ -5,8 +5,8 @@
 //!
 //! 1. the header (0x184D2A50): JSON, [`Header`];
 //! 2. for every group of 1024 MiB of the disk: a zstd frame for each MiB, with content size and checksum (an all-zero MiB
-//!    takes some 60 bytes; a differential image has only the changed ones), the group's index (0x184D2A51, [`index`]), and
-//!    for a used-block image the lines of an allocation map (0x184D2A52): `0xPOS  0xSIZE  +` for what was read and `?` for
+//!    takes some 60 bytes; a differential image has only the changed ones), the group's index (0x184D2A51; `index.rs` has its
+//!    bytes), and for a used-block image the lines of an allocation map (0x184D2A52): `0xPOS  0xSIZE  +` for what was read and `?` for
 //!    what the file system calls free, as in GNU ddrescue's mapfile;
 //! 3. where something could not be read, GNU ddrescue's mapfile (0x184D2A54);
 //! 4. the seek table of the zstd seekable format 0.1.0 (0x184D2A5E).

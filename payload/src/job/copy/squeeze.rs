@@ -1,6 +1,6 @@
 //! Frames on their way into an image: read by one thread, compressed by several, written by one, in order.
 //!
-//! What is under way is bounded: the buffers by their pool, all frames by [`AHEAD`].
+//! What is under way is bounded: the buffers by their pool, all frames by a number.
 
 use super::{digest::Stream, level::Governor};
 use crate::{
