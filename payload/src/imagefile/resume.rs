@@ -28,7 +28,9 @@ impl Writer {
         let volumes = Volumes::open(path, limit, true)?;
         let head = header.encode();
         let mut found = vec![0; head.len()];
-        let there = volumes.len() >= head.len() as u64 && volumes.read(0, &mut found).is_ok();
+        let readable = volumes.len() >= head.len() as u64 && volumes.read(0, &mut found).is_ok();
+        // A file system may keep a file's length over a power cut and lose its bytes: they read as zeros.
+        let there = readable && !is_zero(&found);
         if header.base_root.is_some() || (there && found != head) {
             return Err(WriteError::Another(path.into()));
         }

@@ -247,6 +247,35 @@ fn a_resumed_image_is_the_same_bytes_wherever_it_was_cut() {
 }
 
 #[test]
+fn a_part_that_lost_its_bytes_but_not_its_length_begins_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, path) = (disk(4), dir.path().join("whole.img.zst"));
+    image(&path, &disk, Mode::Raw, None);
+    let whole = fs::read(&path).unwrap();
+    for (lost_from, len) in
+        [(0, whole.len()), (4096, whole.len()), (whole.len() / 2, whole.len() / 2 + 70_000), (0, 100)]
+    {
+        let part = dir.path().join("part.img.zst");
+        let mut bytes = whole[..len.min(whole.len())].to_vec();
+        let lost_from = lost_from.min(bytes.len());
+        bytes[lost_from..].fill(0);
+        fs::write(&part, &bytes).unwrap();
+        let head = header(&disk, Mode::Raw);
+        let mut next = 0;
+        let again = &mut |index, raw: &[u8]| {
+            assert!(raw == frame(&disk, index));
+            next = index + 1;
+            Ok(whole_range(&head, index))
+        };
+        let mut writer = Writer::resume(&part, None, head.clone(), again).unwrap();
+        write_on(&mut writer, &disk, next, head.frames());
+        writer.finish(None).unwrap();
+        assert!(fs::read(&part).unwrap() == whole, "zeros from {lost_from} to {len}");
+        fs::remove_file(&part).unwrap();
+    }
+}
+
+#[test]
 fn a_part_of_another_disks_image_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (disk, path) = (disk(3), dir.path().join("a.img.zst"));

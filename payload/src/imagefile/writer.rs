@@ -96,7 +96,8 @@ impl Writer {
     pub fn create(path: &Path, limit: Option<NonZeroU64>, header: Header) -> Result<Self, WriteError> {
         let mut writer = Self::on(Volumes::create(path, limit)?, header);
         writer.begin()?;
-        writer.flush()?;
+        // What the image is of is on the medium before anything else of it.
+        writer.pause()?;
         Ok(writer)
     }
 
