@@ -18,6 +18,7 @@ pub mod imagefile;
 pub mod job;
 pub mod jobfile;
 pub mod journal;
+mod lock;
 pub mod plan;
 pub mod power;
 pub mod random;

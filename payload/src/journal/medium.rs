@@ -1,5 +1,6 @@
 //! Where a log lies: a partition of the stick, a file on a host, memory in tests.
 
+use crate::lock;
 use std::{
     fmt, fs, io,
     os::unix::fs::{FileExt, OpenOptionsExt},
@@ -43,7 +44,7 @@ impl FileMedium {
         let flags = rustix::fs::OFlags::DSYNC | rustix::fs::OFlags::CLOEXEC;
         let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
         let file = fs::OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        lock::alone(&file)
             .map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another mule is using this log"))?;
         Ok(Self { file, start, len })
     }

@@ -1,9 +1,12 @@
 //! Claiming a drive: opened exclusively and for direct I/O, then looked at through the open descriptor only.
 
-use crate::drive::{Access, Geometry, OpenError};
+use crate::{
+    drive::{Access, Geometry, OpenError},
+    lock,
+};
 use mule_sys::{AlignedBuf, block};
 use rustix::{
-    fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, StatxFlags},
+    fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags},
     io::Errno,
 };
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path, thread, time::Duration};
@@ -100,7 +103,7 @@ fn block_sizes(path: &Path, file: &File, access: Access) -> Result<(u64, u32, u3
 
 fn file_sizes(path: &Path, file: &File, stat: &Stat) -> Result<(u64, u32, u32), OpenError> {
     // flock, like O_EXCL, belongs to this one open file and ends with it.
-    rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
+    lock::alone(file).map_err(|errno| match errno {
         Errno::WOULDBLOCK => OpenError::Busy(path.to_owned()),
         errno => explain(path, "locking it", errno),
     })?;
