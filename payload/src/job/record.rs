@@ -47,6 +47,14 @@ pub fn word(outcome: Outcome) -> &'static str {
         Outcome::ErasedWithExceptions => "erased-with-exceptions",
         Outcome::Failed => "failed",
         Outcome::Interrupted => "interrupted",
+        Outcome::Imaged => "imaged",
+        Outcome::ImagedWithExceptions => "imaged-with-exceptions",
+        Outcome::Restored => "restored",
+        Outcome::RestoredWithExceptions => "restored-with-exceptions",
+        Outcome::Cloned => "cloned",
+        Outcome::ClonedWithExceptions => "cloned-with-exceptions",
+        Outcome::Verified => "verified",
+        Outcome::Differs => "differs",
     }
 }
 
@@ -104,6 +112,14 @@ fn statement(outcome: Outcome, facts: &Facts, block: u64) -> String {
         }
         Outcome::Failed => "The drive was NOT erased as asked; it may still hold data.".into(),
         Outcome::Interrupted => "The work on this drive was stopped before its end; it may still hold data.".into(),
+        Outcome::Imaged
+        | Outcome::ImagedWithExceptions
+        | Outcome::Restored
+        | Outcome::RestoredWithExceptions
+        | Outcome::Cloned
+        | Outcome::ClonedWithExceptions
+        | Outcome::Verified
+        | Outcome::Differs => "The drive was NOT erased: this was no erasure; it may hold data.".into(),
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     claim::{Claimed, Opener},
     facts::{Facts, Pause},
     issue::{Health, Issuer, Settled, Shelf},
+    record::word,
     show::Show,
     stages::{Context, Examined, Overwritten, total_work},
     status::{Log, Message, Stage, Status},
@@ -184,6 +185,9 @@ fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settl
             facts.stopped = true;
         }
         Some((Outcome::Erased | Outcome::ErasedWithExceptions, _)) => {}
+        Some((other, _)) => {
+            facts.failure = Some(format!("the log says \"{}\", which is no end of a wipe", word(*other)))
+        }
         None => {
             facts.failure = Some(lost.reason.clone());
             facts.stopped = true;

@@ -32,6 +32,14 @@ pub fn outcome_words(outcome: Outcome) -> (&'static str, Severity) {
         Outcome::ErasedWithExceptions => ("ERASED WITH EXCEPTIONS", Severity::Warning),
         Outcome::Failed => ("FAILED", Severity::Bad),
         Outcome::Interrupted => ("INTERRUPTED", Severity::Warning),
+        Outcome::Imaged => ("IMAGED", Severity::Good),
+        Outcome::ImagedWithExceptions => ("IMAGED WITH EXCEPTIONS", Severity::Warning),
+        Outcome::Restored => ("RESTORED", Severity::Good),
+        Outcome::RestoredWithExceptions => ("RESTORED WITH EXCEPTIONS", Severity::Warning),
+        Outcome::Cloned => ("CLONED", Severity::Good),
+        Outcome::ClonedWithExceptions => ("CLONED WITH EXCEPTIONS", Severity::Warning),
+        Outcome::Verified => ("VERIFIED", Severity::Good),
+        Outcome::Differs => ("DIFFERS", Severity::Bad),
     }
 }
 

@@ -44,6 +44,9 @@ pub enum Action {
     Report,
     Wipe,
     Verify,
+    Image,
+    Restore,
+    Clone,
 }
 
 /// How much of the last pass is read back.
@@ -133,6 +136,36 @@ pub enum Outcome {
     Failed,
     /// Stopped before the end.
     Interrupted,
+    /// Every block was read into the image, and the image read back equal.
+    Imaged,
+    /// As above, but for the blocks the manifest lists as unreadable.
+    ImagedWithExceptions,
+    /// Every block of the image was written, and read back equal.
+    Restored,
+    /// As above, but for the blocks the certificate lists.
+    RestoredWithExceptions,
+    /// Every block of the source was written, and read back equal.
+    Cloned,
+    /// As above, but for the blocks the certificate lists.
+    ClonedWithExceptions,
+    /// Everything that was read back held what was expected.
+    Verified,
+    /// Something that was read back held something else.
+    Differs,
+}
+
+impl Outcome {
+    /// Whether an action can end like this. Anything can fail or be interrupted.
+    pub fn ends(self, action: Action) -> bool {
+        match self {
+            Self::Failed | Self::Interrupted => true,
+            Self::Erased | Self::ErasedWithExceptions => action == Action::Wipe,
+            Self::Imaged | Self::ImagedWithExceptions => action == Action::Image,
+            Self::Restored | Self::RestoredWithExceptions => action == Action::Restore,
+            Self::Cloned | Self::ClonedWithExceptions => action == Action::Clone,
+            Self::Verified | Self::Differs => action == Action::Verify,
+        }
+    }
 }
 
 /// Everything that is ever logged.

@@ -445,3 +445,5 @@ fn a_sweep_with_another_key_begins_again() {
     let history = &replay.jobs[0].drives[0].sweeps[0];
     assert_eq!((history.finished_at, history.bytes, history.key), (None, 0, Some([2; 32])));
 }
+
+mod format;

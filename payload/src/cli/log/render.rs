@@ -29,6 +29,9 @@ fn action(action: Action) -> &'static str {
         Action::Report => "report",
         Action::Wipe => "wipe",
         Action::Verify => "verify",
+        Action::Image => "image",
+        Action::Restore => "restore",
+        Action::Clone => "clone",
     }
 }
 

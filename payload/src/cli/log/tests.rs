@@ -87,6 +87,32 @@ fn the_key_of_a_random_pass_is_withheld() {
 }
 
 #[test]
+fn actions_and_outcomes_are_named_as_on_the_command_line() {
+    use crate::journal::{Verify, event::Action, event::Outcome};
+    for (action, name) in [(Action::Image, "image"), (Action::Restore, "restore"), (Action::Clone, "clone")] {
+        let (job, method, verify) = ([1; 16], Text::new("raw"), Verify::Full);
+        let passes = [].into_iter().collect();
+        let started = Event::JobStarted { job, action, method, passes, verify, request: [0; 32], drives: 1 };
+        assert!(render::words(&started).contains(&format!(": {name} authorised")), "{name}");
+        assert_eq!(render::fields(&started).1["action"], name);
+    }
+    for (outcome, name) in [
+        (Outcome::Imaged, "imaged"),
+        (Outcome::ImagedWithExceptions, "imaged-with-exceptions"),
+        (Outcome::Restored, "restored"),
+        (Outcome::RestoredWithExceptions, "restored-with-exceptions"),
+        (Outcome::Cloned, "cloned"),
+        (Outcome::ClonedWithExceptions, "cloned-with-exceptions"),
+        (Outcome::Verified, "verified"),
+        (Outcome::Differs, "differs"),
+    ] {
+        let finished = Event::DriveFinished { job: [1; 16], slot: 0, outcome, reason: Text::new("") };
+        assert_eq!(render::fields(&finished).1["outcome"], name);
+        assert!(render::words(&finished).ends_with(&name.to_uppercase()));
+    }
+}
+
+#[test]
 fn a_record_that_went_missing_shows() {
     let dir = tempfile::tempdir().unwrap();
     let path = image(dir.path(), true);
