@@ -43,8 +43,8 @@ fn what_is_not_genuine_is_refused() {
     let mut record = erased();
     record.coverage.blocks_overwritten -= 1;
     record.log.stick = "mule-0000000000000000".into();
-    fs::write(&json, store::json(&record)).unwrap();
-    fs::write(&signature, key().sign(&store::json(&record)).unwrap()).unwrap();
+    fs::write(&json, store::json(&record).unwrap()).unwrap();
+    fs::write(&signature, key().sign(&store::json(&record).unwrap()).unwrap()).unwrap();
     assert!(problems(&json, &NOBODY).len() >= 3);
     let more = String::from_utf8(bytes.clone()).unwrap().replacen("\"media\": {", "\"media\": {\n    \"note\": 1,", 1);
     fs::write(&json, &more).unwrap();

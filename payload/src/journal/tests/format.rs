@@ -17,7 +17,7 @@ fn a_log_of_version_1_reads_as_it_was_written() {
     let expected = [Event::Created { image: OWNER.image.0 }, Event::KeyMade { public, replaces: None }];
     let found = events(&scan.entries);
     assert_eq!((&found[..2], &found[2..]), (&expected[..], &every_event(public)[..]));
-    assert_eq!((scan.torn, scan.damage, scan.beyond.len()), (None, None, 0));
+    assert_eq!((scan.end.torn, scan.end.damage, scan.beyond.len()), (None, None, 0));
     let times: Vec<_> = scan.entries[2..].iter().map(|placed| placed.entry.at).collect();
     assert_eq!(times, (1..).map(|n| 1_790_000_000_000 + n).take(times.len()).collect::<Vec<_>>());
     // It goes on where it ended.
