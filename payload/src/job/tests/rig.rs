@@ -17,7 +17,13 @@ use crate::{
         status::Log,
     },
     jobfile::Selection,
-    journal::{Journal, JournalError, Owner, Verify, medium::MemoryMedium, replay::Replay},
+    journal::{
+        Journal, JournalError, Owner, Verify,
+        medium::MemoryMedium,
+        replay::Replay,
+        scan,
+        superblock::{Found, Superblock},
+    },
     plan::{Authority, Plan, PlanError, Request, Sticks, method},
     stick::ImageId,
 };
@@ -111,7 +117,20 @@ impl Bench {
     }
 
     pub(super) fn open_log(&self) -> Result<(Journal, Replay), JournalError> {
-        Journal::open(Box::new(self.medium.clone()), OWNER, clock())
+        let opened = Journal::open(Box::new(self.medium.clone()), OWNER, clock());
+        if let Ok((_, replay)) = &opened {
+            assert_eq!(replay.contradiction, None, "no run contradicts itself");
+        }
+        opened
+    }
+
+    /// Everything the log says, finished jobs included.
+    pub(super) fn history(&self) -> Replay {
+        let mut medium = self.medium.clone();
+        let Ok(Found::Whole { superblock, .. }) = Superblock::read(&mut medium) else { panic!("no log") };
+        let replay = Replay::of(&scan::collect(&mut medium, &superblock, scan::Reach::Everywhere).unwrap().entries);
+        assert_eq!(replay.contradiction, None, "no run contradicts itself");
+        replay
     }
 
     pub(super) fn plan(&self) -> Plan {
