@@ -14,3 +14,6 @@ pub mod spread;
 pub mod squeeze;
 pub mod take;
 pub mod target;
+
+#[cfg(test)]
+mod tests;
