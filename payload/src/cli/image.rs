@@ -19,6 +19,7 @@ use serde_json::json;
 use std::{
     num::NonZeroU64,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -129,6 +130,7 @@ fn create(args: &Create) -> Result<Exit, String> {
         tool: job.around.tool.clone(),
         started: host::now(),
         clock: host::now,
+        room: Arc::default(),
     };
     let tally = watched(|watcher| run::images(job, vec![(source, order)], watcher));
     Ok(common.report(&tally))

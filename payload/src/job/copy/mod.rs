@@ -6,6 +6,7 @@ pub mod fit;
 pub mod gpt;
 pub mod image;
 pub mod level;
+pub mod name;
 pub mod outlet;
 pub mod run;
 mod sector;
