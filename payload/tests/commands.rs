@@ -1,6 +1,8 @@
 //! The commands as a person types them, on regular files: images, restores, clones, comparisons, the safety net. What came
 //! out is judged by the distribution's zstd, sha512sum and cmp.
 
+#![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+
 use std::{
     ffi::OsStr,
     fs,
