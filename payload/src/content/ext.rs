@@ -27,7 +27,8 @@ pub(super) fn prove(volume: &dyn ReadAt, always: &[Range<u64>]) -> Result<Counte
     })?;
     let layout = superblock.layout();
     let counted = Map::count(volume, layout, Box::new(superblock.clone()), always)?;
-    agree("free blocks in the bitmaps and in the superblock", layout.units - counted.used, superblock.free)?;
+    let free = (layout.units - counted.used) * superblock.ratio;
+    agree("free blocks in the bitmaps and in the superblock", free, superblock.free)?;
     metadata_in_use(volume, &superblock, &counted.map)?;
     Ok(counted)
 }

@@ -50,7 +50,7 @@ impl FatTable {
         Ok(match self.width {
             Width::Twelve => {
                 let pair = u32::from(u16::from_le_bytes(window.get(at)?));
-                if cluster % 2 == 0 { pair & 0xfff } else { pair >> 4 }
+                if cluster.is_multiple_of(2) { pair & 0xfff } else { pair >> 4 }
             }
             Width::Sixteen => u16::from_le_bytes(window.get(at)?).into(),
             Width::ThirtyTwo => u32::from_le_bytes(window.get(at)?) & 0x0fff_ffff,

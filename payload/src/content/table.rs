@@ -123,7 +123,8 @@ fn slice(number: u32, entry: &MBRPartitionEntry, range: Range<u64>) -> Slice {
 fn mbr_partitions(disk: &dyn ReadAt, logical: u64, mbr: &MBRHeader) -> Result<Found, Doubt> {
     let mut slices = Vec::new();
     // Ranges that must not overlap: partitions, the container, the boot record itself.
-    let mut taken = vec![0..logical];
+    let boot_record = 0..logical;
+    let mut taken = vec![boot_record];
     let mut container = None;
     for (number, entry) in (1..).zip(mbr.iter().map(|(_, entry)| entry)) {
         if entry.is_unused() {
@@ -142,9 +143,10 @@ fn mbr_partitions(disk: &dyn ReadAt, logical: u64, mbr: &MBRHeader) -> Result<Fo
     if let Some(container) = container {
         slices.extend(logical_partitions(disk, logical, &container)?);
     }
-    // A dynamic disk keeps its database behind the last partition.
+    // A dynamic disk keeps its database behind the last partition. An extended partition ends with its last logical one.
     let dynamic = slices.iter().any(|slice| slice.raw.is_some());
-    let end = if dynamic { disk.size() } else { taken.last().map_or(0, |range| range.end) };
+    let last = slices.iter().map(|slice| slice.range.end).max();
+    let end = last.filter(|_| !dynamic).unwrap_or_else(|| disk.size());
     Ok(Found { table: Table::Mbr, slices, end })
 }
 

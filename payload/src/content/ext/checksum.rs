@@ -3,8 +3,9 @@
 const fn table(polynomial: u32) -> [u32; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
+    let mut start = 0_u32;
     while byte < 256 {
-        let mut value = byte as u32;
+        let mut value = start;
         let mut bit = 0;
         while bit < 8 {
             value = if value & 1 == 1 { value >> 1 ^ polynomial } else { value >> 1 };
@@ -12,6 +13,7 @@ const fn table(polynomial: u32) -> [u32; 256] {
         }
         table[byte] = value;
         byte += 1;
+        start += 1;
     }
     table
 }

@@ -31,7 +31,7 @@ pub(super) struct Superblock {
     pub(super) units: u64,
     pub(super) units_per_group: u64,
     pub(super) groups: u64,
-    /// Units free as the superblock counts them.
+    /// Free blocks as the superblock counts them; with `bigalloc` all of each free cluster.
     pub(super) free: u64,
     pub(super) descriptor: u64,
     pub(super) inode_blocks: u64,

@@ -1,4 +1,3 @@
-use super::*;
 use crate::content::{Kind, fixture::*};
 use std::fs;
 
@@ -56,7 +55,9 @@ fn what_is_free_can_be_overwritten() {
         fs::write(scrubbed.beside("script"), script).unwrap();
         scrubbed.must("debugfs -f %/script @");
         for (name, content) in &files {
-            assert!(fs::read(scrubbed.beside("out").join(name)).unwrap() == *content, "{name} changed ({options})");
+            // The tool fills up files that lie within their inode.
+            let dumped = fs::read(scrubbed.beside("out").join(name)).unwrap();
+            assert!(dumped.starts_with(content), "{name} changed ({options})");
         }
         // The tool's count of free blocks is the independent one.
         let listed = disk.text("dumpe2fs -h @");
