@@ -1,8 +1,10 @@
 //! FAT12, FAT16 and FAT32. Sources: Microsoft's FAT specification 1.03; ECMA-107.
 //!
-//! The map is the file allocation table itself. It is believed when all copies are equal, no driver left its mark of a
-//! mounted or damaged volume, FSInfo's count agrees, and every chain that a directory names runs through clusters in
-//! use only.
+//! The map is the file allocation table itself. It is believed when all copies of it are equal, FAT32's copy of the boot
+//! sector has the same figures, no driver left its mark of a mounted or damaged volume, FSInfo's count agrees where there
+//! is one, every chain that a directory names runs through clusters in use only, is as long as its file, and no more
+//! clusters are named than are in use. FAT12 has no mark of being mounted. Not proved: that a cluster in use belongs to a
+//! file; such ones are copied.
 
 use super::{
     doubt::{Doubt, Window, agree, ensure, le8, le16, le32, read},
@@ -120,6 +122,7 @@ pub(super) fn prove(volume: &dyn ReadAt, always: &[Range<u64>]) -> Result<Counte
     let boot = read(volume, 0, 512, "the boot sector")?;
     let geometry = Geometry::parse(&boot)?;
     ensure(geometry.len <= volume.size(), || Doubt::damaged("the file system is longer than its partition"))?;
+    boot_copy(volume, &boot, &geometry)?;
     clean(volume, &boot, &geometry)?;
     copies_equal(volume, &geometry)?;
     let counted = Map::count(volume, geometry.layout(), Box::new(geometry.first_table()), always)?;
@@ -151,6 +154,18 @@ fn clean(volume: &dyn ReadAt, boot: &[u8], geometry: &Geometry) -> Result<(), Do
     };
     ensure(flags & shut != 0, || Doubt::dirty("the table says the volume is mounted"))?;
     ensure(flags & no_error != 0, || Doubt::dirty("the table says there were read or write errors"))
+}
+
+/// FAT32's copy of the boot sector must give the same figures, where there is one.
+fn boot_copy(volume: &dyn ReadAt, boot: &[u8], geometry: &Geometry) -> Result<(), Doubt> {
+    // From the size of a sector to the place of the copy itself.
+    const FIGURES: Range<usize> = 11..52;
+    let at = u64::from(le16(boot, 50)?);
+    if !geometry.wide() || at == 0 || at >= geometry.reserved {
+        return Ok(());
+    }
+    let copy = read(volume, at * geometry.sector, 512, "the boot sector's copy")?;
+    ensure(boot.get(FIGURES) == copy.get(FIGURES), || Doubt::damaged("the boot sector and its copy differ"))
 }
 
 fn copies_equal(volume: &dyn ReadAt, geometry: &Geometry) -> Result<(), Doubt> {

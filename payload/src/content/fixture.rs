@@ -1,6 +1,7 @@
 //! File systems made and checked by the distribution's tools; those tools share no code with ours.
 
 use super::{Survey, Treatment, survey};
+use crate::blocks::ReadAt;
 use std::{
     fs,
     ops::Range,
@@ -185,11 +186,29 @@ pub(super) fn number(text: &str, before: &str) -> u64 {
     digits.parse().unwrap_or_else(|_| panic!("no number after {before:?} in {text}"))
 }
 
-/// Surveys `count` damaged copies of `bytes`: bits flipped near `hot` places, bytes replaced, ends cut off. None may
-/// panic; whatever is called free, the windows must agree with it.
+/// Which of a disk's sectors are called free as a whole.
+fn free_sectors(disk: &dyn ReadAt, survey: &Survey) -> Vec<bool> {
+    let mut free = vec![true; usize::try_from(disk.size() / SECTOR).unwrap()];
+    let mut allocation = survey.allocation(disk);
+    for start in (0..disk.size()).step_by(4 << 20) {
+        for range in allocation.used(start, (4 * MIB).min(disk.size() - start)) {
+            let sectors = range.start / SECTOR..range.end.div_ceil(SECTOR);
+            let sectors =
+                usize::try_from(sectors.start).unwrap()..usize::try_from(sectors.end).unwrap().min(free.len());
+            free.get_mut(sectors).into_iter().for_each(|used| used.fill(false));
+        }
+    }
+    free
+}
+
+const SECTOR: u64 = 512;
+
+/// Surveys `count` damaged copies of a volume that is proved: bits flipped in `hot` places, bytes replaced, ends cut off.
+/// None may panic, and none may call free what the whole volume does not.
 pub(super) fn torture(bytes: &[u8], hot: &[Range<u64>], count: u64) {
     let mut dice = Dice::new(0x5eed + count);
     let mut image = bytes.to_vec();
+    let truth = free_sectors(&image, &survey(&image, 512));
     for _ in 0..count {
         let mut undo = Vec::new();
         for _ in 0..=dice.below(4) {
@@ -205,12 +224,11 @@ pub(super) fn torture(bytes: &[u8], hot: &[Range<u64>], count: u64) {
         let cut = if dice.below(8) == 0 { dice.below(bytes.len() as u64) } else { bytes.len() as u64 };
         let cut_image = crate::blocks::Part::new(&image, 0, cut);
         let survey = survey(&cut_image, 512);
-        let mut allocation = survey.allocation(&cut_image);
-        let start = dice.below(cut.max(1));
-        for range in allocation.used(start, MIB) {
-            assert!(range.start >= start && range.end <= start + MIB && range.start < range.end);
+        if survey.is_used_block() {
+            let free = free_sectors(&cut_image, &survey);
+            let wrong = free.iter().zip(&truth).position(|(free, truth)| *free && !truth);
+            assert!(wrong.is_none(), "sector {wrong:?} is called free after {undo:?} were changed");
         }
-        drop(allocation);
         for (at, byte) in undo.into_iter().rev() {
             image[at] = byte;
         }

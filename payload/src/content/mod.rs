@@ -197,4 +197,6 @@ impl Survey {
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod tests;

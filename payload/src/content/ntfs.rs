@@ -104,7 +104,7 @@ pub(super) fn prove(volume: &dyn ReadAt, always: &[Range<u64>]) -> Result<Counte
     ensure(enough && bits.is_solid(geometry.clusters), || Doubt::damaged("$Bitmap is too short"))?;
     let layout = Layout { origin: 0, unit: geometry.cluster, units: geometry.clusters };
     let counted = Map::count(volume, layout, Box::new(bits), always)?;
-    let scanned = scan::scan(&table, &mut Lookup::new(&counted.map, volume))?;
+    let scanned = scan::scan(&table, &mut Lookup::new(&counted.map, volume), counted.used)?;
     scan::counts(&scanned, counted.used)?;
     scan::awake(&table, &scanned)?;
     Ok(counted)

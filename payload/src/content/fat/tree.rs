@@ -35,7 +35,7 @@ pub(super) fn walk(volume: &dyn ReadAt, geometry: &Geometry, used: u64) -> Resul
     };
     let root = (geometry.root_cluster != 0).then_some(geometry.root_cluster);
     if let Some(root) = root {
-        walk.chain(root)?;
+        walk.chain(root, None)?;
     }
     let mut stack = vec![Place { cluster: root, offset: 0 }];
     while let Some(place) = stack.last_mut() {
@@ -52,10 +52,27 @@ pub(super) fn walk(volume: &dyn ReadAt, geometry: &Geometry, used: u64) -> Resul
 }
 
 impl Walk<'_> {
-    fn chain(&mut self, first: u32) -> Result<(), Doubt> {
+    /// Follows a chain; that of a file is as long as the file. A cluster size that is wrong shows here.
+    fn chain(&mut self, first: u32, size: Option<u64>) -> Result<(), Doubt> {
         let table = self.geometry.first_table();
-        self.left -= table.chain(&mut self.table, first, self.left, |_| ())?;
-        Ok(())
+        let len = table.chain(&mut self.table, first, self.left, |_| ())?;
+        self.left = self.left.saturating_sub(len);
+        ensure(size.is_none_or(|size| size.div_ceil(self.geometry.cluster) == len), || {
+            Doubt::damaged("a chain of clusters that is not as long as its file")
+        })
+    }
+
+    /// A directory's first entry names the directory itself.
+    fn names_itself(&mut self, cluster: u32) -> Result<(), Doubt> {
+        let entry: [u8; 32] = self.entries.get(self.geometry.at(cluster))?;
+        ensure(entry.starts_with(b".          ") && self.first(&entry)? == cluster, || {
+            Doubt::damaged("a directory that does not begin as one")
+        })
+    }
+
+    fn first(&self, entry: &[u8; 32]) -> Result<u32, Doubt> {
+        let upper = if self.geometry.root_cluster == 0 { 0 } else { le16(entry, 20)? };
+        Ok(u32::from(upper) << 16 | u32::from(le16(entry, 26)?))
     }
 
     /// The next entry of a directory; none at its end.
@@ -84,8 +101,7 @@ impl Walk<'_> {
         if entry[0] == DELETED || attributes & LABEL != 0 {
             return Ok(None);
         }
-        let upper = if self.geometry.root_cluster == 0 { 0 } else { le16(entry, 20)? };
-        let first = u32::from(upper) << 16 | u32::from(le16(entry, 26)?);
+        let first = self.first(entry)?;
         let directory = attributes & DIRECTORY != 0;
         if directory && (entry.starts_with(b".          ") || entry.starts_with(b"..         ")) {
             return Ok(None);
@@ -95,7 +111,10 @@ impl Walk<'_> {
             ensure(!directory && size == 0, || Doubt::damaged("a file with a size, but without clusters"))?;
             return Ok(None);
         }
-        self.chain(first)?;
+        self.chain(first, (!directory).then_some(le32(entry, 28)?.into()))?;
+        if directory {
+            self.names_itself(first)?;
+        }
         Ok(directory.then_some(first))
     }
 }

@@ -15,18 +15,21 @@ const STEP: u64 = 256;
 const ROOT: u64 = 5;
 
 /// What the scan came by.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scanned {
+    /// Clusters that can be named before it is clear that some belong to several files: then it ends early, however many
+    /// more there are. A little more than are in use, so that one that is called free is found first.
+    most: u64,
     /// Clusters that files name.
     pub(super) clusters: u64,
     /// The record of a hibernated system, if there is one.
     pub(super) hibernation: Option<u64>,
 }
 
-pub(super) fn scan(table: &Table<'_>, lookup: &mut Lookup<'_>) -> Result<Scanned, Doubt> {
+pub(super) fn scan(table: &Table<'_>, lookup: &mut Lookup<'_>, used: u64) -> Result<Scanned, Doubt> {
     let record = usize::try_from(table.geometry.record).unwrap_or(usize::MAX);
     let marks = table.content(0, BITMAP)?.ok_or_else(|| Doubt::damaged("the master file table has no bitmap"))?;
-    let mut found = Scanned::default();
+    let mut found = Scanned { most: used.saturating_add(1024), clusters: 0, hibernation: None };
     let mut start = 0;
     while start < table.records() {
         let count = STEP.min(table.records() - start);
@@ -87,8 +90,9 @@ fn one(
         }
         for run in attribute.runs(table.geometry.clusters)? {
             let Some(cluster) = run.cluster else { continue };
-            lookup.in_use(cluster..cluster + run.len, || format!("the file of record {number}"))?;
             found.clusters = found.clusters.saturating_add(run.len);
+            counts(found, found.most)?;
+            lookup.in_use(cluster..cluster + run.len, || format!("the file of record {number}"))?;
         }
     }
     Ok(())

@@ -190,7 +190,7 @@ fn damaged_volumes_never_panic_and_free_no_file() {
         let record = |number: u64| record_at(&bytes, number) as u64;
         let log = record(2)..record(2) + 400;
         let bitmap = bit_at(&bytes, 0) as u64;
-        torture(&bytes, &[0..90, record(0)..record(1), log, record(3)..record(4), record(6)..record(7)], 300);
-        torture(&bytes, &[record(0)..record(12), record(64)..record(80), bitmap..bitmap + 600], 300);
+        torture(&bytes, &[0..90, record(0)..record(1), log, record(3)..record(4), record(6)..record(7)], 60);
+        torture(&bytes, &[record(0)..record(12), record(64)..record(80), bitmap..bitmap + 600], 60);
     }
 }
