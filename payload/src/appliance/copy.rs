@@ -3,10 +3,7 @@
 use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, wipe};
 use crate::{
     blocks::ReadAt,
-    boot::{
-        machine::Machine,
-        store::Store,
-    },
+    boot::{machine::Machine, store::Store},
     cli::host::now,
     console::{Counts, RunOutcome, Watcher, protocol},
     content,
