@@ -226,7 +226,7 @@ impl Planner<'_> {
 
     fn aims(&self, content: &dyn ReadAt, logical: u32, targets: Vec<Target>) -> Result<Vec<Aim>, Stopped> {
         let keys = self.job.copy();
-        let survey = content::survey(content, logical);
+        let survey = content::outline(content, logical);
         let allowed = Allowed { smaller: keys.smaller, move_gpt: keys.move_gpt };
         let tail = match keys.tail {
             jobfile::Tail::Leave => Tail::Leave,

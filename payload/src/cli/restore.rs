@@ -44,7 +44,7 @@ pub struct Size {
 
 impl Size {
     fn aims(&self, content: &dyn ReadAt, logical: u32, targets: Vec<Target>) -> Result<Vec<Aim>, String> {
-        let survey = content::survey(content, logical);
+        let survey = content::outline(content, logical);
         let allowed = Allowed { smaller: self.smaller, move_gpt: self.move_gpt };
         let aim = |target: Target| {
             let patches = fit(content, logical, &survey, target.drive(), allowed)?;
