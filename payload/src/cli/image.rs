@@ -1,5 +1,8 @@
 //! `mule image`: make, check and look into images.
 
+mod browse;
+mod export;
+
 use super::{
     Exit,
     copying::{self, Common, watched},
@@ -17,6 +20,7 @@ use crate::{
 };
 use serde_json::json;
 use std::{
+    io,
     num::NonZeroU64,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -37,6 +41,14 @@ enum Command {
     Verify(Verify),
     /// Show what an image is of
     Info(Info),
+    /// List partitions and files
+    Ls(browse::Ls),
+    /// Write a file to standard output
+    Cat(browse::Cat),
+    /// Copy files and folders out of an image
+    Extract(browse::Extract),
+    /// Turn an image into a plain disk file or a qcow2
+    Export(export::Export),
 }
 
 /// Runs the sub-command.
@@ -45,6 +57,10 @@ pub fn run(args: &Args) -> Exit {
         Command::Create(args) => create(args),
         Command::Verify(args) => verify(args),
         Command::Info(args) => info(args),
+        Command::Ls(args) => browse::ls(args, &mut io::BufWriter::new(io::stdout().lock())),
+        Command::Cat(args) => browse::cat(args, &mut io::stdout().lock()),
+        Command::Extract(args) => browse::extract(args),
+        Command::Export(args) => export::export(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("mule: {error}");
