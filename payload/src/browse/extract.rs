@@ -56,7 +56,7 @@ struct Streamed<'a> {
 
 impl Streamed<'_> {
     fn zeros_to(&mut self, offset: u64) -> io::Result<()> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         while self.at < offset {
             let len = (offset - self.at).min(ZEROS.len() as u64);
             self.out.write_all(&ZEROS[..usize::try_from(len).unwrap_or(0)])?;
@@ -113,8 +113,10 @@ pub fn extract(
     // The root has no name of its own: its contents go straight into the folder.
     let start = if path.is_empty() { String::new() } else { format!("/{path}") };
     let mut take = |path: &str, entry: &Entry, trouble: Option<BrowseError>| {
-        let local =
-            path.get(1 + above..).filter(|rest| !rest.is_empty()).map_or(into.to_owned(), |rest| into.join(rest));
+        let local = path
+            .get(1 + above..)
+            .filter(|rest| !rest.is_empty())
+            .map_or_else(|| into.to_owned(), |rest| into.join(rest));
         let result = match trouble {
             Some(trouble) => Err(trouble),
             None => one(files, entry, &local, &mut done),

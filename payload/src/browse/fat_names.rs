@@ -103,11 +103,11 @@ fn short_name(raw: &[u8; 32]) -> String {
     let text = |bytes: &[u8], small: bool| -> Vec<char> {
         let len = bytes.iter().rposition(|byte| *byte != b' ').map_or(0, |at| at + 1);
         let decode = |byte: &u8| match byte {
-            0..0x80 if small => char::from(byte.to_ascii_lowercase()),
             0..0x80 => char::from(*byte),
             _ => CP437.chars().nth(usize::from(byte - 0x80)).unwrap_or('%'),
         };
-        bytes[..len].iter().map(decode).collect()
+        let fold = |c: char| c.to_lowercase().next().filter(|_| small).unwrap_or(c);
+        bytes[..len].iter().map(decode).map(fold).collect()
     };
     let mut base = [0; 8];
     base.copy_from_slice(&raw[..8]);

@@ -61,16 +61,19 @@ impl FatVolume {
     /// Reads the boot sector of FAT12, FAT16 or FAT32; none if it is not one.
     pub(super) fn fat(boot: &[u8]) -> Option<Self> {
         let sector = u64::from(u16_at(boot, 11)?);
+        if ![512, 1024, 2048, 4096].contains(&sector) {
+            return None;
+        }
         let per_cluster = u64::from(u8_at(boot, 13)?);
         let reserved = u64::from(u16_at(boot, 14)?);
         let fats = u64::from(u8_at(boot, 16)?);
         let root_entries = u64::from(u16_at(boot, 17)?);
         let media = u8_at(boot, 21)?;
-        let short =
-            |at, long| Some(u64::from(u16_at(boot, at)?)).filter(|n| *n > 0).or(u32_at(boot, long).map(u64::from));
+        let short = |at, long| {
+            Some(u64::from(u16_at(boot, at)?)).filter(|n| *n > 0).or_else(|| u32_at(boot, long).map(u64::from))
+        };
         let (total, per_fat) = (short(19, 32)?, short(22, 36)?);
-        let sane = [512, 1024, 2048, 4096].contains(&sector)
-            && per_cluster.is_power_of_two()
+        let sane = per_cluster.is_power_of_two()
             && reserved > 0
             && (1..=4).contains(&fats)
             && per_fat > 0

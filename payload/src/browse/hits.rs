@@ -58,7 +58,9 @@ pub struct Hits {
     pub kind: Kind,
     /// Each file once, by name.
     pub hits: Vec<Hit>,
-    /// More were hit than could be told, or not all could be looked at: a file that is not named may be hit as well.
+    /// Hits that found no room in the list; a file in several pieces may count several times.
+    pub unnamed: u64,
+    /// Not all could be looked at: a file that is not named may be hit as well.
     pub cut_short: bool,
     /// Folders and records that could not be read: what they hold is not known.
     pub unknown: u64,
@@ -79,7 +81,11 @@ pub fn files_hit(volume: &dyn ReadAt, bad: &[Range<u64>], limits: HitLimits) -> 
         }
         Kind::Fat | Kind::Exfat => {
             let fat = Fat::open(volume, kind)?;
-            search.add(What::System, || "(the file system's own tables)".to_owned(), &[0..fat.front()]);
+            search.add(
+                What::System,
+                || "(the file system's own tables)".to_owned(),
+                std::slice::from_ref(&(0..fat.front())),
+            );
             search.tree(&fat);
         }
     }
@@ -108,7 +114,7 @@ impl Search {
                 _ => merged.push(range),
             }
         }
-        let answer = Hits { kind, hits: Vec::new(), cut_short: false, unknown: 0, elsewhere: 0 };
+        let answer = Hits { kind, hits: Vec::new(), unnamed: 0, cut_short: false, unknown: 0, elsewhere: 0 };
         Self { unclaimed: merged.clone(), bad: merged, looked_at: 0, limits, answer }
     }
 
@@ -150,7 +156,7 @@ impl Search {
             return;
         }
         if self.answer.hits.len() >= self.limits.names {
-            self.answer.cut_short = true;
+            self.answer.unnamed += 1;
             return;
         }
         self.answer.hits.push(Hit { what, path: path(), bytes });

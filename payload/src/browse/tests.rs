@@ -76,7 +76,7 @@ fn same_as(volume: &dyn ReadAt, root: &Path, expected: Kind) {
 fn fat_of_every_width_gives_back_what_mtools_put_in() {
     let at = tempfile::tempdir().unwrap();
     let root = tree(at.path());
-    for (bits, kib) in [("12", "3000"), ("16", "20000"), ("32", "40000")] {
+    for (bits, kib) in [("12", "2000"), ("16", "20000"), ("32", "40000")] {
         let image = format!("fat{bits}");
         tool("mkfs.fat", &["-F", bits, "-s", "1", "-C", &image, kib], at.path());
         // A hole in the middle, so that the next file is in pieces.

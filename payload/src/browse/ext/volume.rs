@@ -144,7 +144,8 @@ impl<'a> Ext<'a> {
         let per_block = self.block_size / self.descriptor;
         let meta = group / per_block;
         let block = if self.incompatible & feature::META_BG == 0 || meta < self.first_meta_group {
-            self.first_block + 1 + meta
+            // Behind the superblock, which is in block 1 where blocks have 1 KiB, whatever the first block is (bigalloc).
+            u64::from(self.block_size == 1024) + 1 + meta
         } else {
             let first = meta * per_block;
             let extra = u64::from(self.block_size == 1024 && meta == 0 && self.first_block == 0);

@@ -6,6 +6,11 @@ fn hits(volume: &dyn ReadAt, bad: &[Range<u64>]) -> Hits {
     files_hit(volume, bad, HitLimits::default()).unwrap().unwrap()
 }
 
+/// Of one place, with few names or looks.
+fn hits_at(volume: &dyn ReadAt, bad: Range<u64>, names: usize, looked_at: u64) -> Hits {
+    files_hit(volume, std::slice::from_ref(&bad), HitLimits { names, looked_at }).unwrap().unwrap()
+}
+
 /// Where the bytes of a file lie, found by looking for them.
 fn place(volume: &[u8], data: &[u8]) -> u64 {
     let at = volume.chunks(512).position(|sector| sector == &data[..512]).unwrap();
@@ -30,9 +35,9 @@ fn fat_names_its_files_and_free_space() {
     let system = (What::System, "(the file system's own tables)", 512);
     assert_eq!(names(&found), [system, (What::File, "/folder/a long name.txt", 512)]);
     assert_eq!((found.cut_short, found.unknown, found.elsewhere), (false, 0, 1 << 20));
-    let few = files_hit(&volume, &[0..1 << 24], HitLimits { names: 1, looked_at: 100 }).unwrap().unwrap();
-    assert!(few.cut_short && few.hits.len() == 1);
-    let short = files_hit(&volume, &[start..start + 1], HitLimits { names: 9, looked_at: 1 }).unwrap().unwrap();
+    let few = hits_at(&volume, 0..1 << 24, 1, 100);
+    assert!(few.unnamed == 3 && few.hits.len() == 1, "{few:?}");
+    let short = hits_at(&volume, start..start + 1, 9, 1);
     assert!(short.cut_short && short.hits.is_empty(), "{short:?}");
 }
 
@@ -65,7 +70,7 @@ fn ext_names_its_files_as_debugfs_does() {
         for line in said.lines().skip(1) {
             let (block, inode) = line.split_once('\t').unwrap();
             let block: u64 = block.parse().unwrap();
-            let found = hits(&volume, &[block * 1024..(block + 1) * 1024]);
+            let found = hits_at(&volume, block * 1024..(block + 1) * 1024, 9, 10_000);
             let found: Vec<_> = found.hits.iter().filter(|hit| hit.bytes == 1024).collect();
             let Ok(inode) = inode.parse::<u64>() else {
                 assert!(found.is_empty(), "{kind} block {block}: {found:?}");
@@ -91,7 +96,7 @@ fn ntfs_names_its_files_as_ntfscluster_does() {
     let volume = fs::read(image).unwrap();
     let name = "größe 😀.txt";
     let start = place(&volume, &expected[name]);
-    let found = hits(&volume, &[start..start + 1000]);
+    let found = hits_at(&volume, start..start + 1000, 9, 10_000);
     assert_eq!(names(&found), [(What::File, format!("/{name}").as_str(), 1000)]);
     assert_eq!((found.cut_short, found.unknown, found.elsewhere), (false, 0, 0));
     let cluster = (start / 512).to_string();
@@ -99,10 +104,10 @@ fn ntfs_names_its_files_as_ntfscluster_does() {
     let other = String::from_utf8_lossy(&other).into_owned();
     assert!(other.contains(name), "{other}");
     // The first bytes are of $Boot; the file table is hit where its first record is.
-    let boot = hits(&volume, &[0..512]);
+    let boot = hits_at(&volume, 0..512, 9, 10_000);
     assert_eq!(names(&boot), [(What::System, "/$Boot", 512)]);
     // Free space is nobody's.
-    let free = hits(&volume, &[(7 << 20) + 512..(7 << 20) + 1024]);
+    let free = hits_at(&volume, (7 << 20) + 512..(7 << 20) + 1024, 9, 10_000);
     assert_eq!((names(&free), free.elsewhere), (vec![], 512));
 }
 
