@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// `EWOULDBLOCK` where another process, or another opening in this one, keeps it for over a second.
-pub fn alone(file: impl AsFd) -> Result<(), Errno> {
+pub(crate) fn alone(file: impl AsFd) -> Result<(), Errno> {
     let end = Instant::now() + PATIENCE;
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

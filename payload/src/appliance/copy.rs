@@ -97,7 +97,7 @@ fn with_store(
         limits: Limits::default(),
         health: health_now,
     };
-    let planner = Planner { job, sticks, store, around: &around, own: stick.id() };
+    let planner = Planner { job, sticks, store, around: &around };
     let (work, refused) = planner.plan(drives, watcher)?;
     let targets: Vec<_> = match &work {
         Work::Restore(_, aims) | Work::Clone(_, aims) => aims.iter().map(|aim| aim.target.drive()).collect(),
@@ -165,7 +165,6 @@ struct Planner<'a> {
     sticks: &'a Sticks,
     store: Option<&'a Store>,
     around: &'a Surroundings,
-    own: &'a str,
 }
 
 impl Planner<'_> {
@@ -269,7 +268,7 @@ impl Planner<'_> {
 
     fn content(&self) -> Result<run::Content, Stopped> {
         let name = self.job.copy().image.clone().unwrap_or_default();
-        open_content(&self.dir()?.join(format!("{name}{IMAGE_SUFFIX}")), self.own).map_err(stop)
+        open_content(&self.dir()?.join(format!("{name}{IMAGE_SUFFIX}"))).map_err(stop)
     }
 
     fn order(&self, source: &Source) -> Result<Order, Stopped> {

@@ -110,7 +110,7 @@ fn work(
 ) -> Result<Ending, Stopped> {
     let hardware = Hardware::find(watcher)?;
     let (stick, replay) = Stick::open(&hardware, now(), machine)?;
-    watcher.note(&format!("stick {}, log with {} jobs", stick.id(), replay.jobs.len()));
+    watcher.note(&format!("stick {}, log with {} jobs", stick.id(), replay.started));
     let job = jobfile::read(stick.dir(), overrides);
     let stick = slot.insert(stick);
     let job = job.map_err(|error| Stopped {

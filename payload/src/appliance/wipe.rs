@@ -18,7 +18,7 @@ use crate::{
     journal::{
         bounded::Text,
         event::{Event, Outcome},
-        replay::{JobHistory, Replay},
+        replay::{DriveHistory, JobHistory, Replay},
     },
     plan::{Authority, Content, Lost, Plan, PlanError, Request, method},
 };
@@ -40,7 +40,7 @@ pub(super) fn wipe(
 ) -> Result<Ending, Stopped> {
     let request = request(job)?;
     let unfinished = replay.unfinished().cloned();
-    let goes_on = unfinished.as_ref().is_some_and(|old| old.request == request.digest);
+    let goes_on = unfinished.as_ref().is_some_and(|old| old.request == request.digest && old.contradiction.is_none());
     let Hardware { drives, sticks, .. } = hardware;
     let failed = |error: PlanError| Stopped::new(error, NOTHING_TOUCHED);
     let plan = match unfinished.clone().filter(|_| goes_on) {
@@ -62,9 +62,8 @@ pub(super) fn wipe(
     let tool = tool();
     let host = machine.host("");
     if let Some(old) = unfinished.filter(|_| !goes_on) {
-        watcher.note(
-            "An earlier job was interrupted and is not the one in mule.toml: its drives are certified as interrupted.",
-        );
+        let why = why_not(&old);
+        watcher.note(&format!("An earlier job does not go on: {why}. Its drives are certified as interrupted."));
         abandon(&old, &log, stick, &tool, &host, watcher);
     }
     if plan.is_resumed() {
@@ -160,7 +159,28 @@ fn log_bytes(plan: &Plan) -> u64 {
     frames * frame
 }
 
-/// Closes the old job: nobody asked for it again.
+/// Why an interrupted job does not go on.
+fn why_not(old: &JobHistory) -> String {
+    match &old.contradiction {
+        Some(contradiction) => {
+            format!("power was lost, and the log contradicts itself about the job ({contradiction})")
+        }
+        None => "power was lost, and the job was not asked for again".into(),
+    }
+}
+
+/// What is left of the old job, to be certified as interrupted. Of a job about which the log contradicts itself, an outcome
+/// that it names without a certificate is not believed.
+fn left_over(old: &JobHistory) -> Vec<Lost> {
+    let open = old.drives.iter().filter(|drive| !drive.certified).cloned();
+    let doubt = |mut history: DriveHistory| {
+        history.finished = history.finished.filter(|_| old.contradiction.is_none());
+        history
+    };
+    open.map(doubt).map(|history| Lost { history, reason: why_not(old), last_seen: old.last_seen() }).collect()
+}
+
+/// Closes the old job: nobody asked for it again, or it must not go on.
 pub(super) fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, host: &Host, watcher: &mut dyn Watcher) {
     let Some(method) = method::find(&old.method) else { return close(old, log, watcher) };
     let operator = Operator::default();
@@ -175,11 +195,7 @@ pub(super) fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, h
     };
     let issuer =
         Issuer { job: old.job, method, operator: &operator, log, shelf: &*stick.shelf, tool, host, health: |_| None };
-    let open = old.drives.iter().filter(|drive| !drive.certified).cloned();
-    let reason = "power was lost, and the job was not asked for again";
-    let lost: Vec<_> =
-        open.map(|history| Lost { history, reason: reason.into(), last_seen: old.last_seen() }).collect();
-    match run::abandon(old.job, &lost, &context, &issuer) {
+    match run::abandon(old.job, &left_over(old), &context, &issuer) {
         Ok(settled) => {
             settled.iter().for_each(|drive| watcher.note(&format!("{} {}: interrupted", drive.model, drive.serial)))
         }
@@ -262,5 +278,45 @@ pub(super) fn ended(drive: &Settled) -> pages::Ended {
         outcome: word.into(),
         severity,
         detail: detail.join("; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{
+        Verify,
+        bounded::Text,
+        event::{Action, DriveRef, Entry, Event},
+        scan::Placed,
+    };
+
+    #[test]
+    fn an_outcome_the_log_contradicts_is_not_believed() {
+        let job = [1; 16];
+        let drive = DriveRef { model: Text::new("M"), serial: Text::new("S"), wwn: None, bytes: 512, logical: 512 };
+        let (method, passes, request) = (Text::new("zero"), [].into_iter().collect(), [0; 32]);
+        let verify = Verify::None;
+        let started = Event::JobStarted { job, action: Action::Wipe, method, passes, verify, request, drives: 2 };
+        let finished = Event::DriveFinished { job, slot: 0, outcome: Outcome::Erased, reason: Text::new("") };
+        let begun = |slot| Event::DriveStarted { job, slot, drive: drive.clone() };
+        let left = |events: &[Event]| {
+            let mut replay = Replay::default();
+            for (sequence, event) in (0..).zip(events) {
+                let entry = Entry { at: sequence, event: event.clone() };
+                replay.add(&Placed { at: 512 * sequence, sequence, hash: [0; 32], entry });
+            }
+            left_over(replay.unfinished().unwrap())
+        };
+        let sound = [started, begun(0), finished.clone(), begun(1)];
+        let lost = left(&sound);
+        assert_eq!(lost[0].history.finished, Some((Outcome::Erased, String::new())));
+        assert!(lost.len() == 2 && lost[1].reason.contains("not asked for again"));
+        let doubtful = left(&[&sound[..], &[finished]].concat());
+        assert_eq!(doubtful.len(), 2);
+        for lost in doubtful {
+            assert_eq!(lost.history.finished, None);
+            assert!(lost.reason.contains("contradicts itself about the job (a drive was finished twice)"));
+        }
     }
 }

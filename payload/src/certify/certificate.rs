@@ -40,7 +40,7 @@ pub trait Certifiable {
     /// The page to read and print. `name` is the JSON's file name, `sha256` that of its bytes.
     fn page(&self, name: &str, sha256: &[u8]) -> String;
     /// The exact bytes that are signed.
-    fn json(&self) -> Vec<u8>;
+    fn json(&self) -> Result<Vec<u8>, store::StoreError>;
 }
 
 impl Certifiable for Record {
@@ -72,7 +72,7 @@ impl Certifiable for Record {
         html::erasure::page(self, name, sha256)
     }
 
-    fn json(&self) -> Vec<u8> {
+    fn json(&self) -> Result<Vec<u8>, store::StoreError> {
         store::json(self)
     }
 }
@@ -106,7 +106,7 @@ impl Certifiable for CopyRecord {
         html::copy::page(self, name, sha256)
     }
 
-    fn json(&self) -> Vec<u8> {
+    fn json(&self) -> Result<Vec<u8>, store::StoreError> {
         store::json(self)
     }
 }
@@ -176,7 +176,7 @@ impl Certifiable for Certificate {
         self.inner().page(name, sha256)
     }
 
-    fn json(&self) -> Vec<u8> {
+    fn json(&self) -> Result<Vec<u8>, store::StoreError> {
         self.inner().json()
     }
 }

@@ -13,7 +13,7 @@ use super::{
 pub(crate) const BLOCKS: u64 = 976_773_168;
 
 pub(crate) fn key() -> StickKey {
-    StickKey::from_seed([7; 32])
+    StickKey::from_seed(&[7; 32])
 }
 
 /// A disk of 500 GB after `dod-5220.22-m` with a full verification.

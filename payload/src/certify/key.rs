@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 use ssh_key::{HashAlg, LineEnding, PublicKey, SshSig, private::Ed25519Keypair};
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// The SSHSIG namespace of certificates.
 pub const NAMESPACE: &str = "mule-certificate";
@@ -60,13 +61,13 @@ pub struct SignError(String);
 
 impl StickKey {
     /// The key of a seed, as the log keeps it.
-    pub fn from_seed(seed: [u8; 32]) -> Self {
-        Self { pair: Ed25519Keypair::from_seed(&seed) }
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self { pair: Ed25519Keypair::from_seed(seed) }
     }
 
-    /// The secret, for the log's superblock alone.
-    pub(crate) fn seed(&self) -> [u8; 32] {
-        self.pair.private.to_bytes()
+    /// The secret, for the log's superblock alone. This copy is wiped when it is dropped, as the key itself is.
+    pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.pair.private.to_bytes())
     }
 
     /// The public half's bytes.

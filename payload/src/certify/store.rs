@@ -1,15 +1,24 @@
 //! The files of a certificate, written so that a power cut leaves whole files or none.
+//!
+//! Each file is read back before the certificate counts as written, and not from the kernel's memory: see `from_medium`
+//! for what that proves.
 
 use super::{
     Certifiable, Common,
     key::{SignError, StickKey},
     signature,
 };
+use mule_sys::AlignedBuf;
+use rustix::{
+    fs::{Advice, OFlags},
+    io::Errno,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
     fs, io,
     io::Write,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -29,6 +38,9 @@ pub enum StoreError {
         "the certificate contradicts itself and was not signed ({0}); this is a fault of this program, please report it"
     )]
     Contradiction(String),
+    /// The record has no JSON form.
+    #[error("the certificate could not be put into words ({0}); this is a fault of this program, please report it")]
+    Encode(#[source] serde_json::Error),
     #[error(transparent)]
     Sign(#[from] SignError),
     #[error("{path}: {source}", path = path.display())]
@@ -47,10 +59,10 @@ pub struct Stored {
 }
 
 /// The exact bytes that are signed: pretty JSON in UTF-8 with a line feed at the end.
-pub fn json<T: Serialize>(record: &T) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(record).unwrap_or_default();
+pub fn json<T: Serialize>(record: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = serde_json::to_vec_pretty(record).map_err(StoreError::Encode)?;
     bytes.push(b'\n');
-    bytes
+    Ok(bytes)
 }
 
 /// Checks, signs and writes a record into `dir`: JSON, signature, page, and the signer's line.
@@ -59,7 +71,7 @@ pub fn write(dir: &Path, record: &dyn Certifiable, key: &StickKey) -> Result<Sto
     if !contradictions.is_empty() {
         return Err(StoreError::Contradiction(contradictions.join("; ")));
     }
-    let bytes = record.json();
+    let bytes = record.json()?;
     let signature = key.sign(&bytes)?;
     signature::verify(&bytes, &signature)
         .map_err(|error| StoreError::Contradiction(format!("its own signature does not verify: {error}")))?;
@@ -70,9 +82,9 @@ pub fn write(dir: &Path, record: &dyn Certifiable, key: &StickKey) -> Result<Sto
     let sha256: [u8; 32] = Sha256::digest(&bytes).into();
     allow(dir, key)?;
     // The JSON last: where it is, everything that belongs to it is.
-    put(dir, &format!("{name}.sig"), signature.as_bytes())?;
-    put(dir, &format!("{stem}.html"), record.page(&name, &sha256).as_bytes())?;
-    put(dir, &name, &bytes)?;
+    put(dir, &format!("{name}.sig"), signature.as_bytes(), from_medium)?;
+    put(dir, &format!("{stem}.html"), record.page(&name, &sha256).as_bytes(), from_medium)?;
+    put(dir, &name, &bytes, from_medium)?;
     Ok(Stored { name, sha256 })
 }
 
@@ -105,11 +117,22 @@ fn allow(dir: &Path, key: &StickKey) -> Result<(), StoreError> {
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    put(dir, ALLOWED_SIGNERS, format!("{text}{line}\n").as_bytes())
+    put(dir, ALLOWED_SIGNERS, format!("{text}{line}\n").as_bytes(), from_medium)
+}
+
+/// Reads a file's bytes for the comparison with what was written to it; no more than so many and one more.
+type ReadBack = fn(&Path, usize) -> io::Result<Back>;
+
+/// What was read back, and how.
+#[derive(Debug, PartialEq, Eq)]
+struct Back {
+    bytes: Vec<u8>,
+    /// Whether past the kernel's cache for certain.
+    direct: bool,
 }
 
 /// A new name first, then the right one; flushed before and after, and read back.
-fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+fn put(dir: &Path, name: &str, bytes: &[u8], read_back: ReadBack) -> Result<(), StoreError> {
     let path = dir.join(name);
     let temporary = dir.join(format!("{name}.new"));
     let failed = |source| StoreError::Io { path: path.clone(), source };
@@ -121,7 +144,53 @@ fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         fs::File::open(dir)?.sync_all()
     };
     write().map_err(failed)?;
-    if fs::read(&path).map_err(failed)? == bytes { Ok(()) } else { Err(StoreError::ReadBack { path }) }
+    let back = read_back(&path, bytes.len()).map_err(failed)?;
+    if back.bytes == bytes { Ok(()) } else { Err(StoreError::ReadBack { path }) }
+}
+
+/// Reads a file with direct I/O: the bytes come from the drive, so the drive answered with them after the flush. Whether
+/// they come from its flash or from a cache of its own no computer can tell. Where the file system has no direct I/O the
+/// kernel is asked to forget what it caches of the file, which it may or may not do.
+///
+/// Proved are the bytes of the file. The folder's entry and the file's place are flushed, but read from the cache.
+fn from_medium(path: &Path, len: usize) -> io::Result<Back> {
+    let flags = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
+    let refused = |error: &io::Error| error.raw_os_error() == Some(Errno::INVAL.raw_os_error());
+    let directly = || {
+        let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        read_aligned(&file, len)
+    };
+    match directly() {
+        Ok(bytes) => Ok(Back { bytes, direct: true }),
+        Err(error) if refused(&error) => {
+            let file = fs::File::open(path)?;
+            rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?;
+            Ok(Back { bytes: read_aligned(&file, len)?, direct: false })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Up to `len` bytes and one more, in a buffer that direct I/O accepts.
+fn read_aligned(file: &fs::File, len: usize) -> io::Result<Vec<u8>> {
+    /// The longest logical block of a drive in use; direct reads begin and end at its multiples.
+    const BLOCK: usize = 4096;
+    let mut buf = AlignedBuf::zeroed(BLOCK)?;
+    let mut bytes = Vec::with_capacity(len + BLOCK);
+    while bytes.len() <= len {
+        match file.read_at(&mut buf, bytes.len() as u64) {
+            Ok(got) => {
+                bytes.extend_from_slice(&buf[..got]);
+                if got < BLOCK {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(len + 1);
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What `mule image create`, `mule restore` and `mule clone` have in common.
+//! What `mule image create`, `mule restore`, `mule clone` and `mule verify --image` have in common.
 
 use super::{
     Exit,
@@ -124,12 +124,19 @@ pub(super) fn watched(run: impl FnOnce(&mut dyn console::Watcher) -> Tally) -> T
 
 /// The drive at a path, to be read.
 pub(super) fn source(path: &Path) -> Result<Source, String> {
-    let drives = named::drives(&Roots::default(), &[path.to_owned()])?;
+    sources(&[path.to_owned()])?.pop().ok_or_else(|| format!("{}: it cannot be read", path.display()))
+}
+
+/// The drives at these paths, to be read; all of them or none.
+pub(super) fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, String> {
+    let drives = named::drives(&Roots::default(), paths)?;
     let names = drives.iter().map(named::name_of).collect();
     let sticks = host::sticks_among(&drives);
-    let mut sources =
-        Sources::new(&Selection::Named(names), drives, &sticks, None).map_err(|error| error.to_string())?;
-    sources.list.pop().ok_or_else(|| format!("{}: it cannot be read", path.display()))
+    let sources = Sources::new(&Selection::Named(names), drives, &sticks, None).map_err(|error| error.to_string())?;
+    match sources.refused.first() {
+        Some(refused) => Err(format!("{}: {}", refused.drive.path.display(), refused.reason)),
+        None => Ok(sources.list),
+    }
 }
 
 /// The drives at these paths, authorised to be overwritten.

@@ -60,7 +60,8 @@ pub fn log_file(state: &Path) -> PathBuf {
     state.join("log")
 }
 
-/// Opens the host's log, making it (with a new key) where there is none.
+/// Opens the host's log, making it (with a new key) where there is none. On another host than the one it was made on it
+/// gets a new key as well; see `binding`.
 pub fn open_log(path: &Path) -> Result<(Journal, Replay), String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     if !path.exists() {
@@ -70,8 +71,24 @@ pub fn open_log(path: &Path) -> Result<(Journal, Replay), String> {
     }
     let len = fs::metadata(path).map_err(failed)?.len();
     let medium = FileMedium::open(path, 0, len).map_err(failed)?;
-    let owner = Owner { image: HOST_IMAGE, binding: [0; 32] };
+    let owner = Owner { image: HOST_IMAGE, binding: binding(Path::new("/")) };
     Journal::open(Box::new(medium), owner, now()).map_err(|error: JournalError| format!("{}: {error}", path.display()))
+}
+
+/// What a host's log is bound to, so that a copy of it on another host gets a key of its own, as a copied stick does: the
+/// hash of the machine's id (machine-id(5), which asks for a hash rather than the id itself), or of the host's name where
+/// there is none. A log from before logs were bound is bound at its next use and keeps its key; copies made of it before
+/// that cannot be told from it and keep the key as well.
+fn binding(root: &Path) -> [u8; 32] {
+    const IDS: [&str; 2] = ["etc/machine-id", "var/lib/dbus/machine-id"];
+    let read = |path: &&str| fs::read_to_string(root.join(path)).ok();
+    // "uninitialized" stands there until the first boot is over.
+    let is_id = |text: &String| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let id = IDS.iter().filter_map(read).map(|text| text.trim().to_ascii_lowercase()).find(is_id);
+    match id {
+        Some(id) => blake3::derive_key("mule host log 2026 machine-id", id.as_bytes()),
+        None => blake3::derive_key("mule host log 2026 host name", rustix::system::uname().nodename().to_bytes()),
+    }
 }
 
 /// The file holds a secret key: nobody else may read it.
@@ -122,4 +139,33 @@ pub fn health_now(drive: &Drive) -> Option<serde_json::Value> {
     let mut again = drive.clone();
     discover::ask(&mut again);
     serde_json::to_value(again.health?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rooted(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn a_log_is_bound_to_the_machines_id_and_does_not_tell_it() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let of = |files: &[(&str, &str)]| binding(rooted(files).path());
+        let here = of(&[("etc/machine-id", &format!("{id}\n"))]);
+        assert_eq!(here, of(&[("var/lib/dbus/machine-id", id)]));
+        assert_eq!(here, of(&[("etc/machine-id", "uninitialized\n"), ("var/lib/dbus/machine-id", id)]));
+        let other = of(&[("etc/machine-id", "1123456789abcdef0123456789abcdef\n")]);
+        let nameless = of(&[]);
+        assert_eq!(nameless, of(&[("etc/machine-id", "")]));
+        assert!(here != other && here != nameless && nameless != [0; 32]);
+        assert!(!hex(&here).contains(&id[..8]));
+    }
 }

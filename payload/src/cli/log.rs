@@ -108,7 +108,7 @@ fn with_log(target: Option<&Path>, act: impl FnOnce(&Log) -> io::Result<()>) -> 
     for (_, words) in log.oddities() {
         eprintln!("mule: {}: {words}", log.name);
     }
-    Ok(if log.scan.damage.is_some() { Exit::Bad } else { Exit::Good })
+    Ok(if log.is_whole() { Exit::Good } else { Exit::Bad })
 }
 
 fn list(log: &Log, as_json: bool) -> io::Result<()> {
@@ -116,7 +116,7 @@ fn list(log: &Log, as_json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if !as_json {
         let key = log.superblock.key.public_key();
-        writeln!(out, "{} of {}: {} entries, {} jobs", key.stick_id(), log.name, log.scan.next, replay.jobs.len())?;
+        writeln!(out, "{} of {}: {} entries, {} jobs", key.stick_id(), log.name, log.scan.end.next, replay.jobs.len())?;
     }
     for job in &replay.jobs {
         match as_json {

@@ -85,16 +85,12 @@ fn do_restore(args: &Restore) -> Result<Exit, String> {
     let name = args.image.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let common = &args.common;
     // The image is looked at before anybody is asked for a serial number.
-    let mut content = open_content(&args.image, "")?;
+    let content = open_content(&args.image)?;
     not_itself(&content, &args.targets)?;
     let targets = copying::targets(&args.targets, &args.size.yes_erase, common.operator())?;
     let logical = content.reader.header().logical_block;
     let aims = args.size.aims(&content.reader, logical, targets)?;
     let job = common.job(format!("Restore: {name}"), &format!("{:?}", ("mule-restore/1", &name)))?;
-    let own = job.log.with(|journal| journal.key().stick_id());
-    if own.is_some_and(|own| own == content.manifest.signer) {
-        content.signature = crate::certify::copy::Signature::OwnKey;
-    }
     let tally = watched(|watcher| run::restore(job, content, aims, common.threads(), watcher));
     Ok(common.report(&tally))
 }

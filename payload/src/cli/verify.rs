@@ -1,13 +1,20 @@
-//! `mule verify`: is a drive blank, or does it hold this pattern?
+//! `mule verify`: is a drive blank, does it hold this pattern, or this image?
 
-use super::{Exit, host};
+use super::{
+    Exit,
+    copying::{self, Common, watched},
+    host,
+};
 use crate::{
     drive::{Access, LinuxDrive},
     engine::{
         pattern::Pattern,
         sweep::{End, Found, Limits, Observer},
     },
-    job::verify::{Answer, Expect, Extent, verify},
+    job::{
+        copy::run::{self, open_content},
+        verify::{Answer, Expect, Extent, verify},
+    },
     random,
 };
 use serde_json::json;
@@ -24,8 +31,9 @@ Examples:
   mule verify --expect FF /dev/sdx        does it hold FF everywhere?
   mule verify --expect 924924 /dev/sdx    does it hold these three bytes, repeated?
   mule verify --sampled /dev/sdx          read 10 % in random places (NIST SP 800-88 Rev. 1, 4.7)
+  mule verify --image a.img.zst /dev/sdx  does it hold what the image holds? (certified)
 
-Nothing is written. Exit code 0: yes; 1: no, or it could not all be read; 2: not done.")]
+Nothing is written to a drive. Exit code 0: yes; 1: no, or it could not all be read; 2: not done.")]
 pub struct Args {
     /// Block devices or regular files
     #[arg(required = true, value_name = "DEV")]
@@ -36,9 +44,11 @@ pub struct Args {
     /// Read a sample instead of every block
     #[arg(long)]
     sampled: bool,
-    /// Print one JSON object a drive
-    #[arg(long)]
-    json: bool,
+    /// Compare with this image, NAME.img.zst with its manifest beside it; each drive gets a certificate
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["expect", "sampled"])]
+    image: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 fn expectation(text: &str) -> Result<Expect, String> {
@@ -57,11 +67,17 @@ fn expectation(text: &str) -> Result<Expect, String> {
 
 /// Verifies each device in turn.
 pub fn run(args: &Args) -> Exit {
+    if let Some(image) = &args.image {
+        return against(image, args).unwrap_or_else(|error| {
+            eprintln!("mule: {error}");
+            Exit::Refused
+        });
+    }
     let mut exit = Exit::Good;
     for path in &args.devices {
         let one = match check(path, args) {
             Ok(answer) => {
-                report(path, &answer, args.json);
+                report(path, &answer, args.common.json);
                 if answer.is_yes() { Exit::Good } else { Exit::Bad }
             }
             Err(error) => {
@@ -72,6 +88,16 @@ pub fn run(args: &Args) -> Exit {
         exit = exit.max(one);
     }
     exit
+}
+
+/// Drives against an image, all at once.
+fn against(image: &Path, args: &Args) -> Result<Exit, String> {
+    let common = &args.common;
+    let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let content = open_content(image)?;
+    let sources = copying::sources(&args.devices)?;
+    let job = common.job(format!("Verify against {name}"), &format!("{:?}", ("mule-verify-image/1", &name)))?;
+    Ok(common.report(&watched(|watcher| run::check(job, content, sources, watcher))))
 }
 
 fn check(path: &Path, args: &Args) -> Result<Answer, String> {

@@ -141,7 +141,9 @@ fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) ->
     let sticks = host::sticks_among(&drives);
     let authority = Authority::Typed(typed);
     let unfinished = replay.jobs.iter().rev().find(|job| job.finished_at.is_none() && job.request == request.digest);
-    if let Some(old) = unfinished {
+    if let Some(why) = unfinished.and_then(|old| old.contradiction.as_ref()) {
+        eprintln!("mule: the log contradicts itself about the job that was interrupted ({why}): it begins anew");
+    } else if let Some(old) = unfinished {
         eprintln!("mule: going on with the job that was interrupted");
         return Plan::resume(old.clone(), request, &authority, drives, &sticks).map_err(|error| error.to_string());
     }

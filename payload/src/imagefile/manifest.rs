@@ -115,6 +115,8 @@ pub struct Volume {
 pub struct Base {
     pub name: String,
     pub blake3_root: String,
+    /// SHA-256 of its manifest's bytes: this is what names it in certificates.
+    pub manifest_sha256: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -128,7 +128,7 @@ fn manifest(path: &Path, finished: &Finished, disk: &[u8], mode: Mode) -> Manife
 }
 
 fn key() -> StickKey {
-    StickKey::from_seed([9; 32])
+    StickKey::from_seed(&[9; 32])
 }
 
 /// What the distribution's zstd makes of the files, one after the other.

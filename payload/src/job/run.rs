@@ -182,7 +182,10 @@ fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settl
             facts.failure = Some(reason.to_string());
             facts.stopped = true;
         }
-        Some(_) => {}
+        Some((Outcome::Erased | Outcome::ErasedWithExceptions, _)) => {}
+        Some((other, _)) => {
+            facts.failure = Some(format!("the log says \"{}\", which is no end of a wipe", other.word()))
+        }
         None => {
             facts.failure = Some(lost.reason.clone());
             facts.stopped = true;

@@ -1,6 +1,6 @@
 //! Whole jobs on simulated drives: what is on the cells afterwards, and what the certificates say of it.
 
-mod rig;
+pub(super) mod rig;
 
 use crate::{
     drive::sim::{Lie, PowerCut},
@@ -30,9 +30,8 @@ fn three_drives_are_erased_verified_and_certified() {
         assert_eq!(record.operator.name, "A. Technician");
         assert!(record.sanitisation.interruptions.is_empty());
     }
-    let (_, replay) = bench.open_log().unwrap();
-    assert!(replay.unfinished().is_none());
-    assert!(replay.jobs[0].drives.iter().all(|drive| drive.certified));
+    assert!(bench.open_log().unwrap().1.unfinished().is_none());
+    assert!(bench.history().jobs[0].drives.iter().all(|drive| drive.certified));
 }
 
 #[test]
@@ -229,6 +228,18 @@ fn every_interruption_is_on_the_certificate() {
     assert_eq!(pauses.len(), 3);
     assert!(pauses.iter().all(|pause| pause.last_seen < pause.resumed));
     assert!(pauses.is_sorted_by_key(|pause| &pause.resumed));
+}
+
+#[test]
+fn a_job_the_log_contradicts_is_not_resumed() {
+    let mut bench = Bench::new(vec![disk("A", SIZE)]);
+    drop(bench.open_log().unwrap());
+    cut_at(&mut bench, 6, u64::MAX);
+    let (_, mut replay) = bench.open_log().unwrap();
+    assert!(bench.resumed(&replay).is_ok());
+    replay.jobs[0].contradiction = Some("a pass ended twice".into());
+    let error = bench.resumed(&replay).unwrap_err().to_string();
+    assert!(error.contains("contradicts itself about it: a pass ended twice"), "{error}");
 }
 
 #[test]

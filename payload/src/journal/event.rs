@@ -194,6 +194,18 @@ impl Outcome {
     pub fn is_clean(self) -> bool {
         OUTCOMES.iter().any(|(outcome, _, clean)| *outcome == self && *clean)
     }
+
+    /// Whether an action can end like this. Anything can fail or be interrupted.
+    pub fn ends(self, action: Action) -> bool {
+        match self {
+            Self::Failed | Self::Interrupted => true,
+            Self::Erased | Self::ErasedWithExceptions => action == Action::Wipe,
+            Self::Imaged | Self::ImagedWithExceptions => action == Action::Image,
+            Self::Restored | Self::RestoredWithExceptions => action == Action::Restore,
+            Self::Cloned | Self::ClonedWithExceptions => action == Action::Clone,
+            Self::Verified | Self::Differs => action == Action::Verify,
+        }
+    }
 }
 
 /// Everything that is ever logged.

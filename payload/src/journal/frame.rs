@@ -52,6 +52,8 @@ pub(super) enum BadFrame {
     Body,
     #[error("the frame's padding is not zero")]
     Padding,
+    #[error("the medium cannot be read here")]
+    Unreadable,
 }
 
 impl BadFrame {
@@ -87,7 +89,7 @@ pub(super) fn encode(
 pub(super) fn decode(bytes: &[u8]) -> Result<Frame, BadFrame> {
     let number = |at: usize| bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
     let header = bytes.get(..HEADER).ok_or(BadFrame::Header)?;
-    if bytes.iter().take(SECTOR).all(|byte| *byte == 0) {
+    if bytes.get(..SECTOR) == Some(&[0; SECTOR][..]) {
         return Err(BadFrame::Blank);
     }
     let length = u32::from_le_bytes(header[16..20].try_into().map_err(|_| BadFrame::Header)?) as usize;

@@ -1,13 +1,17 @@
 //! Where a log lies: a partition of the stick, a file on a host, memory in tests.
 
+use super::SECTOR;
 use crate::lock;
+use mule_sys::AlignedBuf;
+use rustix::{fs::OFlags, io::Errno};
 use std::{
     fmt, fs, io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt},
     path::Path,
 };
+use zeroize::Zeroize;
 
-/// Bytes that stay. All offsets and lengths are multiples of [`SECTOR`](super::SECTOR).
+/// Bytes that stay. All offsets and lengths are multiples of [`SECTOR`].
 pub trait Medium: Send {
     /// Length in bytes.
     fn len(&self) -> u64;
@@ -24,11 +28,25 @@ pub trait Medium: Send {
     }
 }
 
-/// A part of a file or block device.
+/// Bytes of one transfer at most.
+const BUFFER: usize = 256 * 1024;
+
+/// A part of a file or block device, through direct I/O: a frame is written alone, and what is read comes from the medium.
+///
+/// Through the page cache a frame of one sector would be written with the whole page around it, and a power cut during
+/// that write could tear frames that were acknowledged long ago.
 pub struct FileMedium {
     file: fs::File,
     start: u64,
     len: u64,
+    /// Transfers begin and end at multiples of this, in bytes: the device's logical block.
+    unit: usize,
+    /// Whether it is a file: a file system may refuse direct I/O, or transfers of single sectors. Its page cache is used
+    /// then, and only then.
+    is_file: bool,
+    direct: bool,
+    /// Memory that direct I/O accepts; zero between transfers, for the first block holds the stick's key.
+    buf: AlignedBuf,
 }
 
 impl fmt::Debug for FileMedium {
@@ -37,27 +55,130 @@ impl fmt::Debug for FileMedium {
     }
 }
 
+fn is_invalid(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::INVAL.raw_os_error())
+}
+
+/// Whether a log can be written where logical blocks are this long. A frame of one sector cannot be written alone to a
+/// longer block, and a torn write of one would take its neighbours along.
+fn writable(unit: usize) -> io::Result<()> {
+    if unit == SECTOR {
+        return Ok(());
+    }
+    let text = format!(
+        "its logical blocks have {unit} bytes; a log needs a medium with blocks of {SECTOR} bytes, and so does the BIOS to \
+         start from it. Use another stick"
+    );
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
+}
+
 impl FileMedium {
     /// Opens `len` bytes at `start` for this process alone to write. `O_DSYNC` makes each write return only when it is on
     /// the medium; a frame is one small write, so there is nothing to gain from flushing less often.
+    ///
+    /// # Errors
+    /// `Unsupported` for a device whose logical blocks are longer than [`SECTOR`]; `ResourceBusy` where it is in use.
     pub fn open(path: &Path, start: u64, len: u64) -> io::Result<Self> {
-        let flags = rustix::fs::OFlags::DSYNC | rustix::fs::OFlags::CLOEXEC;
-        let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-        let file = fs::OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
-        lock::alone(&file)
+        let mut options = fs::OpenOptions::new();
+        let this = Self::with(options.read(true).write(true), OFlags::DSYNC, path, start, len)?;
+        writable(this.unit)?;
+        lock::alone(&this.file)
             .map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, "another mule is using this log"))?;
-        Ok(Self { file, start, len })
+        Ok(this)
     }
 
-    /// Opens for reading only.
+    /// Opens for reading only; any logical block will do.
     pub fn open_read_only(path: &Path, start: u64, len: u64) -> io::Result<Self> {
-        Ok(Self { file: fs::File::open(path)?, start, len })
+        Self::with(fs::OpenOptions::new().read(true), OFlags::empty(), path, start, len)
+    }
+
+    fn with(options: &mut fs::OpenOptions, flags: OFlags, path: &Path, start: u64, len: u64) -> io::Result<Self> {
+        let mut open = |flags: OFlags| {
+            let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+            options.custom_flags(flags).open(path)
+        };
+        let (file, direct) = match open(flags | OFlags::DIRECT) {
+            Ok(file) => (file, true),
+            Err(error) if is_invalid(&error) && fs::metadata(path)?.is_file() => (open(flags)?, false),
+            Err(error) => return Err(error),
+        };
+        let kind = file.metadata()?.file_type();
+        let unit = if kind.is_block_device() { mule_sys::block::logical_block(&file)? as usize } else { SECTOR };
+        if !unit.is_power_of_two() || !(SECTOR..=BUFFER / 2).contains(&unit) {
+            let text = format!("its logical blocks have {unit} bytes, which this version does not know");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        Ok(Self { file, start, len, unit, is_file: kind.is_file(), direct, buf: AlignedBuf::zeroed(BUFFER)? })
     }
 
     fn check(&self, offset: u64, len: usize) -> io::Result<u64> {
         let end = offset.checked_add(len as u64).filter(|end| *end <= self.len);
-        end.map(|_| self.start + offset)
+        end.and_then(|_| self.start.checked_add(offset))
             .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "beyond the end of the log"))
+    }
+
+    /// Reads up to [`BUFFER`] bytes at `at`, at least one.
+    fn read_some(&mut self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let skip = usize::try_from(at % self.unit as u64).unwrap_or_default();
+        let want = (skip + buf.len()).next_multiple_of(self.unit).min(BUFFER);
+        self.buf.set_len(want);
+        let got = self.file.read_at(&mut self.buf, at - skip as u64)?.saturating_sub(skip).min(buf.len());
+        if got == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buf[..got].copy_from_slice(&self.buf[skip..skip + got]);
+        self.buf.zeroize();
+        Ok(got)
+    }
+
+    fn read_directly(&mut self, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        let mut done = 0;
+        while done < buf.len() {
+            match self.read_some(at + done as u64, &mut buf[done..]) {
+                Ok(got) => done += got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_directly(&mut self, at: u64, data: &[u8]) -> io::Result<()> {
+        let unit = self.unit as u64;
+        if data.len() > BUFFER || !at.is_multiple_of(unit) || !(data.len() as u64).is_multiple_of(unit) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a write that is no run of whole sectors"));
+        }
+        self.buf.set_len(data.len());
+        self.buf.copy_from_slice(data);
+        let result = loop {
+            match self.file.write_at(&self.buf, at) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        self.buf.zeroize();
+        match result? {
+            all if all == data.len() => Ok(()),
+            // What is there now is the remains of a frame, like those of a power cut.
+            part => Err(io::Error::new(io::ErrorKind::WriteZero, format!("only {part} bytes arrived"))),
+        }
+    }
+
+    /// Does a transfer directly, or says that it must go another way: a file system refuses before anything is
+    /// transferred, and is not asked again.
+    fn directly(&mut self, transfer: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<bool> {
+        if !self.direct {
+            return Ok(false);
+        }
+        match transfer(self) {
+            Err(error) if self.is_file && is_invalid(&error) => {
+                let flags = rustix::fs::fcntl_getfl(&self.file)?;
+                rustix::fs::fcntl_setfl(&self.file, flags - OFlags::DIRECT)?;
+                self.direct = false;
+                Ok(false)
+            }
+            other => other.map(|()| true),
+        }
     }
 }
 
@@ -67,85 +188,20 @@ impl Medium for FileMedium {
     }
 
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(buf, self.check(offset, buf.len())?)
+        let at = self.check(offset, buf.len())?;
+        if self.directly(|this| this.read_directly(at, buf))? { Ok(()) } else { self.file.read_exact_at(buf, at) }
     }
 
     fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(data, self.check(offset, data.len())?)
-    }
-}
-
-/// Memory that tears as a medium does: when the power goes, some sectors of the write under way are there, others not.
-#[cfg(any(test, feature = "sim"))]
-#[derive(Debug, Clone)]
-pub struct MemoryMedium {
-    bytes: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
-    /// Writes until the power goes, and which sectors of that last write arrive (bit by bit).
-    pub cut: Option<(u64, u64)>,
-    /// Writes until every further one fails.
-    pub fails_after: Option<u64>,
-}
-
-#[cfg(any(test, feature = "sim"))]
-impl MemoryMedium {
-    /// `len` zero bytes.
-    pub fn new(len: usize) -> Self {
-        Self::holding(vec![0; len])
-    }
-
-    /// A medium with this content.
-    pub fn holding(bytes: Vec<u8>) -> Self {
-        Self { bytes: std::sync::Arc::new(std::sync::Mutex::new(bytes)), cut: None, fails_after: None }
-    }
-
-    /// What is on the medium now.
-    pub fn bytes(&self) -> Vec<u8> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
-        self.bytes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let at = self.check(offset, data.len())?;
+        if self.directly(|this| this.write_directly(at, data))? { Ok(()) } else { self.file.write_all_at(data, at) }
     }
 }
 
 #[cfg(any(test, feature = "sim"))]
-impl Medium for MemoryMedium {
-    fn len(&self) -> u64 {
-        self.lock().len() as u64
-    }
+mod memory;
+#[cfg(any(test, feature = "sim"))]
+pub use memory::MemoryMedium;
 
-    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let bytes = self.lock();
-        let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let piece = bytes.get(start..start + buf.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        buf.copy_from_slice(piece);
-        Ok(())
-    }
-
-    fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        if let Some(left) = &mut self.fails_after {
-            *left = left.checked_sub(1).ok_or_else(|| io::Error::other("the medium fails"))?;
-        }
-        let mut arriving = u64::MAX;
-        let mut gone = false;
-        if let Some((left, sectors)) = &mut self.cut {
-            if *left == 0 {
-                return Err(io::Error::other("no power"));
-            }
-            *left -= 1;
-            if *left == 0 {
-                arriving = *sectors;
-                gone = true;
-            }
-        }
-        let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let mut bytes = self.lock();
-        for (number, sector) in data.chunks(512).enumerate() {
-            if arriving >> (number % 64) & 1 == 1 {
-                let at = start + number * 512;
-                bytes.get_mut(at..at + sector.len()).ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(sector);
-            }
-        }
-        if gone { Err(io::Error::other("power cut")) } else { Ok(()) }
-    }
-}
+#[cfg(test)]
+mod tests;

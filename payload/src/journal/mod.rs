@@ -7,6 +7,7 @@ pub mod bounded;
 pub mod event;
 mod frame;
 pub mod medium;
+mod reader;
 pub mod replay;
 pub mod scan;
 pub mod superblock;
@@ -18,9 +19,10 @@ pub use medium::{FileMedium, Medium};
 use crate::{certify::key::StickKey, random, stick::ImageId};
 use event::{Entry, Event};
 use replay::Replay;
-use scan::Placed;
+use scan::Reach;
 use std::io;
 use superblock::{FRAMES, Found, Superblock};
+use zeroize::Zeroizing;
 
 /// A log with room for fewer bytes of frames is refused.
 pub const MIN_FRAMES: u64 = 256 * 1024;
@@ -31,6 +33,12 @@ pub enum JournalError {
     /// The medium failed.
     #[error("{doing} failed: {detail}; the stick may be worn out or unplugged")]
     Io { doing: &'static str, detail: String },
+    /// A part of the log cannot be read: what it says is not known.
+    #[error(
+        "the log cannot be read at byte {at} ({detail}): the stick may be worn out or unplugged. Save what can be read with \
+         `mule log export` on another machine, then write the stick, or a new one, from mule.img"
+    )]
+    Unreadable { at: u64, detail: String },
     /// The partition is smaller than any log.
     #[error("the log partition has only {len} bytes; write the stick anew from mule.img")]
     TooSmall { len: u64 },
@@ -69,6 +77,10 @@ impl JournalError {
     fn io(doing: &'static str, error: io::Error) -> Self {
         Self::Io { doing, detail: error.to_string() }
     }
+
+    fn unreadable(at: u64, error: &io::Error) -> Self {
+        Self::Unreadable { at, detail: error.to_string() }
+    }
 }
 
 /// The last frame.
@@ -101,9 +113,12 @@ impl std::fmt::Debug for Journal {
 pub struct Owner {
     /// The image the system was started from.
     pub image: ImageId,
-    /// BLAKE3 of model, serial number and size of the medium.
+    /// BLAKE3 of what the log is bound to: model, serial number and size of a stick, or the id of a host.
     pub binding: [u8; 32],
 }
+
+/// The binding of a log that was never bound to anything: a host's log, before those were bound to their machine.
+const UNBOUND: [u8; 32] = [0; 32];
 
 impl Owner {
     /// The binding to a medium.
@@ -114,52 +129,63 @@ impl Owner {
 }
 
 impl Journal {
-    /// Opens a log, formats a blank one, cuts a torn tail, and gives a duplicate a key of its own.
+    /// Opens a log, formats a blank one, repairs a damaged copy of the first block, cuts a torn tail, and gives a duplicate
+    /// a key of its own. What is kept in memory are the unfinished jobs, not the entries (see [`Replay::add`]).
+    ///
+    /// # Errors
+    /// [`JournalError::Unreadable`] for any place that cannot be read, but for one copy of the first block where the other
+    /// is whole; [`JournalError::Damaged`] for damage no torn write explains; nothing is written to the log then.
     pub fn open(mut medium: Box<dyn Medium>, owner: Owner, now: u64) -> Result<(Self, Replay), JournalError> {
-        let superblock = match Superblock::read(&mut *medium)? {
-            Found::Blank => format(&mut *medium, owner)?,
-            Found::Whole { superblock, intact } => {
-                if superblock.image != owner.image {
-                    return Err(JournalError::AnotherImage { found: superblock.image, expected: owner.image });
-                }
-                if !intact {
-                    superblock.write(&mut *medium)?;
-                }
-                *superblock
+        let (superblock, intact) = match Superblock::read(&mut *medium)? {
+            Found::Blank => (format(&mut *medium, owner)?, true),
+            Found::Whole { superblock, .. } if superblock.image != owner.image => {
+                return Err(JournalError::AnotherImage { found: superblock.image, expected: owner.image });
             }
+            Found::Whole { superblock, intact } => (*superblock, intact),
         };
-        let scan = scan::scan(&mut *medium, &superblock)?;
-        if let Some(damage) = scan.damage {
+        let mut replay = Replay::default();
+        let mut logged_key = None;
+        let end = scan::walk(&mut *medium, &superblock, Reach::Start, &mut |placed, chained| {
+            if let Event::KeyMade { public, .. } = placed.entry.event {
+                logged_key = Some(public);
+            }
+            if chained {
+                replay.add(&placed);
+            }
+        })?;
+        if let Some(damage) = end.damage {
             return Err(JournalError::Damaged { at: damage.at, reason: damage.reason });
         }
-        let replay = Replay::of(&scan.entries);
-        let mut journal = Self {
-            medium,
-            next: scan.next,
-            position: scan.position,
-            previous: scan.previous,
-            superblock,
-            broken: None,
-        };
-        if scan.entries.is_empty() {
-            journal.append(now, &Event::Created { image: owner.image.0 })?;
-        } else if let Some(torn) = scan.torn {
-            let text = format!("a torn frame at byte {torn} was cut off");
-            journal.append(now, &Event::Note { text: bounded::Text::new(&text) })?;
+        if !intact {
+            superblock.repair(&mut *medium)?;
         }
-        journal.announce_key(&scan.entries, owner, now)?;
+        let mut journal =
+            Self { medium, next: end.next, position: end.position, previous: end.previous, superblock, broken: None };
+        if end.next == 0 {
+            journal.append(now, &Event::Created { image: owner.image.0 })?;
+        } else if let Some(torn) = end.torn {
+            journal.note_torn(torn, now)?;
+        }
+        journal.announce_key(logged_key, owner, now)?;
         Ok((journal, replay))
     }
 
+    /// A log without room for a note opens all the same; the next frame takes the torn one's place.
+    fn note_torn(&mut self, torn: u64, now: u64) -> Result<(), JournalError> {
+        let text = bounded::Text::new(&format!("a torn frame at byte {torn} was cut off"));
+        match self.append(now, &Event::Note { text }) {
+            Ok(_) | Err(JournalError::Full { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Gives a copy of another medium a key of its own, and logs any key that is not logged yet: the power may have gone
-    /// between making and logging it.
-    fn announce_key(&mut self, entries: &[Placed], owner: Owner, now: u64) -> Result<(), JournalError> {
-        let logged = entries.iter().rev().find_map(|placed| match placed.entry.event {
-            Event::KeyMade { public, .. } => Some(public),
-            _ => None,
-        });
+    /// between making and logging it. A log that was bound to nothing keeps its key and is bound now.
+    fn announce_key(&mut self, logged: Option<[u8; 32]>, owner: Owner, now: u64) -> Result<(), JournalError> {
         if self.superblock.binding != owner.binding {
-            self.superblock.key = new_key()?;
+            if self.superblock.binding != UNBOUND {
+                self.superblock.key = new_key()?;
+            }
             self.superblock.binding = owner.binding;
             self.superblock.generation += 1;
             self.superblock.write(&mut *self.medium)?;
@@ -179,7 +205,11 @@ impl Journal {
         let entry = Entry { at: now, event: event.clone() };
         let (bytes, hash) = frame::encode(self.next, &self.previous, &entry)
             .map_err(|e| JournalError::Io { doing: "encoding a log entry", detail: e.to_string() })?;
-        let reserve = if may_use_reserve(event) { 0 } else { self.reserve() };
+        let reserve = match claim(event) {
+            Claim::All => 0,
+            Claim::Half => self.reserve() / 2,
+            Claim::None => self.reserve(),
+        };
         if self.free_bytes() < bytes.len() as u64 + reserve {
             return Err(JournalError::Full { free: self.free_bytes() });
         }
@@ -209,7 +239,7 @@ impl Journal {
         self.medium.len() - self.position
     }
 
-    /// Bytes kept for the entries that end things: 1 MiB, or a sixteenth of a small log.
+    /// Bytes kept for the entries that end things: 1 MiB, or a sixteenth of a small log; see [`Claim`].
     fn reserve(&self) -> u64 {
         ((self.medium.len() - FRAMES) / 16).min(1 << 20)
     }
@@ -225,23 +255,29 @@ impl Journal {
     }
 }
 
-/// Entries that may use the reserve: those that end something, and those without which no log opens.
-fn may_use_reserve(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::DriveFinished { .. }
-            | Event::Certified { .. }
-            | Event::JobFinished { .. }
-            | Event::Refused { .. }
-            | Event::Boot { .. }
-            | Event::KeyMade { .. }
-            | Event::Note { .. }
-            | Event::Shutdown
-    )
+/// How much of the reserve an entry may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// All of it: what ends a drive or a job, and the key without which no log opens.
+    All,
+    /// Its first half: what a machine writes at every start and stop must not use up what a job's end needs.
+    Half,
+    None,
+}
+
+fn claim(event: &Event) -> Claim {
+    match event {
+        Event::DriveFinished { .. } | Event::Certified { .. } | Event::JobFinished { .. } | Event::KeyMade { .. } => {
+            Claim::All
+        }
+        Event::Refused { .. } | Event::Boot { .. } | Event::Note { .. } | Event::Shutdown => Claim::Half,
+        _ => Claim::None,
+    }
 }
 
 fn new_key() -> Result<StickKey, JournalError> {
-    Ok(StickKey::from_seed(random::bytes().map_err(|e| JournalError::NoRandom(e.to_string()))?))
+    let seed = random::bytes().map_err(|e| JournalError::NoRandom(e.to_string()))?;
+    Ok(StickKey::from_seed(&Zeroizing::new(seed)))
 }
 
 fn format(medium: &mut dyn Medium, owner: Owner) -> Result<Superblock, JournalError> {

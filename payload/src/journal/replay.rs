@@ -1,10 +1,19 @@
 //! What the entries of a log add up to: which job is unfinished, and everything that happened to its drives.
+//!
+//! A chain that is whole proves that nothing was lost or changed by accident, not that what it says can be true: anybody
+//! with the stick can write a chain. So entries that contradict those before them are not added up; the first is noted.
+
+mod rules;
 
 use super::{
     bounded::{List, Text},
     event::{Action, DefectKind, DriveRef, Event, Extent, JobId, MAX_PASSES, Outcome, PassContent, Sweep, Verify},
     scan::Placed,
 };
+
+/// Unfinished jobs that are kept of a log that is not kept whole; a further one takes the place of the oldest, which then
+/// cannot go on any more.
+const MAX_UNFINISHED: usize = 4;
 
 /// One sweep of one drive, over every boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +48,8 @@ pub struct DriveHistory {
     pub interruptions: Vec<Interruption>,
     pub finished: Option<(Outcome, String)>,
     pub certified: bool,
+    /// In which run of the machine it was finished.
+    finished_in: u64,
 }
 
 /// A job as the log tells it.
@@ -55,29 +66,47 @@ pub struct JobHistory {
     pub announced: u8,
     pub drives: Vec<DriveHistory>,
     pub finished_at: Option<u64>,
+    /// The first entry about this job that cannot be true after those before it. Such a job must not go on.
+    pub contradiction: Option<String>,
     last_seen: u64,
 }
 
 /// A job without an end.
 pub type UnfinishedJob = JobHistory;
 
-/// Everything the entries add up to.
+/// An entry that cannot be true after those before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The entry's number.
+    pub sequence: u64,
+    /// Where it lies, in bytes from the start of the log.
+    pub at: u64,
+    pub reason: String,
+}
+
+/// What the entries add up to. The default forgets finished jobs, so that a full log takes little memory; [`Replay::of`]
+/// keeps them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replay {
     pub jobs: Vec<JobHistory>,
+    /// How many jobs were started, those that are not kept included.
+    pub started: u64,
     /// The last entry's time.
     pub last_at: Option<u64>,
     /// Whether the log ends with a shutdown in good order.
     pub clean: bool,
+    /// The first entry that cannot be true.
+    pub contradiction: Option<Contradiction>,
+    keeps_all: bool,
+    /// How often the machine, or a job, went on.
+    runs: u64,
 }
 
 impl Replay {
-    /// Adds up entries in order.
+    /// Adds up entries in order, and keeps every job.
     pub fn of(entries: &[Placed]) -> Self {
-        let mut replay = Self::default();
-        for placed in entries {
-            replay.add(placed.entry.at, &placed.entry.event);
-        }
+        let mut replay = Self { keeps_all: true, ..Self::default() };
+        entries.iter().for_each(|placed| replay.add(placed));
         replay
     }
 
@@ -86,30 +115,68 @@ impl Replay {
         self.jobs.iter().rev().find(|job| job.finished_at.is_none())
     }
 
-    fn add(&mut self, at: u64, event: &Event) {
+    /// Adds the next entry.
+    pub fn add(&mut self, placed: &Placed) {
+        let (at, event) = (placed.entry.at, &placed.entry.event);
         self.last_at = Some(at);
         self.clean = *event == Event::Shutdown;
-        if let Event::JobStarted { job, action, method, passes, verify, request, drives } = event {
-            self.jobs.push(JobHistory {
-                job: *job,
-                action: *action,
-                method: method.clone(),
-                passes: passes.clone(),
-                verify: *verify,
-                request: *request,
-                started_at: at,
-                announced: *drives,
-                drives: Vec::new(),
-                finished_at: None,
-                last_seen: at,
-            });
-            return;
+        self.runs += u64::from(matches!(event, Event::Boot { .. } | Event::JobResumed { .. }));
+        let result = match (event, job_of(event)) {
+            (Event::JobStarted { .. }, Some(_)) => self.start(at, event),
+            (_, Some(id)) => self.add_to_job(*id, at, event),
+            (_, None) => Ok(()),
+        };
+        if let Err(reason) = result {
+            let (sequence, at) = (placed.sequence, placed.at);
+            self.contradiction.get_or_insert_with(|| Contradiction { sequence, at, reason: reason.into() });
         }
-        let Some(id) = job_of(event) else { return };
-        if let Some(job) = self.jobs.iter_mut().rev().find(|job| job.job == *id) {
-            job.add(at, event);
-            job.last_seen = at;
+    }
+
+    fn running(&mut self, id: JobId) -> Option<&mut JobHistory> {
+        self.jobs.iter_mut().rev().find(|job| job.job == id && job.finished_at.is_none())
+    }
+
+    fn start(&mut self, at: u64, event: &Event) -> Result<(), &'static str> {
+        let Event::JobStarted { job, action, method, passes, verify, request, drives } = event else { return Ok(()) };
+        self.started += 1;
+        if let Some(running) = self.running(*job) {
+            const TWICE: &str = "a running job was started again";
+            running.contradiction.get_or_insert_with(|| TWICE.into());
+            return Err(TWICE);
         }
+        if !self.keeps_all && self.jobs.len() == MAX_UNFINISHED {
+            self.jobs.remove(0);
+        }
+        self.jobs.push(JobHistory {
+            job: *job,
+            action: *action,
+            method: method.clone(),
+            passes: passes.clone(),
+            verify: *verify,
+            request: *request,
+            started_at: at,
+            announced: *drives,
+            drives: Vec::new(),
+            finished_at: None,
+            contradiction: None,
+            last_seen: at,
+        });
+        Ok(())
+    }
+
+    fn add_to_job(&mut self, id: JobId, at: u64, event: &Event) -> Result<(), &'static str> {
+        let runs = self.runs;
+        let job = self.running(id).ok_or("an entry of a job that is not running")?;
+        let result = rules::check(job, event, runs);
+        match result {
+            Ok(()) => job.add(at, event, runs),
+            Err(reason) => drop(job.contradiction.get_or_insert_with(|| reason.into())),
+        }
+        job.last_seen = at;
+        if !self.keeps_all {
+            self.jobs.retain(|job| job.finished_at.is_none());
+        }
+        result
     }
 }
 
@@ -146,7 +213,7 @@ impl JobHistory {
         self.drives.iter_mut().find(|drive| drive.slot == slot)
     }
 
-    fn add(&mut self, at: u64, event: &Event) {
+    fn add(&mut self, at: u64, event: &Event, runs: u64) {
         match event {
             Event::DriveStarted { slot, drive, .. } => self.drives.push(DriveHistory {
                 slot: *slot,
@@ -156,6 +223,7 @@ impl JobHistory {
                 interruptions: Vec::new(),
                 finished: None,
                 certified: false,
+                finished_in: 0,
             }),
             Event::Checkpoint { drives, .. } => {
                 for progress in drives.iter() {
@@ -180,7 +248,7 @@ impl JobHistory {
             | Event::DriveFinished { slot, .. }
             | Event::Certified { slot, .. } => {
                 if let Some(drive) = self.drive(*slot) {
-                    drive.add(at, event);
+                    drive.add(at, event, runs);
                 }
             }
             _ => {}
@@ -206,7 +274,7 @@ impl DriveHistory {
         }
     }
 
-    fn add(&mut self, at: u64, event: &Event) {
+    fn add(&mut self, at: u64, event: &Event, runs: u64) {
         match event {
             Event::SweepStarted { sweep, key, .. } => match self.sweep(*sweep) {
                 // It goes on with the same key; with another one it begins again.
@@ -229,7 +297,10 @@ impl DriveHistory {
                 self.sweeps.clear();
                 self.defects.clear();
             }
-            Event::DriveFinished { outcome, reason, .. } => self.finished = Some((*outcome, reason.to_string())),
+            Event::DriveFinished { outcome, reason, .. } => {
+                self.finished = Some((*outcome, reason.to_string()));
+                self.finished_in = runs;
+            }
             Event::Certified { .. } => self.certified = true,
             _ => {}
         }

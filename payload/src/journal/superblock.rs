@@ -3,6 +3,7 @@
 
 use super::{JournalError, medium::Medium};
 use crate::{certify::key::StickKey, stick::ImageId};
+use zeroize::Zeroizing;
 
 /// Bytes of one copy; the second follows right behind, on another physical sector of any drive.
 pub const COPY: u64 = 4096;
@@ -11,6 +12,7 @@ pub const FRAMES: u64 = 2 * COPY;
 
 const MAGIC: [u8; 16] = *b"MULE LOG 1      ";
 const USED: usize = 512;
+const PLACES: [u64; 2] = [0, COPY];
 
 /// What both copies say.
 #[derive(Clone)]
@@ -19,7 +21,7 @@ pub struct Superblock {
     pub generation: u64,
     /// The image of the stick.
     pub image: ImageId,
-    /// BLAKE3 of the identity of the medium the key was made on; on any other medium this is a duplicate.
+    /// BLAKE3 of the identity of what the key was made on (a stick, a host); on anything else this is a duplicate.
     pub binding: [u8; 32],
     /// Drawn at the format, never changed: the chain of frames begins with it.
     pub origin: [u8; 32],
@@ -46,14 +48,14 @@ pub enum Found {
 }
 
 impl Superblock {
-    fn encode(&self) -> [u8; USED] {
-        let mut bytes = [0; USED];
+    fn encode(&self) -> Zeroizing<[u8; USED]> {
+        let mut bytes = Zeroizing::new([0; USED]);
         bytes[..16].copy_from_slice(&MAGIC);
         bytes[16..24].copy_from_slice(&self.generation.to_le_bytes());
         bytes[24..40].copy_from_slice(&self.image.0);
         bytes[40..72].copy_from_slice(&self.binding);
         bytes[72..104].copy_from_slice(&self.origin);
-        bytes[104..136].copy_from_slice(&self.key.seed());
+        bytes[104..136].copy_from_slice(&*self.key.seed());
         let crc = crc32fast::hash(&bytes[..USED - 4]);
         bytes[USED - 4..].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -70,7 +72,7 @@ impl Superblock {
             image: ImageId(bytes[24..40].try_into().ok()?),
             binding: array(40)?,
             origin: array(72)?,
-            key: StickKey::from_seed(array(104)?),
+            key: StickKey::from_seed(bytes.get(104..136)?.try_into().ok()?),
         })
     }
 
@@ -79,39 +81,59 @@ impl Superblock {
         *blake3::hash(&self.origin).as_bytes()
     }
 
-    /// Reads both copies.
+    /// Reads both copies. One that cannot be read is as good as a damaged one where the other is whole.
+    ///
+    /// # Errors
+    /// [`JournalError::Unreadable`] where no copy is whole and one cannot be read: it may have been.
     pub fn read(medium: &mut dyn Medium) -> Result<Found, JournalError> {
         if medium.len() < FRAMES + super::MIN_FRAMES {
             return Err(JournalError::TooSmall { len: medium.len() });
         }
-        let mut copies = [[0; USED]; 2];
-        for (number, copy) in (0..).zip(&mut copies) {
-            medium.read_at(number * COPY, copy).map_err(|e| JournalError::io("reading the log's first block", e))?;
+        let mut copies = Zeroizing::new([[0; USED]; 2]);
+        let mut failed = None;
+        for (at, copy) in PLACES.into_iter().zip(copies.iter_mut()) {
+            if let Err(error) = medium.read_at(at, copy) {
+                failed.get_or_insert_with(|| JournalError::unreadable(at, &error));
+            }
         }
-        if copies.iter().all(|copy| copy.iter().all(|byte| *byte == 0)) {
-            let mut frame = [0; super::SECTOR];
-            medium.read_at(FRAMES, &mut frame).map_err(|e| JournalError::io("reading the log", e))?;
-            // A log that lost its beginning is no new one.
-            return if frame.iter().all(|byte| *byte == 0) {
-                Ok(Found::Blank)
-            } else {
-                Err(JournalError::NoSuperblock)
-            };
+        let intact = failed.is_none() && copies[0] == copies[1];
+        let whole = copies.iter().filter_map(Self::decode).max_by_key(|copy| copy.generation);
+        if let Some(superblock) = whole {
+            return Ok(Found::Whole { superblock: Box::new(superblock), intact });
         }
-        let whole: Vec<_> = copies.iter().filter_map(Self::decode).collect();
-        let intact = copies[0] == copies[1];
-        whole
-            .into_iter()
-            .max_by_key(|copy| copy.generation)
-            .map(|superblock| Found::Whole { superblock: Box::new(superblock), intact })
-            .ok_or(JournalError::NoSuperblock)
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if *copies != [[0; USED]; 2] {
+            return Err(JournalError::NoSuperblock);
+        }
+        // A log that lost its beginning is no new one.
+        let mut frame = [0; super::SECTOR];
+        medium.read_at(FRAMES, &mut frame).map_err(|error| JournalError::unreadable(FRAMES, &error))?;
+        if frame == [0; super::SECTOR] { Ok(Found::Blank) } else { Err(JournalError::NoSuperblock) }
     }
 
     /// Writes the copies one after the other, so that one is always whole.
     pub fn write(&self, medium: &mut dyn Medium) -> Result<(), JournalError> {
         let bytes = self.encode();
-        [0, COPY].into_iter().try_for_each(|at| {
-            medium.write_at(at, &bytes).map_err(|e| JournalError::io("writing the log's first block", e))
+        PLACES.into_iter().try_for_each(|at| {
+            medium.write_at(at, &*bytes).map_err(|e| JournalError::io("writing the log's first block", e))
         })
+    }
+
+    /// Writes a damaged copy anew, leaving a whole one as it is, and reads both back.
+    pub fn repair(&self, medium: &mut dyn Medium) -> Result<(), JournalError> {
+        const DOING: &str = "repairing the log's first block";
+        let bytes = self.encode();
+        for at in PLACES {
+            let mut copy = Zeroizing::new([0; USED]);
+            if medium.read_at(at, &mut *copy).is_err() || *copy != *bytes {
+                medium.write_at(at, &*bytes).map_err(|error| JournalError::io(DOING, error))?;
+            }
+        }
+        match Self::read(medium)? {
+            Found::Whole { intact: true, .. } => Ok(()),
+            _ => Err(JournalError::Io { doing: DOING, detail: "a copy does not keep what is written to it".into() }),
+        }
     }
 }

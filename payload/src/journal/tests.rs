@@ -18,7 +18,7 @@ fn open(medium: &MemoryMedium) -> Result<(Journal, Replay), JournalError> {
 fn scanned(medium: &MemoryMedium) -> scan::Scan {
     let mut medium = medium.clone();
     let Found::Whole { superblock, .. } = Superblock::read(&mut medium).unwrap() else { panic!("no superblock") };
-    scan::scan_everywhere(&mut medium, &superblock).unwrap()
+    scan::collect(&mut medium, &superblock, Reach::Everywhere).unwrap()
 }
 
 fn events(placed: &[Placed]) -> Vec<Event> {
@@ -46,6 +46,26 @@ fn widest() -> Event {
         verify: Verify::Full,
         request: [0xff; 32],
         drives: 255,
+    }
+}
+
+fn widest_job(id: [u8; 16]) -> Event {
+    match widest() {
+        Event::JobStarted { action, method, passes, verify, request, .. } => {
+            Event::JobStarted { job: id, action, method, passes, verify, request, drives: 2 }
+        }
+        other => other,
+    }
+}
+
+/// A job of one pass and a full verification.
+fn one_pass(job: [u8; 16], drives: u8) -> Event {
+    match widest() {
+        Event::JobStarted { action, method, verify, request, .. } => {
+            let passes = [PassContent::Byte(0)].into_iter().collect();
+            Event::JobStarted { job, action, method, passes, verify, request, drives }
+        }
+        other => other,
     }
 }
 
@@ -127,7 +147,7 @@ fn no_acknowledged_entry_is_lost_wherever_the_power_goes() {
                     .unwrap_or_else(|error| panic!("write {number}, sectors {sectors:b}: {error}"));
                 journal.append(11, &note("after the cut")).unwrap();
                 let scan = scanned(&medium);
-                assert!(scan.damage.is_none() && scan.torn.is_none(), "write {number}, sectors {sectors:b}");
+                assert!(scan.end.damage.is_none() && scan.end.torn.is_none(), "write {number}, sectors {sectors:b}");
                 let found = events(&scan.entries);
                 assert!(found.starts_with(&before));
                 let new = &found[before.len()..];
@@ -146,7 +166,7 @@ fn no_acknowledged_entry_is_lost_wherever_the_power_goes() {
 fn a_tail_cut_at_any_byte_is_torn_and_the_log_goes_on() {
     for event in [note("tail"), long('t')] {
         let (medium, before) = small();
-        let from = usize::try_from(scanned(&medium).position).unwrap();
+        let from = usize::try_from(scanned(&medium).end.position).unwrap();
         open(&medium).unwrap().0.append(6, &event).unwrap();
         let whole = medium.bytes();
         let used = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
@@ -156,7 +176,7 @@ fn a_tail_cut_at_any_byte_is_torn_and_the_log_goes_on() {
             let medium = MemoryMedium::holding(bytes);
             let scan = scanned(&medium);
             assert_eq!(events(&scan.entries), before, "cut at {end}");
-            assert_eq!(scan.torn.is_some(), end > from);
+            assert_eq!(scan.end.torn.is_some(), end > from);
             let (mut journal, _) = open(&medium).unwrap();
             journal.append(7, &event).unwrap();
             let found = events(&scanned(&medium).entries);
@@ -169,7 +189,7 @@ fn a_tail_cut_at_any_byte_is_torn_and_the_log_goes_on() {
 fn every_flipped_bit_is_noticed_or_changes_nothing() {
     let (mut medium, before) = small();
     let whole = medium.bytes();
-    let used = usize::try_from(scanned(&medium).position).unwrap();
+    let used = usize::try_from(scanned(&medium).end.position).unwrap();
     let last = scanned(&medium).entries.last().unwrap().at;
     // All of the first block's copies that is used, all frames, and a blank sector; what lies between is never read.
     for byte in (0..512).chain(4096..4608).chain(8192..used + 512) {
@@ -180,11 +200,11 @@ fn every_flipped_bit_is_noticed_or_changes_nothing() {
             medium.write_at(sector as u64, &changed).unwrap();
             let Found::Whole { superblock, intact } = Superblock::read(&mut medium).unwrap() else { panic!("blank") };
             assert_eq!(intact, byte >= 8192, "byte {byte}");
-            let scan = scan::scan(&mut medium, &superblock).unwrap();
+            let scan = scan::collect(&mut medium, &superblock, Reach::Near).unwrap();
             let unchanged = events(&scan.entries) == before;
             // Only in the last entry a flipped bit looks like a write that was cut short.
-            let torn = scan.torn.is_some() && byte as u64 >= last;
-            assert!(scan.damage.is_some() || torn || unchanged, "byte {byte}");
+            let torn = scan.end.torn.is_some() && byte as u64 >= last;
+            assert!(scan.end.damage.is_some() || torn || unchanged, "byte {byte}");
             if byte < 8192 {
                 open(&medium).unwrap();
                 assert_eq!(medium.bytes(), whole, "byte {byte} of the first block is not repaired");
@@ -206,7 +226,7 @@ fn damage_stops_the_log_and_says_what_lies_behind() {
     };
     let hole = blanked(frames[2].at, frames[4].at);
     let scan = scanned(&hole);
-    assert_eq!(scan.damage.unwrap().at, frames[2].at);
+    assert_eq!(scan.end.damage.unwrap().at, frames[2].at);
     assert_eq!(events(&scan.beyond), before[4..]);
     let error = open(&hole).unwrap_err();
     assert!(matches!(error, JournalError::Damaged { at, .. } if at == frames[2].at), "{error}");
@@ -217,7 +237,7 @@ fn damage_stops_the_log_and_says_what_lies_behind() {
     let entry = Entry { at: 1, event: Event::Shutdown };
     let (foreign, _) = frame::encode(before.len() as u64, &[0; 32], &entry).unwrap();
     let mut bytes = whole.clone();
-    let end = usize::try_from(scanned(&medium).position).unwrap();
+    let end = usize::try_from(scanned(&medium).end.position).unwrap();
     bytes[end..end + foreign.len()].copy_from_slice(&foreign);
     assert!(matches!(open(&MemoryMedium::holding(bytes)), Err(JournalError::Damaged { .. })));
 }
@@ -242,9 +262,9 @@ fn more_damage_at_the_end_than_one_write_leaves_is_no_torn_tail() {
 #[test]
 fn an_entry_of_a_newer_version_is_never_overwritten() {
     let (medium, _) = small();
-    let end = usize::try_from(scanned(&medium).position).unwrap();
+    let end = usize::try_from(scanned(&medium).end.position).unwrap();
     let entry = Entry { at: 1, event: Event::Shutdown };
-    let (frame, _) = frame::encode(6, &scanned(&medium).previous, &entry).unwrap();
+    let (frame, _) = frame::encode(6, &scanned(&medium).end.previous, &entry).unwrap();
     let reseal = |change: &dyn Fn(&mut Vec<u8>)| {
         let body = u32::from_le_bytes(frame[16..20].try_into().unwrap()) as usize;
         let mut frame = frame.clone();
@@ -273,16 +293,30 @@ fn a_full_log_keeps_a_reserve_for_the_entries_that_end_things() {
     };
     assert!(matches!(full, JournalError::Full { free } if free >= 16 * 1024), "{full}");
     assert!(matches!(journal.room_for_job(1), Err(JournalError::NearlyFull { .. })));
-    let ends = Event::DriveFinished { job: [1; 16], slot: 0, outcome: Outcome::Failed, reason: Text::new("full") };
-    journal.append(2, &ends).unwrap();
-    drop(journal);
-    // A copy of it still opens, to say that it is full.
-    let (journal, _) = Journal::open(Box::new(medium.clone()), ELSEWHERE, 3).unwrap();
-    drop(journal);
-    let (mut journal, _) = Journal::open(Box::new(medium.clone()), ELSEWHERE, 3).unwrap();
+    // What a machine writes at every start and stop leaves room for the ends of drives.
     while journal.append(3, &Event::Shutdown).is_ok() {}
-    assert_eq!(journal.free_bytes(), 0);
-    assert!(scanned(&medium).damage.is_none());
+    let half = (SIZE as u64 - FRAMES) / 32;
+    assert_eq!(journal.free_bytes(), half);
+    for event in [note("n"), Event::Refused { reason: Text::new("r") }] {
+        assert!(matches!(journal.append(2, &event), Err(JournalError::Full { .. })));
+    }
+    drop(journal);
+    // A copy of it still opens, to say that it is full; and so does one with a torn tail.
+    for _ in 0..2 {
+        let (journal, _) = Journal::open(Box::new(medium.clone()), ELSEWHERE, 3).unwrap();
+        assert_eq!(journal.free_bytes(), half - 512);
+    }
+    let end = usize::try_from(scanned(&medium).end.position).unwrap();
+    let mut bytes = medium.bytes();
+    bytes[end] = 1;
+    let medium = MemoryMedium::holding(bytes);
+    assert!(scanned(&medium).end.torn.is_some());
+    let (mut journal, _) = Journal::open(Box::new(medium.clone()), ELSEWHERE, 3).unwrap();
+    let ends = |slot| Event::DriveFinished { job: [1; 16], slot, outcome: Outcome::Failed, reason: Text::new("full") };
+    let written = (0..).take_while(|slot| journal.append(2, &ends(*slot)).is_ok()).count();
+    assert_eq!((written as u64, journal.free_bytes()), (half / 512 - 1, 0));
+    let scan = scanned(&medium);
+    assert!(scan.end.damage.is_none() && scan.end.torn.is_none());
     assert!(Journal::open(Box::new(medium), ELSEWHERE, 4).is_ok());
 }
 
@@ -321,6 +355,32 @@ fn a_copy_gets_a_key_of_its_own_and_another_image_is_refused() {
     assert!(matches!(open(&small), Err(JournalError::TooSmall { .. })));
 }
 
+#[test]
+fn a_log_bound_to_nothing_is_bound_once_and_keeps_its_key() {
+    let medium = MemoryMedium::new(SIZE);
+    let unbound = Owner { binding: [0; 32], ..OWNER };
+    let (journal, _) = Journal::open(Box::new(medium.clone()), unbound, 1).unwrap();
+    let key = journal.key().public();
+    drop(journal);
+    let whole = medium.bytes();
+    let (journal, _) = open(&medium).unwrap();
+    assert_eq!((journal.key().public(), scanned(&medium).entries.len()), (key, 2), "no new key, and none announced");
+    drop(journal);
+    assert_ne!(medium.bytes(), whole, "it is bound now");
+    assert_eq!(open(&medium).unwrap().0.key().public(), key);
+    let (journal, _) = Journal::open(Box::new(medium.clone()), ELSEWHERE, 1).unwrap();
+    assert_ne!(journal.key().public(), key, "a copy of a bound log");
+    // Wherever the power goes while it is bound, the key stays.
+    for (number, sectors) in [(1, 0), (1, 1), (2, 0), (2, 1)] {
+        let start = MemoryMedium::holding(whole.clone());
+        cut(&start, number, sectors, OWNER);
+        let mut cutting = start.clone();
+        cutting.cut = Some((number, sectors));
+        assert!(Journal::open(Box::new(cutting), OWNER, 1).is_err() || number > 2);
+        assert_eq!(open(&start).unwrap().0.key().public(), key);
+    }
+}
+
 /// A small generator, so that every run of the tests sees the same garbage.
 fn garbage(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -355,93 +415,13 @@ fn garbage_is_never_a_frame_and_never_a_panic() {
         bytes[at..at + scrap.len()].copy_from_slice(&scrap);
         let medium = MemoryMedium::holding(bytes);
         let scan = scanned(&medium);
-        assert!(scan.damage.is_some() || scan.torn.is_some());
+        assert!(scan.end.damage.is_some() || scan.end.torn.is_some());
         let _ = open(&medium);
         assert!(open(&MemoryMedium::holding(garbage(seed, SIZE))).is_err());
     }
 }
 
-#[test]
-fn an_interrupted_and_resumed_job_adds_up() {
-    let medium = MemoryMedium::new(SIZE);
-    let job = [4; 16];
-    let drive = DriveRef { model: Text::new("M"), serial: Text::new("S"), wwn: None, bytes: 1 << 20, logical: 512 };
-    let key = Some([5; 32]);
-    let at = |slot, offset| -> List<_, 16> { [Progress { slot, sweep: Sweep::Pass(0), offset }].into_iter().collect() };
-    let extents = [event::Extent { start: 512, len: 512 }].into_iter().collect();
-    let kind = event::DefectKind::Unwritable;
-    let first = [
-        widest_job(job),
-        Event::DriveStarted { job, slot: 0, drive: drive.clone() },
-        Event::DriveStarted { job, slot: 1, drive: drive.clone() },
-        Event::SweepStarted { job, slot: 0, sweep: Sweep::Pass(0), key },
-        Event::SweepStarted { job, slot: 1, sweep: Sweep::Pass(0), key: None },
-        Event::Checkpoint { job, drives: at(0, 4096) },
-        Event::Defects { job, slot: 0, sweep: Sweep::Pass(0), kind, extents },
-        Event::DriveFinished { job, slot: 1, outcome: Outcome::Failed, reason: Text::new("gone") },
-    ];
-    let second = [
-        Event::JobResumed { job },
-        Event::SweepStarted { job, slot: 0, sweep: Sweep::Pass(0), key },
-        Event::Checkpoint { job, drives: at(0, 8192) },
-        Event::SweepFinished { job, slot: 0, sweep: Sweep::Pass(0), bytes: (1 << 20) - 512 },
-        // Late news of a sweep that has ended.
-        Event::Checkpoint { job, drives: at(0, 12288) },
-        Event::DriveFinished { job, slot: 0, outcome: Outcome::ErasedWithExceptions, reason: Text::new("bad") },
-        Event::Certified { job, slot: 0, sha256: [6; 32], name: Text::new("c.json") },
-        Event::JobFinished { job },
-        Event::Shutdown,
-    ];
-    for (boot, list) in (0..).zip([&first[..], &second[..]]) {
-        let (mut journal, replay) = open(&medium).unwrap();
-        let unfinished = replay.unfinished();
-        assert_eq!(unfinished.is_some(), boot == 1);
-        if let Some(unfinished) = unfinished {
-            assert_eq!((unfinished.drives[0].sweeps[0].offset, unfinished.drives[0].sweeps[0].key), (4096, key));
-            assert_eq!((unfinished.last_seen(), replay.clean), (107, false));
-        }
-        for (number, event) in (0..).zip(list) {
-            journal.append(boot * 1000 + 100 + number, event).unwrap();
-        }
-    }
-    let replay = open(&medium).unwrap().1;
-    assert!(replay.unfinished().is_none() && replay.clean);
-    let [whole, gone] = &replay.jobs[0].drives[..] else { panic!("two drives") };
-    let sweep = &whole.sweeps[0];
-    assert_eq!((sweep.offset, sweep.bytes, sweep.started_at), (8192, (1 << 20) - 512, 103));
-    assert_eq!(sweep.finished_at, Some(1103));
-    assert_eq!((whole.defects.len(), whole.certified, whole.interruptions.len()), (1, true, 1));
-    assert_eq!((whole.interruptions[0].last_seen, whole.interruptions[0].resumed), (107, Some(1100)));
-    assert_eq!((gone.interruptions.len(), gone.certified), (0, false), "it had ended before the power went");
-}
-
-fn widest_job(id: [u8; 16]) -> Event {
-    match widest() {
-        Event::JobStarted { action, method, passes, verify, request, .. } => {
-            Event::JobStarted { job: id, action, method, passes, verify, request, drives: 2 }
-        }
-        other => other,
-    }
-}
-
-#[test]
-fn a_sweep_with_another_key_begins_again() {
-    let drive = DriveRef { model: Text::new("M"), serial: Text::new("S"), wwn: None, bytes: 1 << 20, logical: 512 };
-    let (job, sweep) = ([4; 16], Sweep::Pass(0));
-    let list = [
-        widest_job(job),
-        Event::DriveStarted { job, slot: 0, drive },
-        Event::SweepStarted { job, slot: 0, sweep, key: Some([1; 32]) },
-        Event::SweepFinished { job, slot: 0, sweep, bytes: 1 << 20 },
-        Event::SweepStarted { job, slot: 0, sweep, key: Some([2; 32]) },
-    ];
-    let placed = |(n, event): (u64, &Event)| Placed {
-        at: 0,
-        sequence: n,
-        hash: [0; 32],
-        entry: Entry { at: n, event: event.clone() },
-    };
-    let replay = Replay::of(&(0..).zip(&list).map(placed).collect::<Vec<_>>());
-    let history = &replay.jobs[0].drives[0].sweeps[0];
-    assert_eq!((history.finished_at, history.bytes, history.key), (None, 0, Some([2; 32])));
-}
+mod format;
+mod memory;
+mod replay;
+mod unreadable;

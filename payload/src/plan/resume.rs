@@ -24,6 +24,9 @@ impl Plan {
         if unfinished.request != request.digest {
             return Err(cannot("the job file is not the one it began with"));
         }
+        if let Some(why) = &unfinished.contradiction {
+            return Err(PlanError::CannotResume(format!("the log contradicts itself about it: {why}")));
+        }
         if unfinished.action != Action::Wipe {
             return Err(cannot("it was not a wipe"));
         }

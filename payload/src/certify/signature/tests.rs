@@ -76,7 +76,7 @@ fn every_changed_letter_of_a_signature_is_refused() {
 fn only_a_line_for_this_key_name_and_purpose_counts() {
     let public = key().public_key();
     let (id, line, ssh) = (public.stick_id(), public.allowed_signers_line(), public.openssh());
-    let other = StickKey::from_seed([8; 32]).public_key();
+    let other = StickKey::from_seed(&[8; 32]).public_key();
     for good in [
         line.clone(),
         format!("# list\n\n{}\n{line}\n", other.allowed_signers_line()),

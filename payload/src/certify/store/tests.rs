@@ -90,3 +90,47 @@ fn the_certificate_of_a_copy_is_kept_like_that_of_an_erasure() {
     assert!(matches!(write(dir.path(), &record, &key()), Err(StoreError::Contradiction(_))));
     assert_eq!(files(dir.path()).len(), 4);
 }
+
+#[test]
+fn what_is_compared_comes_past_the_kernels_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    let flags = i32::try_from(OFlags::DIRECT.bits()).unwrap();
+    for len in [0, 1, 511, 512, 513, 4095, 4096, 4097, 100_000] {
+        let bytes: Vec<u8> = (0..len).map(|at: u32| at.to_le_bytes()[at as usize % 3]).collect();
+        fs::write(&path, &bytes).unwrap();
+        let direct = fs::OpenOptions::new().read(true).custom_flags(flags).open(&path).is_ok();
+        assert_eq!(from_medium(&path, bytes.len()).unwrap(), Back { bytes: bytes.clone(), direct });
+        let longer = from_medium(&path, bytes.len().saturating_sub(1)).unwrap().bytes;
+        assert_eq!(longer, bytes, "a file that is longer than what was written shows");
+    }
+    // procfs has no direct I/O, whatever the kernel.
+    let name = fs::read("/proc/thread-self/comm").unwrap();
+    let back = from_medium(Path::new("/proc/thread-self/comm"), name.len()).unwrap();
+    assert_eq!(back, Back { bytes: name, direct: false });
+    assert!(from_medium(&dir.path().join("absent"), 1).is_err());
+}
+
+#[test]
+fn other_bytes_than_were_written_are_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let changed: [ReadBack; 3] = [
+        |path, _| fs::read(path).map(|bytes| Back { bytes: [&bytes[..], b"x"].concat(), direct: true }),
+        |path, _| fs::read(path).map(|bytes| Back { bytes: bytes[1..].to_vec(), direct: true }),
+        |_, _| Ok(Back { bytes: Vec::new(), direct: true }),
+    ];
+    for read_back in changed {
+        let result = put(dir.path(), "name", b"certificate", read_back);
+        assert!(matches!(result, Err(StoreError::ReadBack { .. })));
+    }
+    let failing: ReadBack = |_, _| Err(io::Error::other("a bad sector"));
+    assert!(matches!(put(dir.path(), "name", b"certificate", failing), Err(StoreError::Io { .. })));
+    assert!(put(dir.path(), "name", b"certificate", from_medium).is_ok());
+}
+
+#[test]
+fn what_has_no_json_form_is_an_error_and_not_an_empty_certificate() {
+    let unspeakable = std::collections::HashMap::from([([1_u8, 2], 3)]);
+    assert!(matches!(json(&unspeakable), Err(StoreError::Encode(_))));
+    assert!(json(&erased()).unwrap().ends_with(b"}\n"));
+}

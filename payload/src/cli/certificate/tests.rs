@@ -47,8 +47,8 @@ fn what_is_not_genuine_is_refused() {
     let mut record = erased();
     record.coverage.blocks_overwritten -= 1;
     record.log.stick = "mule-0000000000000000".into();
-    fs::write(&json, store::json(&record)).unwrap();
-    fs::write(&signature, key().sign(&store::json(&record)).unwrap()).unwrap();
+    fs::write(&json, store::json(&record).unwrap()).unwrap();
+    fs::write(&signature, key().sign(&store::json(&record).unwrap()).unwrap()).unwrap();
     assert!(problems(&json, &NOBODY).len() >= 3);
     let more = String::from_utf8(bytes.clone()).unwrap().replacen("\"media\": {", "\"media\": {\n    \"note\": 1,", 1);
     fs::write(&json, &more).unwrap();
@@ -104,7 +104,7 @@ fn certificates_of_copies_are_examined_like_those_of_erasures() {
     assert!(problems(&json, &NOBODY).len() >= 2);
     let mut record = restored();
     record.verification.blocks_matched -= 1;
-    fs::write(&json, store::json(&record)).unwrap();
-    fs::write(dir.path().join(format!("{name}.sig")), key().sign(&store::json(&record)).unwrap()).unwrap();
+    fs::write(&json, store::json(&record).unwrap()).unwrap();
+    fs::write(dir.path().join(format!("{name}.sig")), key().sign(&store::json(&record).unwrap()).unwrap()).unwrap();
     assert!(problems(&json, &NOBODY).iter().any(|problem| problem.contains("contradiction")));
 }

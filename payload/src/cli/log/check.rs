@@ -10,7 +10,7 @@ use crate::{
     console::format::printable,
     journal::event::Event,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -31,30 +31,41 @@ pub(super) fn verify(target: Option<&Path>, folder: Option<&Path>, as_json: bool
         }
         Holding::Log(log) => log,
     };
+    judge(&log, folder, as_json)
+}
+
+/// Says what a log that was read is worth.
+pub(super) fn judge(log: &Log, folder: Option<&Path>, as_json: bool) -> Result<Exit, String> {
     let oddities = log.oddities();
-    let compared = folder.map(|folder| compare(&log, folder)).transpose()?;
-    let missing = compared.as_ref().map_or(&[][..], |c| c.problems.as_slice());
-    let good = log.scan.damage.is_none() && missing.is_empty();
-    if as_json {
-        let text = |wanted| oddities.iter().find(|(oddity, _)| *oddity == wanted).map(|(_, text)| text);
-        let object = json!({
-            "log": log.name, "whole": log.scan.damage.is_none(), "entries": log.scan.next,
-            "stick": log.superblock.key.stick_id(), "head": hex(&log.scan.previous), "damage": text(Oddity::Damage),
-            "torn": text(Oddity::Torn), "first_block": text(Oddity::OneCopy),
-            "certificates": compared.as_ref().map(|c| c.agreeing), "problems": missing,
-        });
-        println!("{object}");
-    } else {
-        report(&log, &oddities, compared.as_ref());
+    let compared = folder.map(|folder| compare(log, folder)).transpose()?;
+    match as_json {
+        true => println!("{}", object(log, &oddities, compared.as_ref())),
+        false => report(log, &oddities, compared.as_ref()),
     }
-    Ok(if good { Exit::Good } else { Exit::Bad })
+    let agreeing = compared.is_none_or(|compared| compared.problems.is_empty());
+    Ok(if log.is_whole() && agreeing { Exit::Good } else { Exit::Bad })
+}
+
+pub(super) fn object(log: &Log, oddities: &[(Oddity, String)], compared: Option<&Compared>) -> Value {
+    let text = |wanted| oddities.iter().find(|(oddity, _)| *oddity == wanted).map(|(_, text)| text);
+    json!({
+        "log": log.name, "whole": log.is_whole(), "entries": log.scan.end.next,
+        "stick": log.superblock.key.stick_id(), "head": hex(&log.scan.end.previous), "damage": text(Oddity::Damage),
+        "unreadable": text(Oddity::Unreadable), "contradiction": text(Oddity::Contradiction),
+        "torn": text(Oddity::Torn), "first_block": text(Oddity::OneCopy),
+        "certificates": compared.map(|c| c.agreeing), "problems": compared.map_or(&[][..], |c| c.problems.as_slice()),
+    })
 }
 
 fn report(log: &Log, oddities: &[(Oddity, String)], compared: Option<&Compared>) {
-    let verdict = if log.scan.damage.is_some() { "DAMAGED after" } else { "whole:" };
-    let (entries, stick) = (log.scan.next, log.superblock.key.stick_id());
+    let verdict = match (&log.scan.end.damage, &log.contradiction) {
+        (Some(_), _) => "DAMAGED after",
+        (None, Some(_)) => "CONTRADICTS ITSELF:",
+        (None, None) => "whole:",
+    };
+    let (entries, stick) = (log.scan.end.next, log.superblock.key.stick_id());
     println!("{}: {verdict} {entries} entries of {stick}, numbered and chained without a gap", log.name);
-    println!("    head {} (BLAKE3 of the last of them)", hex(&log.scan.previous));
+    println!("    head {} (BLAKE3 of the last of them)", hex(&log.scan.end.previous));
     oddities.iter().for_each(|(_, words)| println!("    {words}"));
     let Some(compared) = compared else { return };
     println!("    {} certificates are both in the log and in the folder", compared.agreeing);
@@ -62,7 +73,7 @@ fn report(log: &Log, oddities: &[(Oddity, String)], compared: Option<&Compared>)
 }
 
 /// What a folder of certificates and a log have in common.
-struct Compared {
+pub(super) struct Compared {
     agreeing: usize,
     problems: Vec<String>,
 }
@@ -121,7 +132,7 @@ fn stranger(log: &Log, own: &[String], file: &File) -> Option<String> {
         format!(
             "{name} names {signer} as its signer, but none of the {} entries names it: the entry was lost, the certificate was \
              changed or copied in, or the power went between writing and logging it",
-            log.scan.next
+            log.scan.end.next
         )
     })
 }

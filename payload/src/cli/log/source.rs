@@ -4,7 +4,8 @@ use super::super::host;
 use crate::{
     boot::medium,
     journal::{
-        FileMedium, JournalError,
+        FileMedium, JournalError, Medium,
+        replay::{Contradiction, Replay},
         scan::{self, Placed, Scan},
         superblock::{Found, Superblock},
     },
@@ -17,6 +18,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(in crate::cli) use scan::Reach;
+
 /// What a target holds.
 pub(in crate::cli) enum Holding {
     /// A log nobody has written to.
@@ -24,15 +27,6 @@ pub(in crate::cli) enum Holding {
         name: String,
     },
     Log(Box<Log>),
-}
-
-/// How far behind a bad place whole entries are looked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Reach {
-    /// As far as at every start of the stick.
-    Near,
-    /// To the end of the log.
-    Everywhere,
 }
 
 /// A log that was read.
@@ -43,12 +37,16 @@ pub(in crate::cli) struct Log {
     /// Whether both copies of the first block are whole and equal.
     pub intact: bool,
     pub scan: Scan,
+    /// The first entry that cannot be true after those before it.
+    pub contradiction: Option<Contradiction>,
 }
 
 /// Something about a log that is worth saying.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Oddity {
     Damage,
+    Unreadable,
+    Contradiction,
     Torn,
     OneCopy,
 }
@@ -60,15 +58,32 @@ impl Log {
         chained.chain(self.scan.beyond.iter().map(|placed| (placed, false)))
     }
 
+    /// Whether every entry is there, and none contradicts another.
+    pub(super) fn is_whole(&self) -> bool {
+        self.scan.end.damage.is_none() && self.contradiction.is_none()
+    }
+
     /// What is not as it should be, in words.
     pub(super) fn oddities(&self) -> Vec<(Oddity, String)> {
         let mut found = Vec::new();
-        if let Some(damage) = &self.scan.damage {
+        let end = &self.scan.end;
+        if let Some(damage) = &end.damage {
             let (at, reason, behind) = (damage.at, &damage.reason, self.scan.beyond.len());
             let text = format!("DAMAGED at byte {at} of the log: {reason}; {behind} whole entries lie behind it");
             found.push((Oddity::Damage, text));
         }
-        if let Some(at) = self.scan.torn {
+        if let Some(bad) = &end.unreadable {
+            let text = format!(
+                "{} sectors of the log cannot be read, the first at byte {}: {}; everything else was read",
+                bad.sectors, bad.first, bad.error
+            );
+            found.push((Oddity::Unreadable, text));
+        }
+        if let Some(Contradiction { sequence, at, reason }) = &self.contradiction {
+            let text = format!("DAMAGED: entry {sequence}, at byte {at} of the log, cannot be true: {reason}");
+            found.push((Oddity::Contradiction, text));
+        }
+        if let Some(at) = end.torn {
             let text = format!(
                 "the last entry, at byte {at} of the log, is incomplete: the power went while it was written (or it is \
                  being written now); nothing it would have announced was begun"
@@ -76,7 +91,8 @@ impl Log {
             found.push((Oddity::Torn, text));
         }
         if !self.intact {
-            let text = "one of the two copies of the log's first block is damaged; the next start repairs it";
+            let text = "one of the two copies of the log's first block is damaged or cannot be read; the next start \
+                        repairs it";
             found.push((Oddity::OneCopy, text.into()));
         }
         found
@@ -87,7 +103,7 @@ impl Log {
         let key = self.superblock.key.public_key();
         json!({
             "log": "mule-log/1", "image": self.superblock.image.to_string(), "stick": key.stick_id(),
-            "key": key.openssh(), "fingerprint": key.fingerprint(), "entries": self.scan.next,
+            "key": key.openssh(), "fingerprint": key.fingerprint(), "entries": self.scan.end.next,
             "anchor": super::render::hex(&self.superblock.anchor()),
         })
     }
@@ -106,7 +122,17 @@ pub(in crate::cli) fn read(target: Option<&Path>, reach: Reach) -> Result<Holdin
     };
     let (start, len, on_stick) = place(&path).map_err(unreadable)?;
     let mut medium = FileMedium::open_read_only(&path, start, len).map_err(unreadable)?;
-    let (superblock, intact) = match Superblock::read(&mut medium) {
+    read_medium(name, &mut medium, on_stick, reach)
+}
+
+/// Reads a log; `on_stick` where an id sector says that there is one.
+pub(super) fn read_medium(
+    name: String,
+    medium: &mut dyn Medium,
+    on_stick: bool,
+    reach: Reach,
+) -> Result<Holding, String> {
+    let (superblock, intact) = match Superblock::read(medium) {
         Ok(Found::Blank) => return Ok(Holding::Blank { name }),
         Ok(Found::Whole { superblock, intact }) => (*superblock, intact),
         Err(JournalError::NoSuperblock | JournalError::TooSmall { .. }) if !on_stick => {
@@ -117,12 +143,9 @@ pub(in crate::cli) fn read(target: Option<&Path>, reach: Reach) -> Result<Holdin
         }
         Err(error) => return Err(format!("{name}: {error}")),
     };
-    let scan = match reach {
-        Reach::Near => scan::scan(&mut medium, &superblock),
-        Reach::Everywhere => scan::scan_everywhere(&mut medium, &superblock),
-    };
-    let scan = scan.map_err(|error| format!("{name}: {error}"))?;
-    Ok(Holding::Log(Box::new(Log { name, superblock, intact, scan })))
+    let scan = scan::collect(medium, &superblock, reach).map_err(|error| format!("{name}: {error}"))?;
+    let contradiction = Replay::of(&scan.entries).contradiction;
+    Ok(Holding::Log(Box::new(Log { name, superblock, intact, scan, contradiction })))
 }
 
 /// Start and length of the log in bytes, and whether a stick's id sector says so.

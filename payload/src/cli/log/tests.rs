@@ -6,6 +6,7 @@ use crate::{
         FileMedium, Journal, Owner,
         bounded::Text,
         event::{Event, Sweep},
+        medium::MemoryMedium,
     },
     stick::{IdSector, ImageId},
 };
@@ -27,6 +28,25 @@ fn image(dir: &Path, used: bool) -> PathBuf {
 fn open(image: &Path) -> Journal {
     let medium = FileMedium::open(image, 1 << 20, LOG_LEN).unwrap();
     Journal::open(Box::new(medium), Owner { image: ImageId([5; 16]), binding: [0; 32] }, 1_790_000_000_000).unwrap().0
+}
+
+/// A job whose drives have ended.
+fn begin(journal: &mut Journal, drives: u8) {
+    use crate::journal::{
+        Verify,
+        event::{Action, DriveRef, Outcome},
+    };
+    let (job, reason) = ([1; 16], Text::new("gone"));
+    let (method, passes, request) = (Text::new("zero"), [].into_iter().collect(), [0; 32]);
+    let started =
+        Event::JobStarted { job, action: Action::Wipe, method, passes, verify: Verify::Full, request, drives };
+    journal.append(1, &started).unwrap();
+    for slot in 0..drives {
+        let drive = DriveRef { model: Text::new("M"), serial: Text::new("S"), wwn: None, bytes: 512, logical: 512 };
+        journal.append(1, &Event::DriveStarted { job, slot, drive }).unwrap();
+        let reason = reason.clone();
+        journal.append(1, &Event::DriveFinished { job, slot, outcome: Outcome::Failed, reason }).unwrap();
+    }
 }
 
 fn verify(path: &Path, folder: Option<&Path>) -> Result<Exit, String> {
@@ -74,6 +94,68 @@ fn damage_is_told_from_a_torn_tail() {
 }
 
 #[test]
+fn a_bad_sector_is_reported_and_everything_else_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = image(dir.path(), true);
+    begin(&mut open(&path), 2);
+    let bytes = fs::read(&path).unwrap()[1 << 20..].to_vec();
+    let read = |spoiled: &[u64], reach| {
+        let whole = MemoryMedium::holding(bytes.clone());
+        let mut medium = spoiled.iter().fold(whole, |medium, at| medium.spoiled(*at));
+        match source::read_medium("log".into(), &mut medium, true, reach) {
+            Ok(Holding::Log(log)) => Ok(log),
+            Ok(Holding::Blank { .. }) => panic!("blank"),
+            Err(error) => Err(error),
+        }
+    };
+    let shown = |log: &Log| {
+        let target = dir.path().join("export");
+        save(log, Some(&target)).unwrap();
+        let lines = fs::read_to_string(&target).unwrap();
+        fs::remove_file(&target).unwrap();
+        lines.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let whole = shown(&read(&[], source::Reach::Near).unwrap());
+    for reach in [source::Reach::Near, source::Reach::Everywhere] {
+        let log = read(&[8192 + 512], reach).unwrap();
+        assert_eq!(check::judge(&log, None, true), Ok(Exit::Bad));
+        let mut rest = shown(&log);
+        assert_eq!(rest.len(), whole.len() - 1);
+        rest.iter_mut().for_each(|entry| entry["chained"] = true.into());
+        assert!(rest[0] == whole[0] && rest[1..] == whole[2..]);
+        let object = check::object(&log, &log.oddities(), None);
+        assert!(object["damage"].as_str().unwrap().contains("byte 8704") && object["whole"] == false);
+        assert!(object["unreadable"].as_str().unwrap().starts_with("1 sectors"), "{object}");
+        let log = read(&[0], reach).unwrap();
+        assert_eq!((check::judge(&log, None, false), shown(&log)), (Ok(Exit::Good), whole.clone()));
+        assert!(check::object(&log, &log.oddities(), None)["first_block"].is_string());
+        let Err(error) = read(&[0, 4096], reach) else { panic!("no key, no log") };
+        assert!(error.contains("cannot be read at byte 0"), "{error}");
+    }
+}
+
+#[test]
+fn a_whole_chain_that_contradicts_itself_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = image(dir.path(), true);
+    let mut journal = open(&path);
+    begin(&mut journal, 1);
+    drop(journal);
+    assert_eq!(verify(&path, None), Ok(Exit::Good));
+    let checkpoint = Event::Checkpoint { job: [1; 16], drives: [].into_iter().collect() };
+    open(&path).append(1, &checkpoint).unwrap();
+    assert_eq!(verify(&path, None), Ok(Exit::Good), "says nothing of any drive");
+    let defects = Event::DriveRestarted { job: [1; 16], slot: 0, reason: Text::new("after its end") };
+    open(&path).append(1, &defects).unwrap();
+    assert_eq!(verify(&path, None), Ok(Exit::Bad));
+    let Ok(Holding::Log(log)) = source::read(Some(&path), source::Reach::Near) else { panic!("no log") };
+    let object = check::object(&log, &log.oddities(), None);
+    assert!(object["contradiction"].as_str().unwrap().contains("entry 6, at byte"), "{object}");
+    assert!(object["whole"] == false && object["damage"].is_null());
+    assert_eq!(with_log(Some(&path), |_| Ok(())), Ok(Exit::Bad));
+}
+
+#[test]
 fn the_key_of_a_random_pass_is_withheld() {
     let started = |sweep| Event::SweepStarted { job: [1; 16], slot: 0, sweep, key: Some([0xab; 32]) };
     let pass = started(Sweep::Pass(2));
@@ -87,25 +169,54 @@ fn the_key_of_a_random_pass_is_withheld() {
 }
 
 #[test]
+fn actions_and_outcomes_are_named_as_on_the_command_line() {
+    use crate::journal::{Verify, event::Action, event::Outcome};
+    for (action, name) in [(Action::Image, "image"), (Action::Restore, "restore"), (Action::Clone, "clone")] {
+        let (job, method, verify) = ([1; 16], Text::new("raw"), Verify::Full);
+        let passes = [].into_iter().collect();
+        let started = Event::JobStarted { job, action, method, passes, verify, request: [0; 32], drives: 1 };
+        assert!(render::words(&started).contains(&format!(": {name} authorised")), "{name}");
+        assert_eq!(render::fields(&started).1["action"], name);
+    }
+    for (outcome, name) in [
+        (Outcome::Imaged, "imaged"),
+        (Outcome::ImagedWithExceptions, "imaged-with-exceptions"),
+        (Outcome::Restored, "restored"),
+        (Outcome::RestoredWithExceptions, "restored-with-exceptions"),
+        (Outcome::Cloned, "cloned"),
+        (Outcome::ClonedWithExceptions, "cloned-with-exceptions"),
+        (Outcome::Verified, "verified"),
+        (Outcome::Differs, "differs"),
+    ] {
+        let finished = Event::DriveFinished { job: [1; 16], slot: 0, outcome, reason: Text::new("") };
+        assert_eq!(render::fields(&finished).1["outcome"], name);
+        assert!(render::words(&finished).ends_with(&name.to_uppercase()));
+    }
+}
+
+#[test]
 fn a_record_that_went_missing_shows() {
     let dir = tempfile::tempdir().unwrap();
     let path = image(dir.path(), true);
     let folder = dir.path().join("certificates");
     let mut journal = open(&path);
+    begin(&mut journal, 2);
+    let mut slots = 0..;
     let mut issue = |logged: bool| {
         let mut record = fixture::erased();
         record.log.stick = journal.key().stick_id();
         (record.log.sequence, record.log.head) = (journal.head().sequence, render::hex(&journal.head().hash));
         let stored = store::write(&folder, &record, journal.key()).unwrap();
         if logged {
+            let (job, slot) = ([1; 16], slots.next().unwrap());
             let (sha256, name) = (stored.sha256, Text::new(&stored.name));
-            journal.append(1, &Event::Certified { job: [1; 16], slot: 0, sha256, name }).unwrap();
+            journal.append(1, &Event::Certified { job, slot, sha256, name }).unwrap();
         }
         folder.join(stored.name)
     };
     let (first, second) = (issue(true), issue(true));
     // Another stick's certificate is nobody's business here.
-    store::write(&folder, &fixture::erased(), &StickKey::from_seed([7; 32])).unwrap();
+    store::write(&folder, &fixture::erased(), &StickKey::from_seed(&[7; 32])).unwrap();
     assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Good));
     let bytes = fs::read(&second).unwrap();
     fs::remove_file(&second).unwrap();
@@ -125,6 +236,7 @@ fn a_certificate_of_a_copy_belongs_to_the_log_as_well() {
     let path = image(dir.path(), true);
     let folder = dir.path().join("certificates");
     let mut journal = open(&path);
+    begin(&mut journal, 2);
     let mut record = fixture::copy::cloned();
     record.log.stick = journal.key().stick_id();
     (record.log.sequence, record.log.head) = (journal.head().sequence, render::hex(&journal.head().hash));

@@ -26,6 +26,7 @@ use crate::{
     job::{issue::hex, record::time},
     rescue::{Map, MapError, Status},
 };
+use sha2::{Digest, Sha256};
 use std::{
     fs, io,
     num::NonZeroU64,
@@ -148,9 +149,9 @@ pub fn image(
         serial: drive.identity.serial.clone(),
         wwn: drive.identity.wwn.clone().unwrap_or_default(),
         mode: if survey.is_used_block() { Mode::UsedBlock } else { Mode::Raw },
-        base_root: base.as_ref().map(|(_, root)| root.clone()),
+        base_root: base.as_ref().map(|base| base.root.clone()),
     };
-    if base.as_ref().is_some_and(|(reader, _)| reader.header().disk_bytes != header.disk_bytes) {
+    if base.as_ref().is_some_and(|base| base.reader.header().disk_bytes != header.disk_bytes) {
         return Err(ImageError::Base("it is of a disk of another size".into()));
     }
     let mut job = Taking { order, survey, header, base };
@@ -185,7 +186,12 @@ pub fn image(
     Ok(Imaged { taken, survey: job.survey, manifest: Some((manifest, bytes)), report, verified, resumed, file_bytes })
 }
 
-type OpenBase = (Arc<Reader>, String);
+/// An earlier image that this one builds on.
+struct OpenBase {
+    reader: Arc<Reader>,
+    root: String,
+    manifest_sha256: String,
+}
 
 /// A base must be whole, signed, and not itself in need of another.
 fn open_base(path: &Path) -> Result<OpenBase, ImageError> {
@@ -196,7 +202,7 @@ fn open_base(path: &Path) -> Result<OpenBase, ImageError> {
     if root != signed.manifest.blake3_root {
         return Err(ImageError::Base("its index is not the one its manifest names".into()));
     }
-    Ok((Arc::new(reader), root))
+    Ok(OpenBase { reader: Arc::new(reader), root, manifest_sha256: hex(&Sha256::digest(&signed.bytes)) })
 }
 
 /// Opens an image with all the images it builds on, which lie in the same folder under the names their manifests give.
@@ -292,8 +298,9 @@ impl Taking<'_> {
         };
         let known_in_base;
         let known: Option<super::squeeze::Known<'_>> = match &self.base {
-            Some((base, _)) => {
-                known_in_base = |index: u64, hash: &[u8; 32]| base.entry(index).is_ok_and(|(_, known)| known == *hash);
+            Some(base) => {
+                known_in_base =
+                    |index: u64, hash: &[u8; 32]| base.reader.entry(index).is_ok_and(|(_, known)| known == *hash);
                 Some(&known_in_base)
             }
             None => None,
@@ -338,8 +345,8 @@ impl Taking<'_> {
         eyes: Eyes<'_>,
     ) -> Result<(Manifest, Option<Report>), ImageError> {
         let mut reader = Reader::open(part)?;
-        if let Some((base, _)) = &self.base {
-            reader = reader.with_base(Arc::clone(base))?;
+        if let Some(base) = &self.base {
+            reader = reader.with_base(Arc::clone(&base.reader))?;
         }
         // Behind a hole the digest could not go on; it is taken from the finished image.
         let complete = stream.bytes() == self.header.disk_bytes;
@@ -425,9 +432,9 @@ impl Taking<'_> {
     }
 
     fn base_name(&self) -> Option<Base> {
-        let (path, (_, root)) = self.order.base.as_ref().zip(self.base.as_ref())?;
+        let (path, base) = self.order.base.as_ref().zip(self.base.as_ref())?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Some(Base { name, blake3_root: root.clone() })
+        Some(Base { name, blake3_root: base.root.clone(), manifest_sha256: base.manifest_sha256.clone() })
     }
 }
 

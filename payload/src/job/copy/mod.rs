@@ -15,3 +15,6 @@ pub mod spread;
 pub mod squeeze;
 pub mod take;
 pub mod target;
+
+#[cfg(test)]
+mod tests;

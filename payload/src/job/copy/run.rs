@@ -81,6 +81,15 @@ impl Job {
         }
     }
 
+    /// Why a manifest's signer is believed, whose signature holds.
+    fn trust(&self, manifest: &crate::imagefile::Manifest) -> copy::Signature {
+        let own = self.log.with(|journal| journal.key().stick_id());
+        match own {
+            Some(own) if own == manifest.signer => copy::Signature::OwnKey,
+            _ => copy::Signature::SelfAsserted,
+        }
+    }
+
     fn limits(&self) -> Limits {
         self.around.limits
     }
@@ -188,6 +197,7 @@ fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -
     let block = drive.geometry.map_or(512, |geometry| geometry.logical());
     office.settle(&drive, &labels, slot, order.started, end, |record| {
         record.copy.bytes = drive.identity.bytes;
+        record.image = Some(unproved(&order.path, drive.identity.bytes));
         if let Some(imaged) = &imaged {
             describe(record, imaged, block);
         }
@@ -255,6 +265,21 @@ fn files_hit(exceptions: &mut copy::Exceptions, manifest: &crate::imagefile::Man
     }
 }
 
+/// An image of which nothing is proved.
+fn unproved(path: &Path, disk_bytes: u64) -> copy::Image {
+    copy::Image {
+        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        manifest_sha256: String::new(),
+        blake3: String::new(),
+        disk_bytes,
+        file_bytes: 0,
+        bytes_checked: 0,
+        base: None,
+        signature: copy::Signature::NotChecked,
+        signer: String::new(),
+    }
+}
+
 /// What a certificate says of an image.
 fn image_of(record: &mut copy::CopyRecord, manifest: &crate::imagefile::Manifest, bytes: &[u8], file_bytes: u64) {
     let block = u64::from(manifest.image.logical_block.max(1));
@@ -282,7 +307,10 @@ fn image_of(record: &mut copy::CopyRecord, manifest: &crate::imagefile::Manifest
         disk_bytes: manifest.image.disk_bytes,
         file_bytes,
         bytes_checked: 0,
-        base: manifest.base.as_ref().map(|base| copy::Base { name: base.name.clone(), manifest_sha256: String::new() }),
+        base: manifest
+            .base
+            .as_ref()
+            .map(|base| copy::Base { name: base.name.clone(), manifest_sha256: base.manifest_sha256.clone() }),
         signature: copy::Signature::SelfAsserted,
         signer: manifest.signer.clone(),
     });
@@ -302,7 +330,6 @@ pub struct Content {
     pub reader: crate::imagefile::Reader,
     pub manifest: crate::imagefile::Manifest,
     pub manifest_bytes: Vec<u8>,
-    pub signature: copy::Signature,
     pub file_bytes: u64,
 }
 
@@ -384,7 +411,7 @@ fn one_restore(job: &Job, part: Part, content: &Content, status: &Status) -> Set
     office.settle(&drive, &labels, slot, started, end, |record| {
         image_of(record, manifest, &content.manifest_bytes, content.file_bytes);
         if let Some(image) = &mut record.image {
-            image.signature = content.signature;
+            image.signature = job.trust(manifest);
             // Every frame was proved when it was unpacked, if all were.
             image.bytes_checked = if laid.first_written { manifest.image.disk_bytes } else { 0 };
         }
@@ -583,7 +610,7 @@ fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> S
     job.office(copy::Action::Verify).settle(&drive, &labels, slot, started, end, |record| {
         image_of(record, manifest, &content.manifest_bytes, content.file_bytes);
         if let Some(image) = &mut record.image {
-            image.signature = content.signature;
+            image.signature = job.trust(manifest);
             // The index is proved by the manifest's root; the comparison is with it.
             image.bytes_checked = manifest.image.disk_bytes;
         }
@@ -622,7 +649,7 @@ fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -
 }
 
 /// Opens an image with its manifest, whose signature and root must hold.
-pub fn open_content(path: &Path, own: &str) -> Result<Content, String> {
+pub fn open_content(path: &Path) -> Result<Content, String> {
     let signed = crate::imagefile::Manifest::read(path).map_err(|error| error.to_string())?;
     let reader = image::open_chain(path).map_err(|error| error.to_string())?;
     if *reader.header() != signed.manifest.image {
@@ -633,6 +660,5 @@ pub fn open_content(path: &Path, own: &str) -> Result<Content, String> {
         return Err(format!("{}: its index is not the one its manifest proves", path.display()));
     }
     let file_bytes = reader.file_bytes();
-    let signature = if signed.manifest.signer == own { copy::Signature::OwnKey } else { copy::Signature::SelfAsserted };
-    Ok(Content { reader, manifest: signed.manifest, manifest_bytes: signed.bytes, signature, file_bytes })
+    Ok(Content { reader, manifest: signed.manifest, manifest_bytes: signed.bytes, file_bytes })
 }

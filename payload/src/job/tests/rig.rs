@@ -17,7 +17,13 @@ use crate::{
         status::Log,
     },
     jobfile::Selection,
-    journal::{Journal, JournalError, Owner, Verify, medium::MemoryMedium, replay::Replay},
+    journal::{
+        Journal, JournalError, Owner, Verify,
+        medium::MemoryMedium,
+        replay::Replay,
+        scan,
+        superblock::{Found, Superblock},
+    },
     plan::{Authority, Plan, PlanError, Request, Sticks, method},
     stick::ImageId,
 };
@@ -31,17 +37,17 @@ use std::{
     time::Duration,
 };
 
-pub(super) const MIB: u64 = 1 << 20;
+pub(in crate::job) const MIB: u64 = 1 << 20;
 const OWNER: Owner = Owner { image: ImageId([7; 16]), binding: [7; 32] };
 
 /// A clock that advances by a second with every look at it, so that times differ and none depends on the machine.
-fn clock() -> u64 {
+pub(in crate::job) fn clock() -> u64 {
     static NOW: AtomicU64 = AtomicU64::new(1_790_000_000_000);
     NOW.fetch_add(1000, Ordering::Relaxed)
 }
 
 /// A simulated drive as discovery would describe it.
-pub(super) fn drive(name: &str, disk: &SimDisk) -> Drive {
+pub(in crate::job) fn drive(name: &str, disk: &SimDisk) -> Drive {
     let identity = disk.identity();
     Drive {
         name: name.into(),
@@ -79,27 +85,27 @@ impl Opener for SimOpener {
     }
 }
 
-pub(super) struct Bench {
-    pub(super) disks: Vec<SimDisk>,
-    pub(super) medium: MemoryMedium,
+pub(in crate::job) struct Bench {
+    pub(in crate::job) disks: Vec<SimDisk>,
+    pub(in crate::job) medium: MemoryMedium,
     folder: tempfile::TempDir,
-    pub(super) method: &'static str,
-    pub(super) verify: Verify,
+    pub(in crate::job) method: &'static str,
+    pub(in crate::job) verify: Verify,
 }
 
 impl Bench {
-    pub(super) fn new(disks: Vec<SimDisk>) -> Self {
+    pub(in crate::job) fn new(disks: Vec<SimDisk>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { disks, medium: MemoryMedium::new(1 << 20), folder, method: "dod-5220.22-m", verify: Verify::Full }
     }
 
     /// The drives, plugged in in this order: `sda` is the first.
-    fn drives(&self) -> Vec<Drive> {
+    pub(in crate::job) fn drives(&self) -> Vec<Drive> {
         let names = ('a'..='z').map(|letter| format!("sd{letter}"));
         names.zip(&self.disks).map(|(name, disk)| drive(&name, disk)).collect()
     }
 
-    pub(super) fn request(&self) -> Request {
+    pub(in crate::job) fn request(&self) -> Request {
         Request {
             method: method::find(self.method).unwrap(),
             selection: Selection::All,
@@ -110,24 +116,37 @@ impl Bench {
         }
     }
 
-    pub(super) fn open_log(&self) -> Result<(Journal, Replay), JournalError> {
-        Journal::open(Box::new(self.medium.clone()), OWNER, clock())
+    pub(in crate::job) fn open_log(&self) -> Result<(Journal, Replay), JournalError> {
+        let opened = Journal::open(Box::new(self.medium.clone()), OWNER, clock());
+        if let Ok((_, replay)) = &opened {
+            assert_eq!(replay.contradiction, None, "no run contradicts itself");
+        }
+        opened
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    /// Everything the log says, finished jobs included.
+    pub(in crate::job) fn history(&self) -> Replay {
+        let mut medium = self.medium.clone();
+        let Ok(Found::Whole { superblock, .. }) = Superblock::read(&mut medium) else { panic!("no log") };
+        let replay = Replay::of(&scan::collect(&mut medium, &superblock, scan::Reach::Everywhere).unwrap().entries);
+        assert_eq!(replay.contradiction, None, "no run contradicts itself");
+        replay
+    }
+
+    pub(in crate::job) fn plan(&self) -> Plan {
         let sticks = Sticks::default();
         Plan::new(self.request(), &Authority::JobFile, self.drives(), &sticks, [3; 32]).unwrap()
     }
 
     /// The plan that goes on with what the log says was interrupted.
-    pub(super) fn resumed(&self, replay: &Replay) -> Result<Plan, PlanError> {
+    pub(in crate::job) fn resumed(&self, replay: &Replay) -> Result<Plan, PlanError> {
         let unfinished = replay.unfinished().expect("an unfinished job").clone();
         Plan::resume(unfinished, self.request(), &Authority::JobFile, self.drives(), &Sticks::default())
     }
 
-    pub(super) fn execute(&self, plan: Plan, journal: Journal) -> Tally {
+    pub(in crate::job) fn around(&self) -> Surroundings {
         let paths = self.drives().into_iter().map(|drive| drive.path);
-        let around = Surroundings {
+        Surroundings {
             opener: Box::new(SimOpener(paths.zip(self.disks.iter().cloned()).collect())),
             shelf: Arc::new(Folder(self.folder.path().into())),
             tool: Tool { name: "mule".into(), version: "0".into(), sha256: "0".into(), kernel: "none".into() },
@@ -139,22 +158,25 @@ impl Bench {
                 ..Limits::default()
             },
             health: |_| None,
-        };
-        execute(plan, &Arc::new(Log::new(journal, clock)), around, &mut Silent)
+        }
+    }
+
+    pub(in crate::job) fn execute(&self, plan: Plan, journal: Journal) -> Tally {
+        execute(plan, &Arc::new(Log::new(journal, clock)), self.around(), &mut Silent)
     }
 
     /// Plans and executes on a log that is opened for it.
-    pub(super) fn run(&self) -> Tally {
+    pub(in crate::job) fn run(&self) -> Tally {
         let (journal, _) = self.open_log().unwrap();
         self.execute(self.plan(), journal)
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(in crate::job) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Every certificate written so far, each consistent in itself.
-    pub(super) fn certificates(&self) -> Vec<Record> {
+    pub(in crate::job) fn certificates(&self) -> Vec<Record> {
         let files = fs::read_dir(self.folder.path()).unwrap().flatten().map(|entry| entry.path());
         let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
         files.sort();
@@ -163,7 +185,7 @@ impl Bench {
     }
 
     /// The newest certificate of a drive.
-    pub(super) fn certificate(&self, serial: &str) -> Record {
+    pub(in crate::job) fn certificate(&self, serial: &str) -> Record {
         let mut all = self.certificates();
         all.retain(|record| record.media.serial == serial);
         all.pop().unwrap_or_else(|| panic!("no certificate for {serial}"))
@@ -171,14 +193,14 @@ impl Bench {
 }
 
 /// A disk full of a byte that no method writes last.
-pub(super) fn disk(serial: &str, bytes: u64) -> SimDisk {
+pub(in crate::job) fn disk(serial: &str, bytes: u64) -> SimDisk {
     let disk = SimDisk::new(serial, bytes, 512);
     disk.set_background(crate::drive::sim::Background::Byte(0x77));
     disk
 }
 
 /// Whether any sector still holds the old content.
-pub(super) fn holds_old_data(disk: &SimDisk) -> bool {
+pub(in crate::job) fn holds_old_data(disk: &SimDisk) -> bool {
     let bytes = disk.identity().bytes;
     let cells = disk.read_cells(0, usize::try_from(bytes).unwrap());
     cells.chunks(512).any(|sector| sector.iter().all(|byte| *byte == 0x77))

@@ -1,0 +1,121 @@
+//! Which entry can follow which. Only what no run of this program writes is called a contradiction: a job whose entries
+//! contradict each other must not go on, and a job that merely had bad luck must.
+
+use super::{DriveHistory, JobHistory};
+use crate::journal::event::{Action, DriveRef, Event, Extent, MAX_DRIVES, Outcome, Progress, Sweep, Verify};
+
+/// Bad places kept of one job; a sweep gives a drive up after far fewer.
+pub(super) const MAX_EXTENTS: usize = 32 * 1024;
+/// Interruptions kept of one drive.
+pub(super) const MAX_INTERRUPTIONS: usize = 200;
+
+type Verdict = Result<(), &'static str>;
+
+fn expect(holds: bool, otherwise: &'static str) -> Verdict {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
+
+/// Whether `event` can be true after what the job's history holds; `runs` is the number of this run of the machine.
+pub(super) fn check(job: &JobHistory, event: &Event, runs: u64) -> Verdict {
+    match event {
+        Event::DriveStarted { slot, .. } => {
+            let announced = *slot < job.announced && usize::from(*slot) < MAX_DRIVES;
+            expect(announced, "a drive began that the job did not announce")?;
+            expect(job.drives.iter().all(|drive| drive.slot != *slot), "a drive began twice")
+        }
+        Event::Checkpoint { drives, .. } => drives.iter().try_for_each(|progress| checkpoint(job, progress)),
+        Event::JobResumed { .. } => {
+            let full = job.drives.iter().any(|drive| drive.interruptions.len() >= MAX_INTERRUPTIONS);
+            expect(!full, "the job was interrupted more often than this version keeps account of")
+        }
+        Event::SweepStarted { slot, sweep, .. } => may_start(job, running(job, *slot)?, *sweep),
+        Event::Defects { slot, sweep, extents, .. } => {
+            let drive = running(job, *slot)?;
+            expect(has(drive, *sweep), "bad places were found in a sweep that never began")?;
+            expect(extents.iter().all(|extent| within(&drive.drive, extent)), "a bad place behind the drive's end")?;
+            let kept: usize = job.drives.iter().map(|drive| drive.defects.len()).sum();
+            expect(kept + extents.len() <= MAX_EXTENTS, "more bad places than this version keeps account of")
+        }
+        Event::SweepFinished { slot, sweep, bytes, .. } => may_finish(running(job, *slot)?, *sweep, *bytes),
+        Event::DriveRestarted { slot, .. } => running(job, *slot).map(drop),
+        Event::DriveFinished { slot, outcome, .. } => finished(job, started(job, *slot)?, *outcome, runs),
+        Event::Certified { slot, .. } => {
+            let drive = started(job, *slot)?;
+            expect(drive.finished.is_some(), "a drive was certified before it was finished")?;
+            expect(!drive.certified, "a drive was certified twice")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn started(job: &JobHistory, slot: u8) -> Result<&DriveHistory, &'static str> {
+    job.drives.iter().find(|drive| drive.slot == slot).ok_or("an entry of a drive that never began")
+}
+
+fn running(job: &JobHistory, slot: u8) -> Result<&DriveHistory, &'static str> {
+    started(job, slot).and_then(|drive| match drive.finished {
+        None => Ok(drive),
+        Some(_) => Err("a drive went on after it was finished"),
+    })
+}
+
+fn has(drive: &DriveHistory, sweep: Sweep) -> bool {
+    drive.sweeps.iter().any(|past| past.sweep == sweep)
+}
+
+fn is_done(drive: &DriveHistory, sweep: Sweep) -> bool {
+    drive.sweeps.iter().any(|past| past.sweep == sweep && past.finished_at.is_some())
+}
+
+fn within(drive: &DriveRef, extent: &Extent) -> bool {
+    extent.start.checked_add(extent.len).is_some_and(|end| end <= drive.bytes)
+}
+
+/// One may come after the drive's end: they are gathered while it works and logged together.
+fn checkpoint(job: &JobHistory, progress: &Progress) -> Verdict {
+    let drive = started(job, progress.slot)?;
+    expect(has(drive, progress.sweep), "a checkpoint in a sweep that never began")?;
+    expect(progress.offset <= drive.drive.bytes, "a checkpoint behind the drive's end")
+}
+
+/// The passes of a job that come before a sweep.
+fn before(job: &JobHistory, sweep: Sweep) -> impl Iterator<Item = Sweep> {
+    let passes = match sweep {
+        Sweep::Pass(number) => usize::from(number),
+        Sweep::Verify => job.passes.len(),
+    };
+    (0..=u8::MAX).take(passes).map(Sweep::Pass)
+}
+
+fn may_start(job: &JobHistory, drive: &DriveHistory, sweep: Sweep) -> Verdict {
+    if job.action != Action::Wipe {
+        return Ok(());
+    }
+    let known = !matches!(sweep, Sweep::Pass(number) if usize::from(number) >= job.passes.len());
+    expect(known, "a pass began that the job does not have")?;
+    expect(before(job, sweep).all(|pass| is_done(drive, pass)), "a sweep began before the one before it ended")
+}
+
+/// After a power cut a verification that had ended is done again; a pass is not.
+fn may_finish(drive: &DriveHistory, sweep: Sweep, bytes: u64) -> Verdict {
+    expect(has(drive, sweep), "a sweep ended that never began")?;
+    expect(sweep == Sweep::Verify || !is_done(drive, sweep), "a pass ended twice")?;
+    expect(bytes <= drive.drive.bytes, "a sweep dealt with more bytes than the drive has")
+}
+
+/// The power may go between a drive's end and its certificate. The next run then says again how it ended, and never
+/// better than before.
+fn finished(job: &JobHistory, drive: &DriveHistory, outcome: Outcome, runs: u64) -> Verdict {
+    let failed = matches!(outcome, Outcome::Failed | Outcome::Interrupted);
+    if let Some((before, _)) = &drive.finished {
+        expect(!drive.certified && drive.finished_in < runs, "a drive was finished twice")?;
+        expect(failed || *before == outcome, "a drive was finished again with a better outcome")?;
+    }
+    expect(outcome.ends(job.action), "a drive ended as no drive of such a job can")?;
+    if failed || job.action != Action::Wipe {
+        return Ok(());
+    }
+    let verified = job.verify == Verify::None || is_done(drive, Sweep::Verify);
+    let written = before(job, Sweep::Verify).all(|pass| is_done(drive, pass));
+    expect(written && verified, "a drive was called erased before its last sweep ended")
+}
