@@ -2,6 +2,7 @@
 
 mod browse;
 mod export;
+mod serve;
 
 use super::{
     Exit,
@@ -49,6 +50,8 @@ enum Command {
     Extract(browse::Extract),
     /// Turn an image into a plain disk file or a qcow2
     Export(export::Export),
+    /// Offer an image as a read-only disk to programs that mount or boot it
+    Serve(serve::Serve),
 }
 
 /// Runs the sub-command.
@@ -61,6 +64,7 @@ pub fn run(args: &Args) -> Exit {
         Command::Cat(args) => browse::cat(args, &mut io::stdout().lock()),
         Command::Extract(args) => browse::extract(args),
         Command::Export(args) => export::export(args),
+        Command::Serve(args) => serve::serve(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("mule: {error}");

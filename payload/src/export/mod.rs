@@ -1,11 +1,14 @@
 //! Images in other formats: for virtual machines and for tools that want a plain disk.
 
+mod nbd;
 mod qcow2;
 mod raw;
 mod zstd_cluster;
 
 #[cfg(test)]
 mod tests;
+
+pub use nbd::serve;
 
 use crate::blocks::ReadAt;
 use std::{
