@@ -43,16 +43,17 @@ pub(super) fn named(disk: &dyn ReadAt, survey: &Survey, unreadable: &Ranges) -> 
         let limits = HitLimits { names: LISTED - named.files.len(), looked_at: LOOKED_AT };
         let found = browse::files_hit(&Part::new(disk, volume.start, volume.len), &bad, limits);
         let label = label(volume);
+        let place = if volume.number == 0 { "the disk" } else { &label };
         match found {
             Ok(Some(hits)) => {
                 unnamed += hits.unnamed;
-                named.note += &searched(&label, &hits);
+                named.note += &searched(place, &hits);
                 let slash = |what| if what == What::Folder { "/" } else { "" };
                 let file = |hit: browse::Hit| format!("{label}: {}{}", hit.path.trim_end_matches('/'), slash(hit.what));
                 named.files.extend(hits.hits.into_iter().map(file));
             }
-            Ok(None) => named.note += &format!("No names are known for {label} ({}). ", volume.kind),
-            Err(error) => named.note += &format!("No names could be found in {label}: {error}. "),
+            Ok(None) => named.note += &format!("No names are known for {place} ({}). ", volume.kind),
+            Err(error) => named.note += &format!("No names could be found in {place}: {error}. "),
         }
     }
     if outside > 0 {
@@ -72,8 +73,8 @@ fn label(volume: &Volume) -> String {
     if volume.number == 0 { "disk".into() } else { format!("partition {}", volume.number) }
 }
 
-fn searched(label: &str, hits: &Hits) -> String {
-    let mut text = format!("Names were looked for in {label} ({}). ", hits.kind);
+fn searched(place: &str, hits: &Hits) -> String {
+    let mut text = format!("Names were looked for in {place} ({}). ", hits.kind);
     if hits.cut_short {
         text += "The search there ended early: other files may be hit. ";
     }
