@@ -12,7 +12,7 @@ fn the_file_on_a_bad_sector_is_named_by_every_certificate() {
         let done = Command::new(name).args(arguments).current_dir(at.path()).env("PATH", path).output().unwrap();
         assert!(done.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
     };
-    let letter = [b"Dear Ann, "; 300].concat();
+    let letter = b"Dear Ann, ".repeat(300);
     fs::write(at.path().join("letter"), &letter).unwrap();
     tool("mkfs.fat", &["-C", "volume", &(SIZE / 1024).to_string()]);
     tool("mmd", &["-i", "volume", "::letters"]);
