@@ -37,6 +37,7 @@ bench: image
 	RUSTFLAGS='-C target-cpu=core2 -C target-feature=+crt-static --cfg chacha20_backend="sse2"' cargo build --release --quiet --package mule \
 		--example stream_speed --target $(TARGET) --target-dir target/bench-sse2
 	scripts/bench
+	scripts/bench-images
 
 clean:
 	cargo clean

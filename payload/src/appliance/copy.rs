@@ -1,28 +1,23 @@
 //! The unattended image, restore and clone: what is on the store, which drives, a countdown before anything is overwritten.
 
-use super::{Ending, Stopped, hardware, hardware::Hardware, medium::Stick, wipe};
+use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, wipe};
 use crate::{
     blocks::ReadAt,
-    boot::{
-        machine::Machine,
-        store::{self, Store},
-    },
-    cli::host::{Linux, health_now, now, tool},
+    boot::{machine::Machine, store::Store},
+    cli::host::now,
     console::{Counts, RunOutcome, Watcher, protocol},
     content,
     engine::sweep::Limits,
-    imagefile::{self, names_of},
     job::{
         copy::{
             digest,
             fit::{Allowed, fit},
             image::Order,
-            level,
+            level, name,
             run::{self, Aim, open_content},
             take,
             target::Tail,
         },
-        record::time,
         run::{Surroundings, Tally},
         status::Log,
     },
@@ -31,14 +26,7 @@ use crate::{
     plan::{Authority, Plan, PlanError, Request, Source, Sources, Sticks, Target, method},
     random,
 };
-use std::{
-    fs,
-    num::NonZeroU64,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
-
-const NOTHING_TOUCHED: &str = "No disk was touched.";
+use std::{num::NonZeroU64, path::Path, sync::Arc};
 
 fn stop(what: impl ToString) -> Stopped {
     Stopped::new(what, NOTHING_TOUCHED)
@@ -47,26 +35,16 @@ fn stop(what: impl ToString) -> Stopped {
 /// Does what the job asks for, or says why not.
 pub(super) fn copy(
     job: &Job,
-    hardware: Hardware,
+    mut hardware: Hardware,
     stick: &mut Stick,
     replay: &Replay,
     machine: &Machine,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
-    let Hardware { drives, mut sticks, .. } = hardware;
-    let store = match job.action() {
-        Action::Image | Action::Restore | Action::Verify => {
-            let elsewhere: Vec<_> = drives.iter().filter(|d| !sticks.all.contains(&d.path)).cloned().collect();
-            let found = store::find(&elsewhere, &job.copy().store).map_err(stop)?;
-            Some(Store::mount(&found, job.action() == Action::Image).map_err(stop)?)
-        }
-        _ => None,
-    };
-    sticks.store = store.as_ref().map(|store| store.drive().to_owned());
+    let store = keep::open_store(job, &mut hardware, watcher)?;
+    let Hardware { drives, sticks, .. } = hardware;
     let result = with_store(job, drives, &sticks, store.as_ref(), stick, replay, machine, watcher);
-    if let Some(Err(error)) = store.map(Store::close) {
-        watcher.problem(&format!("what was written to the store may not be on it: {error}"));
-    }
+    keep::close(store, watcher);
     result
 }
 
@@ -89,14 +67,7 @@ fn with_store(
     machine: &Machine,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
-    let around = Surroundings {
-        opener: Box::new(Linux::default()),
-        shelf: stick.shelf.clone(),
-        tool: tool(),
-        host: machine.host(""),
-        limits: Limits::default(),
-        health: health_now,
-    };
+    let around = keep::surroundings(stick.shelf.clone(), machine);
     let planner = Planner { job, sticks, store, around: &around };
     let (work, refused) = planner.plan(drives, watcher)?;
     let targets: Vec<_> = match &work {
@@ -119,6 +90,13 @@ fn with_store(
             "An earlier job was interrupted; its drives are certified as interrupted where it had begun to erase them.",
         );
         wipe::abandon(old, &log, stick, &around.tool, &around.host, watcher);
+    }
+    if let (Some(store), Work::Restore(_, aims) | Work::Clone(_, aims)) = (store, &work) {
+        let first = keep::surroundings(stick.shelf.clone(), machine);
+        if let Err(stopped) = keep::retain(job, store, aims.iter().map(|aim| &aim.target), &log, first, watcher) {
+            log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
+            return Err(stopped);
+        }
     }
     let id = random::bytes().map_err(|error| stop(format!("no random bytes: {error}")))?;
     let operator = job.operator().clone();
@@ -248,7 +226,7 @@ impl Planner<'_> {
 
     fn aims(&self, content: &dyn ReadAt, logical: u32, targets: Vec<Target>) -> Result<Vec<Aim>, Stopped> {
         let keys = self.job.copy();
-        let survey = content::survey(content, logical);
+        let survey = content::outline(content, logical);
         let allowed = Allowed { smaller: keys.smaller, move_gpt: keys.move_gpt };
         let tail = match keys.tail {
             jobfile::Tail::Leave => Tail::Leave,
@@ -275,7 +253,10 @@ impl Planner<'_> {
         let (keys, dir) = (self.job.copy(), self.dir()?);
         let path = match &keys.name {
             Some(name) => dir.join(format!("{name}{IMAGE_SUFFIX}")),
-            None => unfinished(dir, source).unwrap_or_else(|| dir.join(new_name(source))),
+            None => {
+                let id = &source.drive().identity;
+                name::unfinished(dir, id).unwrap_or_else(|| dir.join(name::new("", id, now())))
+            }
         };
         let level = match keys.level {
             jobfile::Level::Auto => level::Wish::Adaptive,
@@ -294,46 +275,9 @@ impl Planner<'_> {
             tool: self.around.tool.clone(),
             started: now(),
             clock: now,
+            room: Arc::default(),
         })
     }
-}
-
-/// `MODEL-SERIAL-TIME.img.zst`, safe on every file system a store may have.
-fn new_name(source: &Source) -> String {
-    let id = &source.drive().identity;
-    let safe = |text: &str| -> String {
-        text.trim()
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
-            .take(40)
-            .collect()
-    };
-    let time: String = time(Some(now())).chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("{}-{}-{time}{IMAGE_SUFFIX}", safe(&id.model), safe(&id.serial))
-}
-
-/// The image of this drive that was cut short, if there is one on the store.
-fn unfinished(dir: &Path, source: &Source) -> Option<PathBuf> {
-    let id = &source.drive().identity;
-    let is_part = |path: &PathBuf| {
-        let header = imagefile::peek(path).ok();
-        header.is_some_and(|h| h.model == id.model && h.serial == id.serial && h.disk_bytes == id.bytes)
-    };
-    let parts = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
-    // A volume's number is no part of the name.
-    let named = parts.filter_map(|path| {
-        let text = path.to_str()?;
-        let end = text.find(&format!("{IMAGE_SUFFIX}.part"))? + IMAGE_SUFFIX.len();
-        Some(PathBuf::from(&text[..end]))
-    });
-    let mut named: Vec<_> = named.filter(|path| names_of(path).is_empty()).collect();
-    named.sort();
-    named.dedup();
-    named.into_iter().find(|path| {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        is_part(&PathBuf::from(part))
-    })
 }
 
 fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -> Ending {

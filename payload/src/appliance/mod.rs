@@ -2,6 +2,7 @@
 
 mod copy;
 mod hardware;
+mod keep;
 mod medium;
 mod wipe;
 
@@ -22,6 +23,8 @@ use crate::{
 };
 use hardware::Hardware;
 use medium::Stick;
+const NOTHING_TOUCHED: &str = "No disk was touched.";
+
 use std::{
     path::Path,
     thread,
@@ -120,20 +123,11 @@ fn work(
     })?;
     match job.action() {
         Action::Report => Ok(report(&hardware, &replay, job.then(), watcher)),
-        // Whoever asked for an image first must not lose the data without one.
-        Action::Wipe if job.copy().keep.is_some() => Err(Stopped::new(
-            "\"keep\" is not something this version's stick does",
-            "Take \"keep\" out of the job to erase without an image. No disk was touched.",
-        )),
-        Action::Wipe => wipe::wipe(&job, hardware, stick, replay, machine, watcher)
+        Action::Wipe => wipe::wipe(&job, hardware, stick, &replay, machine, watcher)
             .map_err(|stopped| Stopped { then: stopped.then.or_else(|| job.then_asked()), ..stopped }),
         Action::Verify if job.copy().image.is_none() => Err(Stopped::new(
             "action = \"verify\" without an image is not something this version's stick does",
             "Name an image to compare drives with. On a host, `mule verify` also looks for patterns.",
-        )),
-        _ if job.copy().keep.is_some() => Err(Stopped::new(
-            "\"keep\" is not something this version's stick does",
-            "Take \"keep\" out of the job. No disk was touched.",
         )),
         Action::Image | Action::Restore | Action::Clone | Action::Verify => {
             copy::copy(&job, hardware, stick, &replay, machine, watcher)

@@ -1,15 +1,15 @@
 //! The unattended wipe: what was interrupted first, then the job; a countdown before anything is written.
 
-use super::{Ending, Stopped, hardware, hardware::Hardware, medium::Stick, next_key};
+use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, next_key};
 use crate::{
-    boot::machine::Machine,
+    boot::{machine::Machine, store::Store},
     certify::record::{Host, Operator, Tool},
-    cli::host::{Linux, health_now, now, tool},
+    cli::host::{now, tool},
     console::{Counts, RunOutcome, Severity, Watcher, pages, protocol},
     engine::sweep::Limits,
     job::{
         issue::{Issuer, Settled},
-        run::{self, Surroundings, Tally},
+        run::{self, Tally},
         show::outcome_words,
         stages::{Context, total_work},
         status::Log,
@@ -17,7 +17,7 @@ use crate::{
     jobfile::Job,
     journal::{
         bounded::Text,
-        event::{Event, Outcome},
+        event::{Action, Event, Outcome},
         replay::{DriveHistory, JobHistory, Replay},
     },
     plan::{Authority, Content, Lost, Plan, PlanError, Request, method},
@@ -27,20 +27,38 @@ use std::{
     time::{Duration, Instant},
 };
 
-const NOTHING_TOUCHED: &str = "No disk was touched.";
-
 /// Does what the job asks for, or says why not.
 pub(super) fn wipe(
     job: &Job,
-    hardware: Hardware,
+    mut hardware: Hardware,
     stick: &mut Stick,
-    replay: Replay,
+    replay: &Replay,
+    machine: &Machine,
+    watcher: &mut dyn Watcher,
+) -> Result<Ending, Stopped> {
+    let store = keep::open_store(job, &mut hardware, watcher)?;
+    let result = with_store(job, hardware, store.as_ref(), stick, replay, machine, watcher);
+    keep::close(store, watcher);
+    result
+}
+
+/// Whether the interrupted job is this one. An image that was to be kept first is taken anew, or gone on with.
+fn is_same(old: &JobHistory, request: &Request) -> bool {
+    old.request == request.digest && old.action == Action::Wipe && old.contradiction.is_none()
+}
+
+fn with_store(
+    job: &Job,
+    hardware: Hardware,
+    store: Option<&Store>,
+    stick: &mut Stick,
+    replay: &Replay,
     machine: &Machine,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
     let request = request(job)?;
     let unfinished = replay.unfinished().cloned();
-    let goes_on = unfinished.as_ref().is_some_and(|old| old.request == request.digest && old.contradiction.is_none());
+    let goes_on = unfinished.as_ref().is_some_and(|old| is_same(old, &request));
     let Hardware { drives, sticks, .. } = hardware;
     let failed = |error: PlanError| Stopped::new(error, NOTHING_TOUCHED);
     let plan = match unfinished.clone().filter(|_| goes_on) {
@@ -69,16 +87,20 @@ pub(super) fn wipe(
     if plan.is_resumed() {
         watcher.machine(&protocol::resumed(&plan.job()));
     }
+    let mut around = keep::surroundings(stick.shelf.clone(), machine);
+    if let Some(store) = store {
+        // A wipe that goes on began only after its images were whole.
+        if !plan.is_resumed() {
+            let first = keep::surroundings(stick.shelf.clone(), machine);
+            if let Err(stopped) = keep::retain(job, store, plan.targets().iter(), &log, first, watcher) {
+                log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
+                return Err(stopped);
+            }
+        }
+        around.retained = keep::kept(store);
+    }
     // A drive of an interrupted job that is not there is certified as interrupted, not refused.
     let refused = if plan.is_resumed() { 0 } else { plan.denied() };
-    let around = Surroundings {
-        opener: Box::new(Linux::default()),
-        shelf: stick.shelf.clone(),
-        tool,
-        host,
-        limits: Limits::default(),
-        health: health_now,
-    };
     let tally = run::execute(plan, &log, around, watcher);
     log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
     Ok(finish(job, &tally, refused, watcher))
@@ -193,8 +215,17 @@ pub(super) fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, h
         limits: Limits::default(),
         interrupted: None,
     };
-    let issuer =
-        Issuer { job: old.job, method, operator: &operator, log, shelf: &*stick.shelf, tool, host, health: |_| None };
+    let issuer = Issuer {
+        job: old.job,
+        method,
+        operator: &operator,
+        log,
+        shelf: &*stick.shelf,
+        tool,
+        host,
+        health: |_| None,
+        retained: &[],
+    };
     match run::abandon(old.job, &left_over(old), &context, &issuer) {
         Ok(settled) => {
             settled.iter().for_each(|drive| watcher.note(&format!("{} {}: interrupted", drive.model, drive.serial)))

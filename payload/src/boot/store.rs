@@ -79,7 +79,7 @@ pub fn find(drives: &[Drive], label: &str) -> Result<Found, StoreError> {
 fn on_drive(drive: &Drive, label: &str) -> Vec<Result<Found, StoreError>> {
     let Ok(geometry) = drive.geometry else { return Vec::new() };
     let Ok(disk) = File::open(&drive.path).and_then(FileBlocks::new) else { return Vec::new() };
-    let survey = content::survey(&disk, geometry.logical());
+    let survey = content::outline(&disk, geometry.logical());
     let labelled = survey.volumes.iter().filter(|volume| volume.label == label);
     let one = |volume: &content::Volume| {
         let name = drive.identity.to_string();

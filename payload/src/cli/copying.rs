@@ -80,6 +80,7 @@ impl Common {
                 host: Machine::read(Path::new("/")).host(""),
                 limits: Limits::default(),
                 health: host::health_now,
+                retained: Vec::new(),
             },
             title,
         })

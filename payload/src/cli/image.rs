@@ -24,6 +24,7 @@ use std::{
     io,
     num::NonZeroU64,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -149,6 +150,7 @@ fn create(args: &Create) -> Result<Exit, String> {
         tool: job.around.tool.clone(),
         started: host::now(),
         clock: host::now,
+        room: Arc::default(),
     };
     let tally = watched(|watcher| run::images(job, vec![(source, order)], watcher));
     Ok(common.report(&tally))

@@ -5,6 +5,7 @@ mod copying;
 pub mod drives;
 pub mod host;
 pub mod image;
+pub mod kept;
 pub mod key;
 pub mod log;
 pub mod methods;
@@ -76,7 +77,13 @@ pub enum Command {
     Restore(restore::Restore),
     /// Copy a drive onto others
     Clone(restore::Clone),
-    /// Check whether drives are blank or hold a pattern, without writing
+    /// List the images that jobs kept of what they overwrote
+    Kept(kept::List),
+    /// Remove kept images for good
+    Commit(kept::Commit),
+    /// Put a kept image back onto its drive
+    Revert(kept::Revert),
+    /// Check whether drives are blank, or hold a pattern or an image, without writing
     Verify(verify::Args),
     /// Read the log of a stick or of this host
     Log(log::Args),
@@ -96,6 +103,9 @@ impl Cli {
             Command::Image(args) => image::run(args),
             Command::Restore(args) => restore::restore(args),
             Command::Clone(args) => restore::clone(args),
+            Command::Kept(args) => kept::list(args),
+            Command::Commit(args) => kept::commit(args),
+            Command::Revert(args) => kept::revert(args),
             Command::Verify(args) => verify::run(args),
             Command::Log(args) => log::run(args),
             Command::Certificate(args) => certificate::run(args),

@@ -3,15 +3,21 @@
 use super::{
     Exit,
     copying::{self, Common, watched},
+    host::Linux,
+    kept::Keep,
 };
 use crate::{
     blocks::ReadAt,
     content,
-    job::copy::{
-        digest,
-        fit::{Allowed, fit},
-        run::{self, Aim, open_content},
-        target::Tail,
+    discover::Roots,
+    job::{
+        claim::Opener,
+        copy::{
+            digest,
+            fit::{Allowed, fit},
+            run::{self, Aim, open_content},
+            target::Tail,
+        },
     },
     plan::Target,
 };
@@ -32,11 +38,13 @@ pub struct Size {
     /// Overwrite without a question the drive with this serial number or WWN, or the regular file at this exact path
     #[arg(long, value_name = "SERIAL")]
     yes_erase: Vec<String>,
+    #[command(flatten)]
+    keep: Keep,
 }
 
 impl Size {
     fn aims(&self, content: &dyn ReadAt, logical: u32, targets: Vec<Target>) -> Result<Vec<Aim>, String> {
-        let survey = content::survey(content, logical);
+        let survey = content::outline(content, logical);
         let allowed = Allowed { smaller: self.smaller, move_gpt: self.move_gpt };
         let aim = |target: Target| {
             let patches = fit(content, logical, &survey, target.drive(), allowed)?;
@@ -90,6 +98,8 @@ fn do_restore(args: &Restore) -> Result<Exit, String> {
     let targets = copying::targets(&args.targets, &args.size.yes_erase, common.operator())?;
     let logical = content.reader.header().logical_block;
     let aims = args.size.aims(&content.reader, logical, targets)?;
+    let first = || common.job("Images of what will be overwritten".into(), "mule-keep/1");
+    args.size.keep.first("restore", first, aims.iter().map(|aim| &aim.target), common.threads())?;
     let job = common.job(format!("Restore: {name}"), &format!("{:?}", ("mule-restore/1", &name)))?;
     let tally = watched(|watcher| run::restore(job, content, aims, common.threads(), watcher));
     Ok(common.report(&tally))
@@ -143,12 +153,14 @@ fn do_clone(args: &Clone) -> Result<Exit, String> {
     let targets = copying::targets(&args.targets, &args.size.yes_erase, common.operator())?;
     copying::apart(source.drive(), &targets)?;
     let logical = source.drive().geometry.map_err(|error| error.to_string())?.logical();
+    let look = Linux(Roots::default()).look(source.drive())?;
+    let aims = args.size.aims(&*look, logical, targets)?;
+    let first = || common.job("Images of what will be overwritten".into(), "mule-keep/1");
+    args.size.keep.first("clone", first, aims.iter().map(|aim| &aim.target), common.threads())?;
     let job = common.job(
         format!("Clone: {}", source.drive().identity),
         &format!("{:?}", ("mule-clone/1", source.drive().identity.to_string())),
     )?;
-    let look = job.around.opener.look(source.drive())?;
-    let aims = args.size.aims(&*look, logical, targets)?;
     let tally = watched(|watcher| run::clone(job, source, aims, args.hash, args.retries, watcher));
     Ok(common.report(&tally))
 }

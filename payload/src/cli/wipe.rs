@@ -3,6 +3,7 @@
 use super::{
     Exit,
     host::{self, Folder, Linux},
+    kept::Keep,
     named,
 };
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     discover::{Drive, Roots},
     engine::sweep::Limits,
     job::{
+        copy, retain,
         run::{self, Surroundings, Tally},
         show::outcome_words,
         status::Log,
@@ -37,6 +39,7 @@ use std::{
 Examples:
   mule wipe /dev/sdx                                  asks for the serial number, zeros, reads everything back
   mule wipe --method dod-5220.22-m /dev/sdx /dev/sdy  both at once
+  mule wipe --keep 48h --store /mnt/store /dev/sdx    keeps an image first; see mule revert and mule commit
   mule wipe --yes-erase WD-WX11A22B3333 /dev/sdx      no question; the serial number must be the drive's
   mule wipe --yes-erase /tmp/disk.img /tmp/disk.img   a regular file, by its exact path
 
@@ -67,6 +70,8 @@ pub struct Args {
     /// For whom, for the certificate
     #[arg(long, value_name = "NAME", default_value = "")]
     organisation: String,
+    #[command(flatten)]
+    keep: Keep,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -110,18 +115,45 @@ fn erase(args: &Args) -> Result<Tally, String> {
     let plan = plan(args, drives, typed, &replay)?;
     journal.room_for_job(64 << 10).map_err(|error| error.to_string())?;
     let log = Arc::new(Log::new(journal, host::now));
-    let around = Surroundings {
-        opener: Box::new(Linux(roots)),
+    let mut around = surroundings(args);
+    if let Some(dir) = &args.keep.store {
+        // A wipe that goes on began only after its images were whole.
+        if !plan.is_resumed() {
+            keep(args, &plan, &log)?;
+        }
+        around.retained = retain::list(dir).unwrap_or_default().into_iter().filter_map(|(_, note)| note.ok()).collect();
+    }
+    let mut watcher = console::for_host(io::stderr());
+    let tally = run::execute(plan, &log, around, &mut *watcher);
+    watcher.finish();
+    Ok(tally)
+}
+
+fn surroundings(args: &Args) -> Surroundings {
+    Surroundings {
+        opener: Box::new(Linux(Roots::default())),
         shelf: Arc::new(Folder(args.certificates.clone())),
         tool: host::tool(),
         host: Machine::read(Path::new("/")).host(""),
         limits: Limits::default(),
         health: host::health_now,
+        retained: Vec::new(),
+    }
+}
+
+/// Keeps an image of every target before the first write.
+fn keep(args: &Args, plan: &Plan, log: &Arc<Log>) -> Result<(), String> {
+    let id = random::bytes().map_err(|error| format!("no random bytes from the kernel: {error}"))?;
+    let job = copy::run::Job {
+        id,
+        request: plan.digest(),
+        operator: plan.operator().clone(),
+        log: Arc::clone(log),
+        around: surroundings(args),
+        title: "Images of what will be overwritten".into(),
     };
-    let mut watcher = console::for_host(io::stderr());
-    let tally = run::execute(plan, &log, around, &mut *watcher);
-    watcher.finish();
-    Ok(tally)
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    args.keep.first(&format!("wipe ({})", args.method.name), || Ok(job), plan.targets().iter(), threads).map(drop)
 }
 
 fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) -> Result<Plan, String> {
@@ -129,7 +161,9 @@ fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) ->
         Operator { name: args.operator.clone(), organisation: args.organisation.clone(), ..Operator::default() };
     let mut names = typed.clone();
     names.sort();
-    let asked = format!("{:?}", ("mule-wipe/1", args.method.name, args.verify, &names, &operator));
+    let mut asked = format!("{:?}", ("mule-wipe/1", args.method.name, args.verify, &names, &operator));
+    // A wipe that was to keep an image does not go on from one that was not.
+    args.keep.keep.iter().for_each(|keep| asked.push_str(&format!("{keep:?}")));
     let request = Request {
         method: args.method,
         selection: Selection::Named(typed.clone()),

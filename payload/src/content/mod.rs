@@ -1,13 +1,34 @@
 //! What a disk holds: partition table, file systems, and which blocks they use, where that can be proved.
+//!
+//! "Free" is said only of what a clean file system's own map says is free, when a second source of the same file system
+//! agrees with the map. All else is in use: gaps, edges, tables, unknown and damaged file systems, and all of a disk
+//! whose partition table contradicts itself.
 
+mod allocation;
+mod doubt;
+mod exfat;
+mod ext;
+mod fat;
+mod fat_table;
+mod map;
+mod ntfs;
 mod probe;
 mod table;
+mod types;
 
+pub use allocation::{Allocation, Fallback};
 pub use probe::Kind;
 pub use table::Table;
 
 use crate::blocks::{Part, ReadAt};
-use std::ops::Range;
+use doubt::Doubt;
+use map::{Counted, Map};
+use std::{ops::Range, sync::Arc};
+
+/// The first and last bytes of the disk are always in use: boot code, tables, metadata of arrays.
+const DISK_EDGE: u64 = 1 << 20;
+/// As are those of a partition: boot sectors and their copies, superblocks, metadata of arrays.
+const VOLUME_EDGE: u64 = 64 << 10;
 
 /// How much of a volume must be copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +40,9 @@ pub enum Treatment {
 }
 
 /// A partition, or a file system on a disk without a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Volume {
-    /// As the table numbers it; 0 for a disk without one.
+    /// As the table numbers it; 0 for the whole disk.
     pub number: u32,
     /// Bytes from the start of the disk.
     pub start: u64,
@@ -30,36 +51,120 @@ pub struct Volume {
     /// The file system's label; blank where it has none.
     pub label: String,
     pub treatment: Treatment,
+    map: Option<Arc<Map>>,
 }
 
 /// What was found on a disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Survey {
     pub table: Table,
     pub volumes: Vec<Volume>,
     size: u64,
+    end: u64,
 }
 
-/// Looks at a disk with logical blocks of `logical` bytes. What cannot be read or understood is copied whole, and says why.
+/// Looks at a disk with logical blocks of `logical` bytes and proves the maps of its file systems, reading all of their
+/// metadata. Never fails: what cannot be read or understood is copied whole, and says why.
 pub fn survey(disk: &dyn ReadAt, logical: u32) -> Survey {
-    let (table, parts) = table::read(disk, logical);
-    let parts = match (&table, parts.is_empty()) {
-        (Table::None, true) => vec![(0, 0, disk.size())],
-        _ => parts,
+    look(disk, logical, prove)
+}
+
+/// Partitions, kinds and labels only, for the few reads they take; everything counts as in use.
+pub fn outline(disk: &dyn ReadAt, logical: u32) -> Survey {
+    look(disk, logical, |_, _, _| Err(Doubt::unhandled("its map was not asked for")))
+}
+
+type Prove = fn(&dyn ReadAt, &probe::Found, &[Range<u64>]) -> Result<Counted, Doubt>;
+
+fn look(disk: &dyn ReadAt, logical: u32, prove: Prove) -> Survey {
+    let size = disk.size();
+    let whole = match probe::probe(disk) {
+        Ok(whole) => whole,
+        Err(doubt) => return Survey::damaged(size, doubt.to_string()),
     };
-    let volume = |(number, start, len): (u32, u64, u64)| {
-        let (kind, label) = probe::probe(&Part::new(disk, start, len));
-        let reason = format!("{kind}: no map of this kind is used yet");
-        Volume { number, start, len, kind, label, treatment: Treatment::Raw { reason } }
+    if !matches!(logical, 512 | 4096) {
+        return Survey::damaged(size, format!("blocks of {logical} bytes"));
+    }
+    let found = match table::find(disk, logical.into(), !whole.names.is_empty()) {
+        Err(doubt) => return Survey::damaged(size, doubt.to_string()),
+        // Boot code of a file system may end like a boot record without partitions.
+        Ok(found) => found.filter(|found| !found.is_empty_record() || whole.names.is_empty()),
     };
-    Survey { table, volumes: parts.into_iter().map(volume).collect(), size: disk.size() }
+    let Some(found) = found else {
+        let slice = table::Slice { number: 0, range: 0..size, raw: None };
+        return Survey { table: Table::None, volumes: vec![volume(disk, slice, None, prove)], size, end: size };
+    };
+    // A table and something else that claims the same disk: a member of an array, or a leftover.
+    let doubt = (!whole.names.is_empty())
+        .then(|| format!("the disk has a partition table, but also the signature of {}", whole.names.join(", ")));
+    let end = if doubt.is_some() || found.slices.is_empty() { size } else { found.end };
+    let volumes = found.slices.into_iter().map(|slice| volume(disk, slice, doubt.as_deref(), prove)).collect();
+    Survey { table: found.table, volumes, size, end }
+}
+
+/// Looks at a partition; `doubt` is why it is raw in any case.
+fn volume(disk: &dyn ReadAt, slice: table::Slice, doubt: Option<&str>, prove: Prove) -> Volume {
+    let table::Slice { number, range, raw } = slice;
+    let len = range.end - range.start;
+    let part = Part::new(disk, range.start, len);
+    let proof = |found: &probe::Found| match doubt.or(raw) {
+        Some(reason) => Err(Doubt::unhandled(reason)),
+        None => prove(&part, found, &always(disk.size(), &range)),
+    };
+    let (kind, label, proof) = match probe::probe(&part) {
+        Ok(found) => (found.kind, found.label.clone(), proof(&found)),
+        Err(doubt) => (Kind::Unknown, String::new(), Err(doubt)),
+    };
+    let (treatment, map) = match proof {
+        Ok(Counted { map, free, .. }) => {
+            (Treatment::Used { used: len.saturating_sub(free), free }, Some(Arc::new(map)))
+        }
+        Err(doubt) => (Treatment::Raw { reason: doubt.to_string() }, None),
+    };
+    Volume { number, start: range.start, len, kind, label, treatment, map }
+}
+
+fn prove(volume: &dyn ReadAt, found: &probe::Found, always: &[Range<u64>]) -> Result<Counted, Doubt> {
+    match found.kind {
+        Kind::Fat => fat::prove(volume, always),
+        Kind::Ext => ext::prove(volume, always),
+        Kind::Ntfs => ntfs::prove(volume, always),
+        Kind::Exfat => exfat::prove(volume, always),
+        Kind::Several => Err(Doubt::unhandled(format!("it has the signatures of {} at once", found.names.join(", ")))),
+        Kind::Blank => Err(Doubt::unhandled("no file system: it starts with zeros")),
+        Kind::Unknown => Err(Doubt::unhandled("no file system that is known")),
+        kind => Err(Doubt::unhandled(format!("{kind} is read whole"))),
+    }
+}
+
+/// Bytes of a partition that are in use whatever its map says; sorted and disjoint.
+fn always(size: u64, range: &Range<u64>) -> Vec<Range<u64>> {
+    let len = range.end - range.start;
+    let first = DISK_EDGE.saturating_sub(range.start).max(VOLUME_EDGE).min(len);
+    let behind = size - range.end;
+    let last = len.saturating_sub(DISK_EDGE.saturating_sub(behind).max(VOLUME_EDGE));
+    if last <= first { std::iter::once(0..len).collect() } else { vec![0..first, last..len] }
 }
 
 impl Survey {
-    /// Copies everything, whatever the maps say.
+    fn damaged(size: u64, reason: String) -> Self {
+        let volume = Volume {
+            number: 0,
+            start: 0,
+            len: size,
+            kind: Kind::Unknown,
+            label: String::new(),
+            treatment: Treatment::Raw { reason: reason.clone() },
+            map: None,
+        };
+        Self { table: Table::Damaged(reason), volumes: vec![volume], size, end: size }
+    }
+
+    /// Takes all bytes of all volumes, as the job asked for.
     pub fn force_raw(&mut self) {
         for volume in &mut self.volumes {
             volume.treatment = Treatment::Raw { reason: "raw was asked for".into() };
+            volume.map = None;
         }
     }
 
@@ -68,38 +173,30 @@ impl Survey {
         self.volumes.iter().any(|volume| matches!(volume.treatment, Treatment::Used { .. }))
     }
 
-    /// The first byte behind everything that belongs to somebody; the end of the disk where that is not known.
-    pub fn used_end(&self) -> u64 {
-        match (&self.table, self.volumes.iter().map(|volume| volume.start + volume.len).max()) {
-            (Table::Mbr | Table::Gpt, Some(end)) => end,
-            _ => self.size,
-        }
-    }
-
     /// Bytes that will be read.
     pub fn bytes_used(&self) -> u64 {
         let free = |volume: &Volume| match volume.treatment {
             Treatment::Used { free, .. } => free,
             Treatment::Raw { .. } => 0,
         };
-        self.size - self.volumes.iter().map(free).sum::<u64>().min(self.size)
+        self.size.saturating_sub(self.volumes.iter().map(free).sum::<u64>())
     }
 
-    /// The maps, to be asked while the disk is read.
-    pub fn allocation<'a>(&self, _disk: &'a dyn ReadAt) -> Allocation<'a> {
-        Allocation { _disk: std::marker::PhantomData }
+    /// The first byte behind the last partition and table. A GPT's second copy is not counted, it has to be moved for
+    /// another size of disk; where it is the only one that is whole, and in any doubt, this is the disk's size.
+    pub fn used_end(&self) -> u64 {
+        self.end
+    }
+
+    /// The maps of this survey, to be walked on the same disk.
+    pub fn allocation<'a>(&self, disk: &'a dyn ReadAt) -> Allocation<'a> {
+        Allocation::new(self, disk)
     }
 }
 
-/// Which bytes of a disk are in use.
-#[derive(Debug)]
-pub struct Allocation<'a> {
-    _disk: std::marker::PhantomData<&'a ()>,
-}
-
-impl Allocation<'_> {
-    /// What is in use of `len` bytes from `start` on: ascending, apart from one another. In any doubt all of it.
-    pub fn used(&mut self, start: u64, len: u64) -> Vec<Range<u64>> {
-        std::iter::once(start..start + len).collect()
-    }
-}
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

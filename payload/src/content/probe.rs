@@ -1,9 +1,16 @@
-//! What a partition holds, by the signatures file systems and others leave.
+//! What lies at the start (and end) of a disk or partition, by signature. A signature alone proves nothing: the kinds
+//! with a map are proved by their own modules, all others are raw.
 
+use super::{
+    doubt::{Doubt, le32, read, text},
+    fat::Geometry,
+};
 use crate::blocks::ReadAt;
 use std::fmt;
 
-/// What was recognised.
+mod label;
+
+/// What a partition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     Ntfs,
@@ -18,6 +25,10 @@ pub enum Kind {
     Btrfs,
     Xfs,
     Apfs,
+    /// Recognised, but nothing more is known of it: the name.
+    Other(&'static str),
+    /// Signatures of more than one kind.
+    Several,
     /// Nothing but zeros at its start.
     Blank,
     Unknown,
@@ -34,185 +45,182 @@ impl fmt::Display for Kind {
             Self::Luks => "LUKS",
             Self::Swap => "swap",
             Self::Lvm => "LVM",
-            Self::Raid => "Linux RAID",
+            Self::Raid => "RAID",
             Self::Btrfs => "btrfs",
             Self::Xfs => "XFS",
             Self::Apfs => "APFS",
+            Self::Other(name) => name,
+            Self::Several => "several",
             Self::Blank => "blank",
             Self::Unknown => "unknown",
         })
     }
 }
 
-/// Offset, signature, kind; the first that fits is taken.
-const SIGNATURES: &[(usize, &[u8], Kind)] = &[
-    (3, b"-FVE-FS-", Kind::BitLocker),
-    (3, b"NTFS    ", Kind::Ntfs),
-    (3, b"EXFAT   ", Kind::Exfat),
-    (0, b"LUKS\xba\xbe", Kind::Luks),
-    (0, b"XFSB", Kind::Xfs),
-    (512, b"LABELONE", Kind::Lvm),
-    (4096, &[0xfc, 0x4e, 0x2b, 0xa9], Kind::Raid),
-    (4086, b"SWAPSPACE2", Kind::Swap),
-    (65600, b"_BHRfS_M", Kind::Btrfs),
-    (32, b"NXSB", Kind::Apfs),
-    (1080, &[0x53, 0xef], Kind::Ext),
-    (82, b"FAT32   ", Kind::Fat),
-    (54, b"FAT1", Kind::Fat),
+/// What the signatures say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) kind: Kind,
+    /// All kinds whose signature is there, in words.
+    pub(super) names: Vec<String>,
+    pub(super) label: String,
+}
+
+/// How much of the start is looked at.
+const HEAD: u64 = 512 << 10;
+/// How much of the end.
+const TAIL: u64 = 256 << 10;
+
+/// A fixed signature: byte, what is there, kind, where a label is and how long.
+type Signature = (usize, &'static [u8], Kind, Option<(usize, usize)>);
+
+/// Signatures from the start. Sources: the projects' headers, as in libblkid's list of superblocks.
+const SIGNATURES: &[Signature] = &[
+    (3, b"-FVE-FS-", Kind::BitLocker, None),
+    (3, b"ReFS\0\0\0\0", Kind::Other("ReFS"), None),
+    (0, b"LUKS\xba\xbe\0\x01", Kind::Luks, None),
+    (0, b"LUKS\xba\xbe\0\x02", Kind::Luks, Some((24, 48))),
+    (16 << 10, b"SKUL\xba\xbe", Kind::Luks, None),
+    (32 << 10, b"SKUL\xba\xbe", Kind::Luks, None),
+    (64 << 10, b"SKUL\xba\xbe", Kind::Luks, None),
+    (0, b"\xfc\x4e\x2b\xa9", Kind::Raid, Some((32, 32))),
+    (4096, b"\xfc\x4e\x2b\xa9", Kind::Raid, Some((4128, 32))),
+    (0, b"LABELONE", Kind::Lvm, None),
+    (512, b"LABELONE", Kind::Lvm, None),
+    (1024, b"LABELONE", Kind::Lvm, None),
+    (1536, b"LABELONE", Kind::Lvm, None),
+    (0x1_0040, b"_BHRfS_M", Kind::Btrfs, Some((0x1_012b, 256))),
+    (0, b"XFSB", Kind::Xfs, Some((108, 12))),
+    (32, b"NXSB", Kind::Apfs, None),
+    (1024, b"BD", Kind::Other("HFS"), None),
+    (1024, b"H+\0\x04", Kind::Other("HFS+"), None),
+    (1024, b"HX\0\x05", Kind::Other("HFS+"), None),
+    (1024, b"\x10\x20\xf5\xf2", Kind::Other("f2fs"), None),
+    (1024, b"\xe2\xe1\xf5\xe0", Kind::Other("EROFS"), None),
+    (4120, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81", Kind::Other("bcache"), None),
+    (4120, b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef", Kind::Other("bcachefs"), None),
+    (4096, b"SPACEDB ", Kind::Other("Windows storage space"), None),
+    (32 << 10, b"JFS1", Kind::Other("JFS"), None),
+    (32_769, b"CD001", Kind::Other("ISO 9660"), None),
+    (32_769, b"BEA01", Kind::Other("UDF"), None),
+    (65_588, b"ReIsEr", Kind::Other("ReiserFS"), None),
+    (1030, b"\x34\x34", Kind::Other("NILFS2"), None),
+    (0, b"hsqs", Kind::Other("squashfs"), None),
+    (0, b"integrt\0", Kind::Other("dm-integrity"), None),
+    (0, b"dmvdo001", Kind::Other("VDO"), None),
+    (2 << 16, b"\x5e\xf1\xab\x2f", Kind::Other("VMFS"), None),
 ];
 
-/// The kind and the label of what begins at byte 0.
-pub(super) fn probe(volume: &dyn ReadAt) -> (Kind, String) {
-    let len = usize::try_from(volume.size()).unwrap_or(usize::MAX).min(128 * 1024);
-    let mut start = vec![0; len];
-    if volume.read_at(0, &mut start).is_err() {
-        return (Kind::Unknown, String::new());
-    }
-    let has = |at: usize, bytes: &[u8]| start.get(at..at + bytes.len()) == Some(bytes);
-    let found = SIGNATURES.iter().find(|(at, bytes, _)| has(*at, bytes)).map(|(.., kind)| *kind);
-    let blank = || start.iter().all(|byte| *byte == 0);
-    let kind = found.unwrap_or_else(|| if blank() { Kind::Blank } else { Kind::Unknown });
-    let label = match kind {
-        Kind::Ext => text(start.get(1024 + 120..1024 + 136)),
-        Kind::Fat => fat_label(volume, &start),
-        Kind::Exfat => exfat_label(volume, &start),
-        Kind::Ntfs => ntfs_label(volume),
-        _ => String::new(),
-    };
-    (kind, label)
-}
+/// Signatures that members of disk arrays (Intel, DDF, Promise, NVIDIA) carry near their end: bytes before the end, what
+/// is there.
+const TAILS: &[(u64, &[u8])] = &[
+    (1024, b"Intel Raid ISM Cfg Sig. "),
+    (512, b"\xde\x11\xde\x11"),
+    (512, b"\x11\xde\x11\xde"),
+    (63 * 512, b"Promise Technology, Inc."),
+    (1024, b"NVIDIA  "),
+];
 
-fn text(bytes: Option<&[u8]>) -> String {
-    let bytes = bytes.unwrap_or_default();
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).trim_end().to_owned()
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 2).map_or(0, |b| u64::from(u16::from_le_bytes([b[0], b[1]])))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 4).map_or(0, |b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])))
-}
-
-/// The entry with the volume label in the root directory (Microsoft FAT specification, 6.3), else the boot sector's.
-fn fat_label(volume: &dyn ReadAt, start: &[u8]) -> String {
-    let sector = u16_at(start, 11);
-    let (reserved, fats) = (u16_at(start, 14), u64::from(start[16]));
-    let per_fat = if u16_at(start, 22) > 0 { u16_at(start, 22) } else { u32_at(start, 36) };
-    let root = match u16_at(start, 17) {
-        0 => {
-            let cluster = u32_at(start, 44).saturating_sub(2) * u64::from(start[13]);
-            (reserved + fats * per_fat + cluster) * sector
+/// Reads both ends and names what is there.
+pub(super) fn probe(volume: &dyn ReadAt) -> Result<Found, Doubt> {
+    let size = volume.size();
+    let len = |most: u64| usize::try_from(size.min(most)).unwrap_or(0);
+    let head = read(volume, 0, len(HEAD), "the start")?;
+    let tail = read(volume, size - size.min(TAIL), len(TAIL), "the end")?;
+    let mut found: Vec<Kind> = Vec::new();
+    let mut label = String::new();
+    for (_, _, kind, named) in SIGNATURES.iter().filter(|(at, bytes, ..)| has(&head, *at, bytes)) {
+        if label.is_empty() {
+            label = named.and_then(|(at, len)| head.get(at..at + len)).map(text).unwrap_or_default();
         }
-        _ => (reserved + fats * per_fat) * sector,
-    };
-    let mut entries = vec![0; 4096];
-    if volume.read_at(root, &mut entries).is_ok() {
-        let mut entries = entries.chunks(32).take_while(|entry| entry[0] != 0);
-        let label = entries.find(|entry| entry[0] != 0xe5 && entry[11] & 0x3f == 0x08);
-        if let Some(entry) = label {
-            return text(Some(&entry[..11]));
+        found.push(*kind);
+    }
+    found.extend(boot_sector(&head));
+    found.extend(ext(&head));
+    found.extend(swap(&head).then_some(Kind::Swap));
+    found.extend(zfs(&head).then_some(Kind::Other("ZFS")));
+    found.extend(at_the_end(&tail, size).then_some(Kind::Raid));
+    let mut kinds: Vec<Kind> = Vec::new();
+    for kind in found {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
         }
     }
-    let boot = text(start.get(if u16_at(start, 22) > 0 { 43..54 } else { 71..82 }));
-    if boot == "NO NAME" { String::new() } else { boot }
-}
-
-/// The label entry of the root directory (exFAT specification, 7.3); it is among the first.
-fn exfat_label(volume: &dyn ReadAt, start: &[u8]) -> String {
-    let (Some(sector), Some(cluster)) = (start.get(108), start.get(109)) else { return String::new() };
-    if *sector > 12 || *cluster > 25 {
-        return String::new();
-    }
-    let heap = u32_at(start, 88) << sector;
-    let root = heap.saturating_add(u32_at(start, 96).saturating_sub(2) << (sector + cluster));
-    let mut entries = vec![0; 4096];
-    if volume.read_at(root, &mut entries).is_err() {
-        return String::new();
-    }
-    let label = entries.chunks(32).find(|entry| entry[0] == 0x83);
-    label.map_or_else(String::new, |entry| utf16(&entry[2..2 + 2 * usize::from(entry[1].min(11))]))
-}
-
-fn utf16(bytes: &[u8]) -> String {
-    let (pairs, _) = bytes.as_chunks::<2>();
-    let units: Vec<_> = pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
-    String::from_utf16_lossy(&units)
-}
-
-fn ntfs_label(volume: &dyn ReadAt) -> String {
-    let name = || -> Option<String> {
-        let mut cursor = crate::blocks::Cursor::new(volume);
-        let ntfs = ntfs::Ntfs::new(&mut cursor).ok()?;
-        let name = ntfs.volume_name(&mut cursor)?.ok()?;
-        name.name().to_string().ok()
+    let kind = match kinds.as_slice() {
+        [] if head.iter().all(|byte| *byte == 0) => Kind::Blank,
+        [] => Kind::Unknown,
+        [one] => *one,
+        _ => Kind::Several,
     };
-    name().unwrap_or_default()
+    let label = if label.is_empty() { label::label(volume, &head, kind) } else { label };
+    Ok(Found { kind, names: kinds.iter().map(Kind::to_string).collect(), label })
+}
+
+fn has(bytes: &[u8], at: usize, signature: &[u8]) -> bool {
+    bytes.get(at..).is_some_and(|rest| rest.starts_with(signature))
+}
+
+/// The kinds that are told by a boot sector in the first block.
+fn boot_sector(head: &[u8]) -> Option<Kind> {
+    // BitLocker To Go looks like FAT32 to the systems that do not know it.
+    const TO_GO: &[u8] = b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01";
+    if has(head, 0x1a8, TO_GO) {
+        return Some(Kind::BitLocker);
+    }
+    if !has(head, 510, b"\x55\xaa") {
+        return None;
+    }
+    if has(head, 3, b"NTFS    ") {
+        return Some(Kind::Ntfs);
+    }
+    if has(head, 3, b"EXFAT   ") {
+        return Some(Kind::Exfat);
+    }
+    Geometry::parse(head).ok().map(|_| Kind::Fat)
+}
+
+/// ext2/3/4, or a journal of one on a device of its own.
+fn ext(head: &[u8]) -> Option<Kind> {
+    const JOURNAL_DEVICE: u32 = 0x8;
+    let incompat = le32(head, 1024 + 0x60).ok()?;
+    has(head, 1024 + 0x38, b"\x53\xef").then_some(if incompat & JOURNAL_DEVICE == 0 {
+        Kind::Ext
+    } else {
+        Kind::Other("ext journal")
+    })
+}
+
+/// Swap space, or a suspended system in it; the signature ends the first page.
+fn swap(head: &[u8]) -> bool {
+    const NAMES: [&[u8]; 6] =
+        [b"SWAPSPACE2", b"SWAP-SPACE", b"S1SUSPEND\0", b"S2SUSPEND\0", b"ULSUSPEND\0", b"LINHIB0001"];
+    let page = |shift: u32| (4096_usize << shift) - 10;
+    (0..5).any(|shift| NAMES.iter().any(|name| has(head, page(shift), name)))
+}
+
+/// An uberblock of ZFS' first label, in either byte order.
+fn zfs(head: &[u8]) -> bool {
+    (0..128).any(|number| {
+        let at = (128 << 10) + number * 1024;
+        has(head, at, b"\x0c\xb1\xba\0\0\0\0\0") || has(head, at, b"\0\0\0\0\0\xba\xb1\x0c")
+    })
+}
+
+/// What arrays write near the end. Positions are counted in blocks of 512 bytes; md's are aligned (md(4)).
+fn at_the_end(tail: &[u8], size: u64) -> bool {
+    const MD: [&[u8]; 2] = [b"\xfc\x4e\x2b\xa9", b"\xa9\x2b\x4e\xfc"];
+    let first = size - tail.len() as u64;
+    let at = |offset: u64, signature: &[u8]| {
+        offset.checked_sub(first).and_then(|at| usize::try_from(at).ok()).is_some_and(|at| has(tail, at, signature))
+    };
+    let sectors = size / 512;
+    let old = (size & !0xffff).checked_sub(0x1_0000);
+    let new = sectors.checked_sub(16).map(|sector| (sector & !7) * 512);
+    let md = [old, new].into_iter().flatten().any(|offset| MD.iter().any(|magic| at(offset, magic)));
+    let back =
+        |back: u64, signature: &[u8]| (sectors * 512).checked_sub(back).is_some_and(|offset| at(offset, signature));
+    md || TAILS.iter().any(|(bytes, signature)| back(*bytes, signature))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::content::{Table, survey};
-    use std::{fs, path::Path, process::Command};
-
-    fn run(name: &str, args: &[&str], path: &Path) {
-        let out = Command::new(name).args(args).arg(path).output().unwrap();
-        assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
-    }
-
-    #[test]
-    fn file_systems_are_known_with_their_labels() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("disk");
-        let makers: [(&str, &[&str], Kind); 6] = [
-            ("mke2fs", &["-q", "-F", "-t", "ext4", "-L", "MULE-STORE"], Kind::Ext),
-            ("mkntfs", &["-F", "-Q", "-q", "-p", "0", "-H", "0", "-S", "0", "-L", "MULE-STORE"], Kind::Ntfs),
-            ("mkfs.exfat", &["-L", "MULE-STORE"], Kind::Exfat),
-            ("mkfs.fat", &["-F", "32", "-s", "1", "-n", "MULE-STORE"], Kind::Fat),
-            ("mkfs.fat", &["-F", "16", "-n", "MULE-STORE"], Kind::Fat),
-            ("mkswap", &["-q"], Kind::Swap),
-        ];
-        for (name, args, kind) in makers {
-            let _ = fs::remove_file(&path);
-            fs::File::create(&path).unwrap().set_len(64 << 20).unwrap();
-            run(name, args, &path);
-            let disk = fs::read(&path).unwrap();
-            let survey = survey(&disk, 512);
-            let volume = &survey.volumes[0];
-            assert_eq!((&survey.table, volume.kind), (&Table::None, kind), "{name}");
-            let label = if kind == Kind::Swap { "" } else { "MULE-STORE" };
-            assert_eq!((volume.start, volume.len, volume.label.as_str()), (0, 64 << 20, label), "{name} {args:?}");
-        }
-        let blank = vec![0_u8; 1 << 20];
-        assert_eq!(survey(&blank, 512).volumes[0].kind, Kind::Blank);
-    }
-
-    #[test]
-    fn partitions_are_where_the_tools_put_them() {
-        let dir = tempfile::tempdir().unwrap();
-        for (label, table) in [("dos", Table::Mbr), ("gpt", Table::Gpt)] {
-            let path = dir.path().join(label);
-            fs::File::create(&path).unwrap().set_len(64 << 20).unwrap();
-            let script = dir.path().join("script");
-            let extended =
-                if label == "dos" { "start=40960, size=81920, type=5\nstart=43008, size=2048\n" } else { "" };
-            fs::write(&script, format!("label: {label}\nstart=2048, size=20480\n{extended}")).unwrap();
-            let input = fs::File::open(&script).unwrap();
-            let out =
-                Command::new("sfdisk").args(["-q", "--no-reread", "--no-tell-kernel"]).arg(&path).stdin(input).output();
-            assert!(out.unwrap().status.success());
-            let disk = fs::read(&path).unwrap();
-            let survey = survey(&disk, 512);
-            let places: Vec<_> = survey.volumes.iter().map(|v| (v.number, v.start / 512, v.len / 512)).collect();
-            let expected: &[_] =
-                if label == "dos" { &[(1, 2048, 20480), (5, 43008, 2048)] } else { &[(1, 2048, 20480)] };
-            assert_eq!((&survey.table, places.as_slice()), (&table, expected));
-            assert_eq!(survey.used_end(), if label == "dos" { 45056 * 512 } else { 22528 * 512 });
-            let cut = disk[..8 << 20].to_vec();
-            assert!(matches!(super::super::survey(&cut, 512).table, Table::Damaged(_)), "{label}");
-        }
-    }
-}
+mod tests;

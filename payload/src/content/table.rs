@@ -1,12 +1,24 @@
-//! Partition tables.
+//! Partition tables: MBR with logical partitions, GPT with blocks of 512 and 4096 bytes. Anything that does not fit
+//! together makes the whole disk raw.
 
-use crate::blocks::{Cursor, ReadAt};
-use gptman::GPT;
-use mbrman::{MBR, MBRPartitionEntry};
+use super::{
+    doubt::{self, Doubt, ensure, read},
+    types,
+};
+use crate::blocks::ReadAt;
+use gptman::{GPTHeader, GPTPartitionEntry};
+use mbrman::{MBRHeader, MBRPartitionEntry};
+use std::{io, ops::Range};
+
+/// More partitions than any system uses; a chain of logical partitions could otherwise be as long as the disk.
+const MAX_PARTITIONS: u32 = 128;
+/// UEFI 2.10, 5.3.2: room for at least 128 entries. More than this many is nobody's disk.
+const MAX_ENTRIES: u32 = 1024;
 
 /// What kind of table a disk has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Table {
+    /// None: a file system, or nothing known, on the whole disk.
     None,
     Mbr,
     Gpt,
@@ -25,68 +37,253 @@ impl std::fmt::Display for Table {
     }
 }
 
-/// Number, start and length in bytes.
-type Place = (u32, u64, u64);
+/// A partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slice {
+    pub(super) number: u32,
+    /// Bytes of the disk.
+    pub(super) range: Range<u64>,
+    /// Why the type alone forbids a map.
+    pub(super) raw: Option<&'static str>,
+}
 
-/// Most partitions that are listed.
-const MOST: usize = 256;
+/// A table and what it says.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) table: Table,
+    pub(super) slices: Vec<Slice>,
+    /// First byte behind all partitions and tables, except a GPT's second copy.
+    pub(super) end: u64,
+}
 
-/// The table and its partitions.
-pub(super) fn read(disk: &dyn ReadAt, logical: u32) -> (Table, Vec<Place>) {
-    let block = u64::from(logical);
-    let mut first = vec![0; logical as usize];
-    if disk.read_at(0, &mut first).is_err() || first[510..512] != [0x55, 0xaa] {
-        return (Table::None, Vec::new());
-    }
-    let protective = (0..4).any(|entry| first[446 + 16 * entry + 4] == 0xee);
-    let read = if protective { gpt(disk, block) } else { mbr(disk, logical) };
-    match read {
-        Ok((table, places)) => match fault(&places, disk.size()) {
-            Some(reason) => (Table::Damaged(reason), Vec::new()),
-            None => (table, places),
-        },
-        // A boot sector of a file system ends like a table.
-        Err(_) if !protective => (Table::None, Vec::new()),
-        Err(reason) => (Table::Damaged(reason), Vec::new()),
+impl Found {
+    /// Whether it is a boot record that names no partition.
+    pub(super) fn is_empty_record(&self) -> bool {
+        self.table == Table::Mbr && self.slices.is_empty()
     }
 }
 
-fn gpt(disk: &dyn ReadAt, block: u64) -> Result<(Table, Vec<Place>), String> {
-    let gpt = GPT::read_from(&mut Cursor::new(disk), block).map_err(|error| error.to_string())?;
-    let used = gpt.iter().filter(|(_, entry)| entry.is_used()).take(MOST);
-    let place = |(number, entry): (u32, &gptman::GPTPartitionEntry)| {
-        let blocks = entry.ending_lba.checked_sub(entry.starting_lba)?.checked_add(1)?;
-        Some((number, entry.starting_lba.checked_mul(block)?, blocks.checked_mul(block)?))
+/// Reads the table of a disk with `logical` bytes per block. `None` where there is none: no boot record, or one that is
+/// the boot sector of a file system (`file_system`: one was recognised) with code where a table would be.
+pub(super) fn find(disk: &dyn ReadAt, logical: u64, file_system: bool) -> Result<Option<Found>, Doubt> {
+    let (primary, backup) = headers(disk, logical);
+    let mbr = match boot_record(disk, 0) {
+        Err(Doubt::Damaged(_)) if file_system => None,
+        other => other?,
     };
-    let places: Option<Vec<_>> = used.map(place).collect();
-    Ok((Table::Gpt, places.ok_or("a partition ends before it begins")?))
-}
-
-fn mbr(disk: &dyn ReadAt, logical: u32) -> Result<(Table, Vec<Place>), String> {
-    let mbr = MBR::read_from(&mut Cursor::new(disk), logical).map_err(|error| error.to_string())?;
-    let block = u64::from(logical);
-    let used = mbr.iter().filter(|(_, entry)| entry.is_used() && !entry.is_extended()).take(MOST);
-    let place = |(number, entry): (usize, &MBRPartitionEntry)| {
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
-        (number, u64::from(entry.starting_lba) * block, u64::from(entry.sectors) * block)
+    let Some(mbr) = mbr else {
+        // The second copy is all that is left of a GPT after the first MiB was overwritten.
+        return match (primary, backup) {
+            (None, None) => Ok(None),
+            _ => Err(Doubt::damaged("a GUID partition table without a protective master boot record")),
+        };
     };
-    let places: Vec<_> = used.map(place).collect();
-    if places.is_empty() { Err("it has no partition".into()) } else { Ok((Table::Mbr, places)) }
+    let protective = mbr.iter().any(|(_, entry)| entry.sys == 0xee);
+    match (protective, primary.is_some() || backup.is_some()) {
+        (true, true) => gpt(disk, logical, &mbr, primary, backup).map(Some),
+        (true, false) => Err(Doubt::damaged(missing_gpt(disk, logical))),
+        (false, true) => Err(Doubt::damaged("a GUID partition table without a protective master boot record")),
+        (false, false) => mbr_partitions(disk, logical, &mbr).map(Some),
+    }
 }
 
-/// What is wrong with the places, if anything.
-fn fault(places: &[Place], size: u64) -> Option<String> {
-    let mut sorted: Vec<_> = places.to_vec();
-    sorted.sort_by_key(|(_, start, _)| *start);
-    let mut end = 0;
-    for (number, start, len) in sorted {
-        if start < end || len == 0 {
-            return Some(format!("partition {number} overlaps another"));
+fn missing_gpt(disk: &dyn ReadAt, logical: u64) -> String {
+    let other = if logical == 512 { 4096 } else { 512 };
+    match header(disk, other, 1) {
+        Ok(Some(_)) => {
+            format!("the GUID partition table was made for blocks of {other} bytes; this disk has {logical}")
         }
-        end = start.checked_add(len)?;
-        if end > size {
-            return Some(format!("partition {number} ends at byte {end}, behind the end of the disk at {size}"));
+        _ => "a protective master boot record, but neither copy of the GUID partition table is whole".into(),
+    }
+}
+
+/// A boot record, primary or of a logical partition: the fields are in the same places. `None` without its signature.
+fn boot_record(disk: &dyn ReadAt, offset: u64) -> Result<Option<MBRHeader>, Doubt> {
+    let sector = read(disk, offset, 512, "the boot record")?;
+    if sector.get(510..) != Some(&[0x55, 0xaa]) {
+        return Ok(None);
+    }
+    let record = MBRHeader::read_from(&mut io::Cursor::new(sector));
+    record.map(Some).map_err(|error| Doubt::damaged(format!("the boot record at byte {offset}: {error}")))
+}
+
+/// Bytes of the disk an entry covers, its address counted from block `base`.
+fn covered(entry: &MBRPartitionEntry, base: u64, logical: u64) -> Result<Range<u64>, Doubt> {
+    let start = base.checked_add(u64::from(entry.starting_lba)).and_then(|block| block.checked_mul(logical));
+    let len = u64::from(entry.sectors) * logical;
+    start
+        .and_then(|start| Some(start..start.checked_add(len)?))
+        .ok_or_else(|| Doubt::damaged("a partition beyond every disk"))
+}
+
+fn slice(number: u32, entry: &MBRPartitionEntry, range: Range<u64>) -> Slice {
+    Slice { number, range, raw: types::mbr(entry.sys) }
+}
+
+fn mbr_partitions(disk: &dyn ReadAt, logical: u64, mbr: &MBRHeader) -> Result<Found, Doubt> {
+    let mut slices = Vec::new();
+    // Ranges that must not overlap: partitions, the container, the boot record itself.
+    let boot_record = 0..logical;
+    let mut taken = vec![boot_record];
+    let mut container = None;
+    for (number, entry) in (1..).zip(mbr.iter().map(|(_, entry)| entry)) {
+        if entry.is_unused() {
+            ensure(entry.sectors == 0, || Doubt::damaged(format!("partition {number} has a size, but no type")))?;
+            continue;
+        }
+        let range = covered(entry, 0, logical)?;
+        taken.push(range.clone());
+        if !entry.is_extended() {
+            slices.push(slice(number, entry, range));
+        } else if container.replace(range).is_some() {
+            return Err(Doubt::damaged("two extended partitions"));
         }
     }
-    None
+    within(&mut taken, &(0..disk.size()))?;
+    if let Some(container) = container {
+        slices.extend(logical_partitions(disk, logical, &container)?);
+    }
+    // A dynamic disk keeps its database behind the last partition. An extended partition ends with its last logical one.
+    let dynamic = slices.iter().any(|slice| slice.raw.is_some());
+    let last = slices.iter().map(|slice| slice.range.end).max();
+    let end = last.filter(|_| !dynamic).unwrap_or_else(|| disk.size());
+    Ok(Found { table: Table::Mbr, slices, end })
 }
+
+/// The chain of boot records within an extended partition: the first entry is the partition, the second the next record.
+fn logical_partitions(disk: &dyn ReadAt, logical: u64, container: &Range<u64>) -> Result<Vec<Slice>, Doubt> {
+    let mut slices = Vec::new();
+    let mut taken = Vec::new();
+    let base = container.start / logical;
+    let mut at = base;
+    for number in 5..5 + MAX_PARTITIONS {
+        let record = boot_record(disk, at.saturating_mul(logical))?;
+        let Some(record) = record else {
+            return Err(Doubt::damaged("the chain of logical partitions ends without an end"));
+        };
+        taken.push(at * logical..(at + 1) * logical);
+        let [entry, next] = [&record.partition_1, &record.partition_2];
+        if entry.is_used() {
+            let range = covered(entry, at, logical)?;
+            taken.push(range.clone());
+            slices.push(slice(number, entry, range));
+        }
+        ensure(record.partition_3.is_unused() && record.partition_4.is_unused() && !entry.is_extended(), || {
+            Doubt::damaged("a logical partition's boot record with more than one partition")
+        })?;
+        if next.is_unused() {
+            within(&mut taken, container)?;
+            return Ok(slices);
+        }
+        ensure(next.is_extended() && next.starting_lba > 0, || {
+            Doubt::damaged("the chain of logical partitions is broken")
+        })?;
+        at = base + u64::from(next.starting_lba);
+    }
+    Err(Doubt::damaged(format!("more than {MAX_PARTITIONS} logical partitions, or a chain without an end")))
+}
+
+/// Sorts the ranges; they must be disjoint, not empty and all within `bounds`.
+fn within(ranges: &mut [Range<u64>], bounds: &Range<u64>) -> Result<(), Doubt> {
+    ranges.sort_by_key(|range| range.start);
+    let mut end = bounds.start;
+    for range in ranges {
+        ensure(range.start >= end, || Doubt::damaged("partitions overlap each other or a table"))?;
+        ensure(range.end <= bounds.end && range.start < range.end, || {
+            Doubt::damaged(format!("a partition from byte {} to {} on {} bytes", range.start, range.end, bounds.end))
+        })?;
+        end = range.end;
+    }
+    Ok(())
+}
+
+/// A header at block `lba` with its entries, if both checksums hold.
+fn header(disk: &dyn ReadAt, logical: u64, lba: u64) -> Result<Option<(GPTHeader, Vec<GPTPartitionEntry>)>, Doubt> {
+    let what = "the GUID partition table";
+    let Some(offset) =
+        lba.checked_mul(logical).filter(|at| at.checked_add(logical).is_some_and(|end| end <= disk.size()))
+    else {
+        return Ok(None);
+    };
+    let block = read(disk, offset, 512, what)?;
+    let Ok(header) = GPTHeader::read_from(&mut io::Cursor::new(block)) else { return Ok(None) };
+    let entries = u64::from(header.number_of_partition_entries) * 128;
+    let start = header.partition_entry_lba.checked_mul(logical);
+    let whole = header.size_of_partition_entry == 128
+        && (1..=MAX_ENTRIES).contains(&header.number_of_partition_entries)
+        && header.primary_lba == lba;
+    let Some(start) = start.filter(|start| whole && start.checked_add(entries).is_some_and(|end| end <= disk.size()))
+    else {
+        return Ok(None);
+    };
+    // The crate seeks to the block the header names; here that is the start of what was read. It reads more than an
+    // entry's bytes for each entry, hence the zeros behind the last.
+    let mut bytes = read(disk, start, usize::try_from(entries).unwrap_or(0), what)?;
+    bytes.extend([0; 512]);
+    let local = GPTHeader { partition_entry_lba: 0, ..header.clone() };
+    Ok(local.read_partitions(&mut io::Cursor::new(bytes), logical).ok().map(|entries| (header, entries)))
+}
+
+type Copy = Option<(GPTHeader, Vec<GPTPartitionEntry>)>;
+
+/// The primary copy and the backup: where the primary says, or in the last block. One that cannot be read is missing.
+fn headers(disk: &dyn ReadAt, logical: u64) -> (Copy, Copy) {
+    let last = (disk.size() / logical).saturating_sub(1);
+    let at = |lba| header(disk, logical, lba).ok().flatten();
+    let primary = at(1);
+    let named = primary.as_ref().map_or(last, |(header, _)| header.backup_lba);
+    let backup = if named == 1 { None } else { at(named) };
+    let backup = backup.filter(|(header, _)| header.backup_lba == 1);
+    (primary, backup)
+}
+
+fn gpt(disk: &dyn ReadAt, logical: u64, mbr: &MBRHeader, primary: Copy, backup: Copy) -> Result<Found, Doubt> {
+    if let (Some((one, entries)), Some((other, others))) = (&primary, &backup) {
+        ensure(entries == others && one.disk_guid == other.disk_guid, || {
+            Doubt::damaged("the two copies of the GUID partition table disagree")
+        })?;
+    }
+    let only_backup = primary.is_none();
+    let Some((header, entries)) = primary.or(backup) else { return Err(Doubt::damaged("no GUID partition table")) };
+    let table = header.partition_entry_lba.saturating_mul(logical);
+    let table = table..table.saturating_add(u64::from(header.number_of_partition_entries) * 128);
+    let mut taken = vec![0..2 * logical, table];
+    let mut slices = Vec::new();
+    for (number, entry) in (1..).zip(&entries).filter(|(_, entry)| entry.is_used()) {
+        let range = span(entry, &header, logical)?;
+        taken.push(range.clone());
+        slices.push(Slice { number, range, raw: types::gpt(&doubt::guid(entry.partition_type_guid)) });
+    }
+    within(&mut taken, &(0..disk.size()))?;
+    hybrid(mbr, logical, &slices)?;
+    // Without the first copy the second, at the end, is the only one there is.
+    let end = if only_backup { disk.size() } else { taken.last().map_or(0, |range| range.end) };
+    Ok(Found { table: Table::Gpt, slices, end })
+}
+
+/// Bytes of a partition; both ends within what the header calls usable.
+fn span(entry: &GPTPartitionEntry, header: &GPTHeader, logical: u64) -> Result<Range<u64>, Doubt> {
+    let usable = header.first_usable_lba <= entry.starting_lba
+        && entry.starting_lba <= entry.ending_lba
+        && entry.ending_lba <= header.last_usable_lba;
+    let start = entry.starting_lba.checked_mul(logical);
+    let end = entry.ending_lba.checked_add(1).and_then(|end| end.checked_mul(logical));
+    start.zip(end).filter(|_| usable).map(|(start, end)| start..end).ok_or_else(|| {
+        let (first, last) = (entry.starting_lba, entry.ending_lba);
+        Doubt::damaged(format!("a partition from block {first} to {last} outside of the usable blocks"))
+    })
+}
+
+/// What the boot record names besides the protective entry must be partitions of the table.
+fn hybrid(mbr: &MBRHeader, logical: u64, slices: &[Slice]) -> Result<(), Doubt> {
+    let mut named = mbr.iter().map(|(_, entry)| entry).filter(|entry| entry.is_used() && entry.sys != 0xee);
+    named.try_for_each(|entry| {
+        let range = covered(entry, 0, logical)?;
+        ensure(slices.iter().any(|slice| slice.range == range), || {
+            Doubt::damaged("the master boot record and the GUID partition table name different partitions")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::{
     facts::Facts,
     record::{Frame, record},
+    retain::Retained,
     stages::Examined,
     status::{Log, Message},
 };
@@ -64,6 +65,8 @@ pub struct Issuer<'a> {
     pub host: &'a Host,
     /// What SMART says of a drive now, where it can be read.
     pub health: Health,
+    /// Images kept of drives before they were destroyed.
+    pub retained: &'a [Retained],
 }
 
 impl std::fmt::Debug for Issuer<'_> {
@@ -174,6 +177,8 @@ impl Issuer<'_> {
 
     fn write(&self, place: &Place<'_>, media: Media, facts: &Facts) -> Result<Kept, String> {
         let (log, key) = reference(self.log, &self.job).ok_or("the log is closed")?;
+        let of_it = |kept: &&Retained| kept.is_of(&media.model, &media.serial, media.bytes);
+        let retained = self.retained.iter().filter(of_it).cloned().collect();
         let frame = Frame {
             job: hex(&self.job),
             slot: place.slot,
@@ -184,6 +189,7 @@ impl Issuer<'_> {
             tool: self.tool.clone(),
             host: Host { port: place.port.into(), ..self.host.clone() },
             log,
+            retained,
         };
         let record = record(frame, facts, self.log.now());
         let kept = self.shelf.keep(&record, &key)?;

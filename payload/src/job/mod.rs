@@ -7,6 +7,7 @@ pub mod issue;
 mod observer;
 mod recheck;
 pub mod record;
+pub mod retain;
 pub mod run;
 pub mod show;
 pub mod stages;

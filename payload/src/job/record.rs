@@ -1,6 +1,6 @@
 //! From the facts to the certificate's record. Every number in it comes from [`Facts`]; the words follow from the numbers.
 
-use super::facts::Facts;
+use super::{facts::Facts, retain::Retained};
 use crate::{
     certify::record::{
         BlockRange, Coverage, FORMAT, Host, Interruption, LogReference, Media, Operator, PassRecord, Record,
@@ -29,6 +29,8 @@ pub struct Frame<'a> {
     pub tool: Tool,
     pub host: Host,
     pub log: LogReference,
+    /// Images that were kept of it before.
+    pub retained: Vec<Retained>,
 }
 
 /// 9999-12-31T23:59:59Z, the last time RFC 3339 can write, in milliseconds since 1970.
@@ -65,7 +67,7 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
         },
         coverage: coverage(facts, block, frame.hidden_areas),
         verification: verification(facts, block),
-        limits: limits(facts, &frame.media),
+        limits: limits(facts, &frame.media, &frame.retained),
         media: frame.media,
         operator: frame.operator,
         validation: Validation::default(),
@@ -164,8 +166,16 @@ fn sampled_description(facts: &Facts, block: u64) -> String {
     )
 }
 
-fn limits(facts: &Facts, media: &Media) -> Vec<String> {
-    let mut limits = vec![
+fn limits(facts: &Facts, media: &Media, retained: &[Retained]) -> Vec<String> {
+    let kept = |kept: &Retained| {
+        format!(
+            "What the drive held before is NOT gone: the image {} of it, taken on {}, was kept until {} or until it is \
+             removed (SHA-256 of its manifest: {}).",
+            kept.image, kept.since, kept.until, kept.manifest_sha256
+        )
+    };
+    let mut limits: Vec<String> = retained.iter().map(kept).collect();
+    limits.extend([
         "This is an overwrite through the drive's interface (Clear in the words of NIST SP 800-88); it is no Purge.".into(),
         "It says nothing about data on areas the drive hides or on sectors it has remapped, nor, on flash media, about \
          over-provisioned cells."
@@ -174,7 +184,7 @@ fn limits(facts: &Facts, media: &Media) -> Vec<String> {
             .into(),
         "Times are those of the machine's clock. The operator's words are not checked by this program.".into(),
         "Whether the result is accepted is the organisation's decision (validation, NIST SP 800-88 Rev. 2, 4.5.2).".into(),
-    ];
+    ]);
     if media.interface == crate::discover::Bus::File.to_string() {
         limits.push(
             "This is a file on a file system, not a drive: where its blocks lie on the medium, and whether copies of older \

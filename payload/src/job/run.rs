@@ -4,6 +4,7 @@ use super::{
     claim::{Claimed, Opener},
     facts::{Facts, Pause},
     issue::{Health, Issuer, Settled, Shelf},
+    retain::Retained,
     show::Show,
     stages::{Context, Examined, Overwritten, total_work},
     status::{Log, Message, Stage, Status},
@@ -38,6 +39,8 @@ pub struct Surroundings {
     pub host: Host,
     pub limits: Limits,
     pub health: Health,
+    /// Images kept of drives that this run destroys: their certificates say so.
+    pub retained: Vec<Retained>,
 }
 
 impl std::fmt::Debug for Surroundings {
@@ -81,6 +84,7 @@ impl Shared {
             tool: &self.around.tool,
             host: &self.around.host,
             health: self.around.health,
+            retained: &self.around.retained,
         }
     }
 }

@@ -3,7 +3,7 @@
 mod copy;
 mod drives;
 
-pub use copy::{IMAGE_NAME_MAX, IMAGE_SUFFIX, KEEP_MAX, RETRIES_MAX, STORE_MAX};
+pub use copy::{IMAGE_NAME_MAX, IMAGE_SUFFIX, KEEP_MAX, RETRIES_MAX, STORE_MAX, keep_time};
 
 use super::{
     Job,

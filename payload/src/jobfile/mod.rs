@@ -17,6 +17,7 @@ mod tests;
 
 pub use check::{
     CONFIRMATION, COUNTDOWN_DEFAULT, COUNTDOWN_MAX, IMAGE_NAME_MAX, IMAGE_SUFFIX, KEEP_MAX, RETRIES_MAX, STORE_MAX,
+    keep_time,
 };
 pub use copy::{CopyKeys, RETRIES_DEFAULT, STORE_DEFAULT};
 pub use parameters::Overrides;

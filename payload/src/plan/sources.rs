@@ -12,6 +12,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// A target, to be read before it is written: what holds for a target holds for a source.
+    pub fn of(target: &super::Target) -> Self {
+        Self { drive: target.drive().clone(), slot: target.slot(), labels: target.labels().clone() }
+    }
+
     pub fn drive(&self) -> &Drive {
         &self.drive
     }

@@ -25,6 +25,7 @@ pub(super) const TESTS: &[Test] = &[
     Test::new("image-ntfs-store", "a store may be NTFS", ntfs_store),
     Test::new("image-exfat-store", "a store may be exFAT: imaged there, restored from there", exfat_store),
     Test::new("image-store-refused", "no store, or two of them: nothing is touched", store_refused),
+    Test::new("wipe-kept", "a wipe that first keeps an image; with a bad sector there is no wipe", wipe_kept),
     Test::new("clone-two", "one disk cloned onto two, the larger one's tail zeroed", clone_two),
 ];
 
@@ -213,4 +214,37 @@ fn clone_two(bench: &mut Bench) -> Result<()> {
     let (from, large) = (fs::read(&disks[0].path)?, fs::read(&disks[3].path)?);
     ensure!(large[..from.len()] == from && large[from.len()..].iter().all(|byte| *byte == 0), "LARGE is not as asked");
     Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB     STORE, ONE   AHCI, one unreadable sector
+/// second boot   stick   USB     STORE, ONE   AHCI
+/// ```
+fn wipe_kept(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("ONE", SIZE)?;
+    let before = bench.folder.join("before.raw");
+    fs::copy(&disk.path, &before).context("keeping a disk")?;
+    let store = Store::new(&bench.folder, "STORE", 64 * MIB, Kind::Ext4)?;
+    let stick = bench.stick(&Job::wipe("zero").drives(&["ONE"]).key("keep", "48h"))?;
+    let faulty = Machine::new(&stick).drive(Drive::ahci(&store.disk));
+    let reason = bench.boot(&faulty.drive(Drive::ahci(&disk).fault(Fault::Read(7777))))?.expect_refusal()?;
+    super::bench::expect_words(&reason, &["no whole image", "ONE"])?;
+    crate::oracle::untouched(&disk)?;
+    bench.boot(&Machine::new(&stick).drives([&store.disk, &disk].map(Drive::ahci)))?.expect_erased(1)?;
+    bench.certificates(&stick)?.of("ONE")?.expect_outcome("erased")?.verify()?;
+    ensure!(fs::read(&disk.path)?.iter().all(|byte| *byte == 0), "the disk is not blank");
+    let kept = store.names()?.into_iter().filter(|name| name.ends_with(".kept.json")).count();
+    ensure!(kept == 1, "{kept} notes of kept images");
+    let raw = kept_image(bench, &store)?;
+    Tool::new("cmp").arg(&before).arg(&raw).run().map(drop)
+}
+
+/// The image whose note is in a store, unpacked.
+fn kept_image(bench: &Bench, store: &Store) -> Result<PathBuf> {
+    let names = store.names()?;
+    let name = names.iter().find_map(|name| name.strip_suffix(".kept.json")).context("a note")?;
+    let (packed, raw) = (bench.folder.join(name), bench.folder.join("kept.raw"));
+    store.pull(name, &packed)?;
+    Tool::new("zstd").args(["-q", "-d", "-f", "-o"]).arg(&raw).arg(&packed).run()?;
+    Ok(raw)
 }

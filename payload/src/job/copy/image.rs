@@ -6,6 +6,7 @@
 use super::{
     digest::{self, Stream},
     hit,
+    name::beside,
     take::{self, Disk, Eyes, TakeError, Taken},
 };
 use crate::{
@@ -31,7 +32,7 @@ use std::{
     fs, io,
     num::NonZeroU64,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Bad areas listed in a manifest; the number beside the list is of all.
@@ -56,6 +57,22 @@ pub struct Order {
     /// Milliseconds since 1970.
     pub started: u64,
     pub clock: fn() -> u64,
+    /// Shared by the images that go to one store at once.
+    pub room: Arc<Room>,
+}
+
+/// The room of a store, as far as it is not promised to another image of the same run.
+#[derive(Debug, Default)]
+pub struct Room(Mutex<Option<u64>>);
+
+impl Room {
+    /// Takes `needed` of the `free` bytes there were before the first image began; else what is left of them.
+    fn take(&self, free: u64, needed: u64) -> Result<(), u64> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *left.get_or_insert(free);
+        *left = Some(before.checked_sub(needed).ok_or(before)?);
+        Ok(())
+    }
 }
 
 /// A finished image.
@@ -81,7 +98,8 @@ pub enum ImageError {
     #[error("{0}: there is an image of that name already; it is never written over")]
     Exists(PathBuf),
     #[error(
-        "{dir}: it has room for {free} bytes, this image may need {needed}; make room, or use a larger store",
+        "{dir}: it has room for {free} bytes that no other image of this run may need, and this one may need {needed}; make room, or \
+         use a larger store",
         dir = dir.display()
     )]
     NoRoom { dir: PathBuf, free: u64, needed: u64 },
@@ -103,12 +121,6 @@ impl From<WriteError> for ImageError {
     fn from(error: WriteError) -> Self {
         Self::Take(error.into())
     }
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 fn is_null(path: &Path) -> bool {
@@ -242,10 +254,11 @@ impl Taking<'_> {
         let free = free_bytes(dir).map_err(|error| ImageError::Io(dir.into(), error))?;
         let there: u64 = names_of(part).iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
         let needed = worst_case(&self.survey, self.header.disk_bytes).saturating_sub(there);
-        if needed > free && self.base.is_none() {
-            return Err(ImageError::NoRoom { dir: dir.into(), free, needed });
+        match self.order.room.take(free, needed) {
+            // Most of what a base holds already is not stored again; how much that is shows only in the end.
+            Err(free) if self.base.is_none() => Err(ImageError::NoRoom { dir: dir.into(), free, needed }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn take(

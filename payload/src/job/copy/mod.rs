@@ -7,6 +7,7 @@ pub mod gpt;
 mod hit;
 pub mod image;
 pub mod level;
+pub mod name;
 pub mod outlet;
 pub mod run;
 mod sector;

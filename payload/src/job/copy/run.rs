@@ -41,6 +41,7 @@ use crate::{
 };
 use sha2::{Digest, Sha256};
 use std::{
+    collections::HashMap,
     path::Path,
     sync::{
         Arc,
@@ -176,6 +177,12 @@ pub fn images(job: Job, sources: Vec<(Source, image::Order)>, watcher: &mut dyn 
     if let Err(error) = job.announce(Action::Image, &announced) {
         return not_announced(&error);
     }
+    let mut rooms = HashMap::<_, Arc<image::Room>>::new();
+    let share = |(source, order): (Source, image::Order)| {
+        let room = rooms.entry(order.path.parent().map(Path::to_owned)).or_insert_with(|| Arc::clone(&order.room));
+        (source, image::Order { room: Arc::clone(room), ..order })
+    };
+    let sources: Vec<_> = sources.into_iter().map(share).collect();
     let (job, count) = (Arc::new(job), sources.len());
     let line = |(source, order): (Source, image::Order)| {
         let (drive, slot, job) = (source.drive().clone(), source.slot(), Arc::clone(&job));

@@ -158,6 +158,7 @@ impl Bench {
                 ..Limits::default()
             },
             health: |_| None,
+            retained: Vec::new(),
         }
     }
 

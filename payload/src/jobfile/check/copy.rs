@@ -39,7 +39,7 @@ impl Checker {
             tail: self.word(keys, Key::Tail, default.tail),
             smaller: self.word(keys, Key::Smaller, default.smaller),
             move_gpt: self.word(keys, Key::MoveGpt, default.move_gpt),
-            keep: self.text(keys, Key::Keep, keep),
+            keep: self.text(keys, Key::Keep, keep_time),
         };
         if action == Some(Action::Restore) && keys.get(Key::Image).is_none() {
             self.missing(Key::Image, "is missing: a restore needs the name of an image in the store");
@@ -110,8 +110,8 @@ fn level(text: &str) -> Result<Level, String> {
     })
 }
 
-/// `48h` or `2d`.
-fn keep(text: &str) -> Result<Duration, String> {
+/// How long an image is kept: `48h` or `2d`.
+pub fn keep_time(text: &str) -> Result<Duration, String> {
     let hours = |count: &str, each: u64| {
         let digits = count.bytes().all(|byte| byte.is_ascii_digit());
         count.parse::<u64>().ok().filter(|_| digits)?.checked_mul(each)?.checked_mul(60 * 60).map(Duration::from_secs)

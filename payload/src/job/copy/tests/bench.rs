@@ -140,6 +140,7 @@ impl Copies {
             tool: self.bench.around().tool,
             started: clock(),
             clock,
+            room: Arc::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod hit;
+mod kept;
 
 use super::target::Tail;
 use crate::{
@@ -244,4 +245,34 @@ fn a_log_that_cannot_be_written_stops_everything_before_the_first_write() {
         super::run::restore(job, copies.content("a"), copies.aims(&["B"], Tail::Wipe), 2, &mut crate::console::Silent);
     assert!(!tally.is_clean() && tally.stopped.is_some(), "{tally:?}");
     assert_eq!(copies.disk("B").counts().writes, 0);
+}
+
+#[test]
+fn a_file_system_restored_from_what_is_used_passes_its_checker() {
+    let systems: [(&[&str], &[&str]); 2] = [
+        (&["mke2fs", "-q", "-F", "-t", "ext4", "-d", "/usr/include/linux"], &["e2fsck", "-fn"]),
+        (&["mkntfs", "-q", "-Q", "-F", "-p", "0", "-H", "0", "-S", "0"], &["ntfsresize", "-i", "-f", "-P"]),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk");
+    let run = |words: &[&str]| {
+        let out = Command::new(words[0]).args(&words[1..]).arg(&path).output().unwrap();
+        assert!(out.status.success(), "{words:?}: {}", String::from_utf8_lossy(&[out.stdout, out.stderr].concat()));
+    };
+    for (make, check) in systems {
+        let size = 48 * MIB;
+        let copies = Copies::new(vec![old("A", size), old("B", size)]);
+        // What the file system does not touch is the old drive's content.
+        fs::write(&path, cells(copies.disk("A"), size)).unwrap();
+        run(make);
+        copies.disk("A").write_cells(0, &fs::read(&path).unwrap());
+        clean(&copies.image("A", "a", None));
+        let record = copies.certificate("A");
+        assert!(record.copy.bytes_read < size / 2, "{} of {size} bytes were read", record.copy.bytes_read);
+        clean(&copies.restore("a", &["B"], Tail::Leave));
+        let restored = cells(copies.disk("B"), size);
+        assert!(restored.iter().filter(|byte| **byte == 0x77).count() < 4 << 20, "what is free was restored as well");
+        fs::write(&path, restored).unwrap();
+        run(check);
+    }
 }

@@ -1,0 +1,180 @@
+//! The commands as a person types them, on regular files: images, restores, clones, comparisons, the safety net. What came
+//! out is judged by the distribution's zstd, sha512sum and cmp.
+
+#![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+const MIB: usize = 1 << 20;
+
+/// A folder on a file system with direct I/O, and what the commands keep in it.
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        fs::write(self.path(name), bytes).unwrap();
+        self.path(name)
+    }
+
+    /// Runs a command of Mule with this bench's log and certificates; its exit code and all it said.
+    fn mule(&self, certifies: bool, words: &[&OsStr]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mule"));
+        command.args(words);
+        if certifies {
+            command.arg("--state").arg(self.path("state")).arg("--certificates").arg(self.path("certificates"));
+        }
+        let out = command.output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        (out.status.code().unwrap(), text)
+    }
+
+    fn certified(&self, words: &[&OsStr]) -> (i32, String) {
+        self.mule(true, words)
+    }
+}
+
+/// `words!["image", "create", path]`: literals and paths alike.
+macro_rules! words {
+    ($($word:expr),* $(,)?) => { &[$(AsRef::<OsStr>::as_ref(&$word)),*] };
+}
+
+#[track_caller]
+fn good((code, text): (i32, String)) -> String {
+    assert_eq!(code, 0, "{text}");
+    text
+}
+
+#[track_caller]
+fn ends((code, text): (i32, String), wanted: i32, says: &str) {
+    assert!(code == wanted && text.contains(says), "exit code {code}: {text}");
+}
+
+fn run(name: &str, args: &[&OsStr]) -> Output {
+    let out = Command::new(name).args(args).output().unwrap();
+    assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
+    out
+}
+
+/// A disk with a quarter of zeros, some text and noise; no multiple of a MiB long.
+fn disk(seed: u8) -> Vec<u8> {
+    let mut bytes = vec![0; 6 * MIB + 1536];
+    let mut reader = blake3::Hasher::new_keyed(&[seed; 32]).finalize_xof();
+    reader.fill(&mut bytes[..2 * MIB]);
+    let text = b"The quick brown mule jumps over the lazy drive. ".iter().cycle();
+    bytes[3 * MIB..].iter_mut().zip(text).for_each(|(byte, letter)| *byte = *letter);
+    bytes
+}
+
+#[test]
+fn an_image_is_made_checked_restored_cloned_and_compared() {
+    let bench = Bench::new();
+    let source = bench.write("source", &disk(1));
+    let image = bench.path("a.img.zst");
+    good(bench.certified(words!["image", "create", source, image]));
+    run("zstd", words!["-qt", image]);
+    let unpacked = run("zstd", words!["-dc", image]).stdout;
+    assert!(unpacked == disk(1));
+    let sum = String::from_utf8(run("sha512sum", words![source]).stdout).unwrap();
+    let info = good(bench.mule(false, words!["image", "info", image]));
+    assert!(info.contains(sum.split_whitespace().next().unwrap()), "{info}");
+    good(bench.mule(false, words!["image", "verify", image]));
+    ends(bench.certified(words!["image", "create", source, image]), 1, "never written over");
+
+    let (one, two) = (bench.write("one", &vec![9; 6 * MIB + 1536]), bench.write("two", &vec![9; 8 * MIB]));
+    ends(bench.certified(words!["restore", image, one]), 2, "--yes-erase");
+    ends(bench.certified(words!["restore", image, one, "--yes-erase", two]), 2, "--yes-erase");
+    assert!(fs::read(&one).unwrap().iter().all(|byte| *byte == 9), "written without a word");
+    good(bench.certified(words!["restore", image, one, two, "--yes-erase", one, "--yes-erase", two]));
+    run("cmp", words![source, one]);
+    run("cmp", words!["-n", (6 * MIB + 1536).to_string(), source, two]);
+    assert!(fs::read(&two).unwrap()[6 * MIB + 1536..].iter().all(|byte| *byte == 9), "the tail is to be left");
+
+    good(bench.certified(words!["verify", "--image", image, one, two]));
+    let mut bytes = disk(1);
+    bytes[5 * MIB + 3] ^= 1;
+    let three = bench.write("three", &bytes);
+    ends(bench.certified(words!["verify", "--image", image, three]), 1, "DIFFERS");
+    good(bench.certified(words!["clone", source, three, "--yes-erase", three]));
+    run("cmp", words![source, three]);
+    ends(bench.certified(words!["clone", source, source, "--yes-erase", source]), 2, "the source itself");
+
+    let certificates: Vec<_> = fs::read_dir(bench.path("certificates")).unwrap().flatten().map(|e| e.path()).collect();
+    let json = certificates.iter().filter(|path| path.extension().is_some_and(|e| e == "json"));
+    let mut check = vec![OsStr::new("certificate"), OsStr::new("verify")];
+    check.extend(json.map(|path| path.as_os_str()));
+    assert_eq!(check.len(), 2 + 8, "two images, of which one failed, two restores, three comparisons, a clone");
+    good(bench.mule(false, &check));
+    good(bench.mule(false, words!["log", "verify", bench.path("state/log")]));
+}
+
+#[test]
+fn damage_in_an_image_is_found_and_nothing_is_restored_from_it() {
+    let bench = Bench::new();
+    let source = bench.write("source", &disk(2));
+    let image = bench.path("a.img.zst");
+    good(bench.certified(words!["image", "create", source, image]));
+    let whole = fs::read(&image).unwrap();
+    let target = bench.write("target", &vec![7; 7 * MIB]);
+    for at in [0, 100, whole.len() / 3, whole.len() / 2, whole.len() - 2000, whole.len() - 1] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        fs::write(&image, bytes).unwrap();
+        let (code, text) = bench.mule(false, words!["image", "verify", image]);
+        assert!(code == 1 && text.contains("DAMAGED"), "byte {at}: {code}: {text}");
+        let (code, text) = bench.certified(words!["restore", image, target, "--yes-erase", target]);
+        let first = &fs::read(&target).unwrap()[..MIB];
+        assert!(code > 0 && first.iter().all(|byte| *byte == 7), "byte {at}: {text}");
+    }
+    fs::write(&image, &whole).unwrap();
+    let manifest = bench.path("a.img.zst.manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace("\"imaged\"", "\"imaged \"")).unwrap();
+    ends(bench.certified(words!["restore", image, target, "--yes-erase", target]), 2, "manifest");
+    fs::write(&manifest, text.replacen("serial\": \"", "serial\": \"X", 1)).unwrap();
+    ends(bench.certified(words!["restore", image, target, "--yes-erase", target]), 2, "signature");
+    fs::write(&manifest, text).unwrap();
+    good(bench.certified(words!["restore", image, target, "--yes-erase", target]));
+}
+
+#[test]
+fn what_a_wipe_destroys_is_kept_first_and_can_be_put_back_or_let_go() {
+    let bench = Bench::new();
+    let drive = bench.write("drive", &disk(3));
+    let store = bench.path("store");
+    let keeping = words!["wipe", "--keep", "2d", "--store", store, "--method", "zero", "--yes-erase", drive, drive];
+    ends(bench.certified(keeping), 2, "no such folder");
+    assert!(fs::read(&drive).unwrap() == disk(3));
+    fs::create_dir(&store).unwrap();
+    ends(bench.certified(words!["wipe", "--keep", "2d", "--yes-erase", drive, drive]), 2, "--store");
+    good(bench.certified(keeping));
+    assert!(fs::read(&drive).unwrap().iter().all(|byte| *byte == 0));
+    let listed = good(bench.mule(false, words!["kept", store]));
+    assert!(listed.contains("kept until") && listed.contains("wipe (zero)"), "{listed}");
+    let image = fs::read_dir(&store).unwrap().flatten().map(|entry| entry.path());
+    let image = image.into_iter().find(|path| path.extension().is_some_and(|e| e == "zst")).unwrap();
+    let other = bench.write("other", &[5; 512]);
+    ends(bench.certified(words!["revert", image, other, "--yes-erase", other]), 2, "of which the image is");
+    assert_eq!(fs::read(&other).unwrap(), [5; 512]);
+    good(bench.certified(words!["revert", image, drive, "--yes-erase", drive]));
+    assert!(fs::read(&drive).unwrap() == disk(3));
+    ends(bench.mule(false, words!["commit", image]), 2, "--yes");
+    good(bench.mule(false, words!["commit", "--yes", image]));
+    assert_eq!(fs::read_dir(&store).unwrap().count(), 0);
+    ends(bench.mule(false, words!["commit", "--yes", drive]), 2, "was not kept by a job");
+    assert!(Path::exists(&drive));
+}
