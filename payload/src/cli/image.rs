@@ -1,5 +1,9 @@
 //! `mule image`: make, check and look into images.
 
+mod browse;
+mod export;
+mod serve;
+
 use super::{
     Exit,
     copying::{self, Common, watched},
@@ -17,6 +21,7 @@ use crate::{
 };
 use serde_json::json;
 use std::{
+    io,
     num::NonZeroU64,
     path::{Path, PathBuf},
     sync::Arc,
@@ -38,6 +43,16 @@ enum Command {
     Verify(Verify),
     /// Show what an image is of
     Info(Info),
+    /// List partitions and files
+    Ls(browse::Ls),
+    /// Write a file to standard output
+    Cat(browse::Cat),
+    /// Copy files and folders out of an image
+    Extract(browse::Extract),
+    /// Turn an image into a plain disk file or a qcow2
+    Export(export::Export),
+    /// Offer an image as a read-only disk to programs that mount or boot it
+    Serve(serve::Serve),
 }
 
 /// Runs the sub-command.
@@ -46,6 +61,11 @@ pub fn run(args: &Args) -> Exit {
         Command::Create(args) => create(args),
         Command::Verify(args) => verify(args),
         Command::Info(args) => info(args),
+        Command::Ls(args) => browse::ls(args, &mut io::BufWriter::new(io::stdout().lock())),
+        Command::Cat(args) => browse::cat(args, &mut io::stdout().lock()),
+        Command::Extract(args) => browse::extract(args),
+        Command::Export(args) => export::export(args),
+        Command::Serve(args) => serve::serve(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("mule: {error}");

@@ -55,6 +55,7 @@ Examples:
   mule wipe /dev/sdx                           asks for the serial number, then erases
   mule verify /dev/sdx                         is it blank?
   mule image create /dev/sdx a.img.zst         an image that plain zstd unpacks
+  mule image extract a.img.zst /Users --to out files out of it, without restoring it
   mule restore a.img.zst /dev/sdx              puts it back and proves it
   mule certificate verify certificates/*.json  is it genuine?
   mule log show /dev/sdx                       what a stick did

@@ -62,8 +62,14 @@ pub struct Manifest {
     /// What could not be read; zeros in the image. At most 1000 are listed.
     pub bad: Vec<BadArea>,
     pub bad_bytes: u64,
-    /// Files that lie on such places, as far as that was found out.
+    /// Files that lie on such places, as far as that was found out: `partition 2: /path/name`. At most 200 are listed.
     pub bad_files: Vec<String>,
+    /// How many files were found; at least so many as are listed.
+    #[serde(default)]
+    pub bad_files_hit: u64,
+    /// Where names were looked for and where not; blank where every block was read.
+    #[serde(default)]
+    pub bad_files_note: String,
     pub bytes_read: u64,
     pub bytes_free: u64,
     pub operator: Operator,

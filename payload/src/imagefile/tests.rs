@@ -117,6 +117,8 @@ fn manifest(path: &Path, finished: &Finished, disk: &[u8], mode: Mode) -> Manife
         bad: Vec::new(),
         bad_bytes: 0,
         bad_files: Vec::new(),
+        bad_files_hit: 0,
+        bad_files_note: String::new(),
         bytes_read: disk.len() as u64,
         bytes_free: 0,
         operator: Operator::default(),

@@ -5,6 +5,7 @@
 
 use super::{
     digest::{self, Stream},
+    hit,
     name::beside,
     take::{self, Disk, Eyes, TakeError, Taken},
 };
@@ -383,6 +384,9 @@ impl Taking<'_> {
         let digests = if complete { stream.finish() } else { again.finish() };
         manifest.sha512 = digests.sha512.unwrap_or_default();
         manifest.sha256 = digests.sha256.unwrap_or_default();
+        // The names come from the image: the drive is spared.
+        let named = hit::named(&reader, &self.survey, &taken.unreadable);
+        (manifest.bad_files, manifest.bad_files_hit, manifest.bad_files_note) = (named.files, named.count, named.note);
         manifest.finished = time(Some((self.order.clock)()));
         Ok((manifest, report))
     }
@@ -430,6 +434,8 @@ impl Taking<'_> {
             bad: bad.map(|range| BadArea { start: range.start, bytes: range.len }).collect(),
             bad_bytes: taken.unreadable.bytes(),
             bad_files: Vec::new(),
+            bad_files_hit: 0,
+            bad_files_note: String::new(),
             bytes_read: taken.bytes_read,
             bytes_free: taken.bytes_free,
             operator: self.order.operator.clone(),

@@ -4,6 +4,7 @@ pub mod digest;
 pub mod duplicate;
 pub mod fit;
 pub mod gpt;
+mod hit;
 pub mod image;
 pub mod level;
 pub mod name;

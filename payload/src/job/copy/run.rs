@@ -4,6 +4,7 @@ use super::{
     digest::{self, Stream},
     duplicate::{self, Duplicated, Hashes, duplicate},
     gpt::Patches,
+    hit,
     image::{self, ImageError, Imaged, image},
     outlet::{Outlet, Shape},
     settle::{Office, listed, verification},
@@ -249,7 +250,25 @@ fn describe(record: &mut copy::CopyRecord, imaged: &Imaged, block: u32) {
             verification(taken.bytes_read, &Ranges::default(), &Ranges::default(), block, imaged.verified);
     }
     if !taken.unreadable.is_empty() {
-        record.exceptions.files_note = "File names were not looked for.".into();
+        record.exceptions.files_note = hit::NOT_LOOKED_FOR.into();
+    }
+    if let Some((manifest, _)) = &imaged.manifest {
+        files_hit(&mut record.exceptions, manifest);
+    }
+}
+
+/// What a manifest says about the files on unreadable blocks.
+fn files_hit(exceptions: &mut copy::Exceptions, manifest: &crate::imagefile::Manifest) {
+    if exceptions.unreadable_blocks == 0 {
+        return;
+    }
+    exceptions.files = manifest.bad_files.iter().take(copy::LISTED).cloned().collect();
+    // Of a list that is not full the count is the list's own.
+    let listed = exceptions.files.len() as u64;
+    let full = exceptions.files.len() == copy::LISTED;
+    exceptions.files_hit = if full { manifest.bad_files_hit.max(listed) } else { listed };
+    if !manifest.bad_files_note.is_empty() {
+        exceptions.files_note.clone_from(&manifest.bad_files_note);
     }
 }
 
@@ -416,10 +435,10 @@ fn one_restore(job: &Job, part: Part, content: &Content, status: &Status) -> Set
             read: manifest.bytes_read,
             free: manifest.bytes_free,
             bad: &bad,
-            files: &manifest.bad_files,
             bytes: manifest.image.disk_bytes,
         };
         laid_down(record, &laid, &shape, tail, &counted);
+        files_hit(&mut record.exceptions, manifest);
     })
 }
 
@@ -428,7 +447,6 @@ struct Counted<'a> {
     read: u64,
     free: u64,
     bad: &'a Ranges,
-    files: &'a [String],
     bytes: u64,
 }
 
@@ -458,10 +476,8 @@ fn laid_down(record: &mut copy::CopyRecord, laid: &Laid, shape: &Shape, tail: Ta
     copying.first_mib_last = laid.first_written;
     let (unreadable, blocks) = listed(from.bad, block);
     (record.exceptions.unreadable, record.exceptions.unreadable_blocks) = (unreadable, blocks);
-    record.exceptions.files = from.files.to_vec();
-    record.exceptions.files_hit = from.files.len() as u64;
-    if !from.bad.is_empty() && from.files.is_empty() {
-        record.exceptions.files_note = "File names were not looked for.".into();
+    if !from.bad.is_empty() {
+        record.exceptions.files_note = hit::NOT_LOOKED_FOR.into();
     }
     let (unwritable, blocks) = listed(&laid.written.unwritable, block);
     (record.exceptions.unwritable, record.exceptions.unwritable_blocks) = (unwritable, blocks);
@@ -568,7 +584,7 @@ fn one_clone(job: &Job, part: Part, shared: &Cloning, status: &Status) -> Settle
         let (read, digests) = shared.read.get().cloned().unwrap_or_default();
         record.copy.sha512 = digests.sha512.unwrap_or_default();
         record.copy.sha256 = digests.sha256.unwrap_or_default();
-        let counted = Counted { read: read.bytes, free: 0, bad: &read.unreadable, files: &[], bytes: id.bytes };
+        let counted = Counted { read: read.bytes, free: 0, bad: &read.unreadable, bytes: id.bytes };
         laid_down(record, &laid, &shape, tail, &counted);
     })
 }

@@ -1,0 +1,265 @@
+//! File systems that other programs made and read.
+
+use super::*;
+use crate::{blocks::FileBlocks, engine::sampling::Draws};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+mod damage;
+mod exfat_maker;
+mod hit;
+
+/// Runs a tool; what it said.
+fn tool(name: &str, arguments: &[&str], at: &Path) -> Vec<u8> {
+    let output = Command::new(name)
+        .args(arguments)
+        .current_dir(at)
+        .env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap()))
+        .envs([("MTOOLS_SKIP_CHECK", "1"), ("LC_ALL", "C.UTF-8")])
+        .output()
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} {arguments:?}: {}{said}", String::from_utf8_lossy(&output.stdout));
+    output.stdout
+}
+
+/// Bytes that differ from file to file.
+fn content(seed: u8, len: usize) -> Vec<u8> {
+    let mut draws = Draws::new([seed; 32]);
+    (0..len.div_ceil(8)).flat_map(|_| draws.below(u64::MAX).to_le_bytes()).take(len).collect()
+}
+
+/// A tree that fits on small media: empty files, odd sizes, long names, many names, folders in folders.
+fn tree(at: &Path) -> PathBuf {
+    let root = at.join("tree");
+    fs::create_dir_all(root.join("Ordner mit Umlaut ä/deep/deeper")).unwrap();
+    fs::create_dir(root.join("many")).unwrap();
+    for (seed, (name, len)) in (1..).zip([
+        ("empty", 0),
+        ("one.txt", 1),
+        ("UPPER.TXT", 511),
+        ("a name longer than thirteen letters, in small and BIG.data", 4096),
+        ("Ordner mit Umlaut ä/größe.bin", 70_001),
+        ("Ordner mit Umlaut ä/deep/deeper/large", 600_000),
+    ]) {
+        fs::write(root.join(name), content(seed, len)).unwrap();
+    }
+    for number in 0..300 {
+        fs::write(root.join(format!("many/file number {number}.txt")), number.to_string()).unwrap();
+    }
+    root
+}
+
+fn blocks(path: &Path) -> FileBlocks {
+    File::open(path).and_then(FileBlocks::new).unwrap()
+}
+
+/// Extracts everything and lets diff compare.
+fn same_as(volume: &dyn ReadAt, root: &Path, expected: Kind) {
+    let files = open(volume).unwrap();
+    assert_eq!(files.kind(), expected);
+    let out = tempfile::tempdir().unwrap();
+    let mut skipped = Vec::new();
+    let done = extract(&*files, &files.root(), "/", out.path(), &mut |what| skipped.push(what));
+    assert!(skipped.is_empty(), "{skipped:?}");
+    assert!(done.files >= 5);
+    let _ = fs::remove_dir(out.path().join("lost+found"));
+    tool("diff", &["-r", root.to_str().unwrap(), out.path().to_str().unwrap()], out.path());
+}
+
+#[test]
+fn fat_of_every_width_gives_back_what_mtools_put_in() {
+    let at = tempfile::tempdir().unwrap();
+    let root = tree(at.path());
+    for (bits, kib) in [("12", "2000"), ("16", "20000"), ("32", "40000")] {
+        let image = format!("fat{bits}");
+        tool("mkfs.fat", &["-F", bits, "-s", "1", "-C", &image, kib], at.path());
+        // A hole in the middle, so that the next file is in pieces.
+        for name in ["hole1", "between", "hole2"] {
+            fs::write(at.path().join(name), content(9, 40_000)).unwrap();
+            tool("mcopy", &["-i", &image, name, "::"], at.path());
+        }
+        tool("mdel", &["-i", &image, "::hole1", "::hole2"], at.path());
+        let sources = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path().display().to_string());
+        let sources: Vec<String> = sources.collect();
+        let mut arguments = vec!["-s", "-i", &image];
+        arguments.extend(sources.iter().map(String::as_str));
+        arguments.push("::");
+        tool("mcopy", &arguments, at.path());
+        tool("mdel", &["-i", &image, "::between"], at.path());
+        let volume = blocks(&at.path().join(&image));
+        same_as(&volume, &root, Kind::Fat);
+        let files = open(&volume).unwrap();
+        let found = find(&*files, "/upper.txt").unwrap();
+        assert_eq!((found.name.as_str(), found.size), ("UPPER.TXT", 511), "case does not matter");
+    }
+}
+
+#[test]
+fn ext_of_every_kind_gives_back_what_mke2fs_put_in() {
+    let at = tempfile::tempdir().unwrap();
+    let root = tree(at.path());
+    // Holes, and blocks in the second and third level of a map.
+    let sparse = File::create(root.join("sparse")).unwrap();
+    for (place, text) in [(5_000, "near"), (300_000, "one"), (20_000_000, "two"), (90_000_000, "three")] {
+        sparse.write_all_at(text.as_bytes(), place).unwrap();
+    }
+    sparse.set_len(100_000_000).unwrap();
+    for (number, options) in [
+        &["-t", "ext2", "-b", "1024"][..],
+        &["-t", "ext2", "-b", "1024", "-r", "0"],
+        &["-t", "ext3", "-b", "4096", "-I", "128"],
+        &["-t", "ext4"],
+        &["-t", "ext4", "-b", "1024", "-O", "meta_bg,^resize_inode,64bit", "-g", "1024"],
+        &["-t", "ext4", "-b", "1024", "-O", "bigalloc,sparse_super2", "-C", "4096"],
+        &["-t", "ext4", "-b", "2048", "-O", "^64bit,^has_journal,^metadata_csum"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let image = format!("ext-{number}");
+        let mut arguments = options.to_vec();
+        arguments.extend(["-q", "-F", "-N", "2000", "-d", root.to_str().unwrap(), &image, "24M"]);
+        tool("mke2fs", &arguments, at.path());
+        tool("e2fsck", &["-fn", &image], at.path());
+        same_as(&blocks(&at.path().join(&image)), &root, Kind::Ext);
+    }
+}
+
+#[test]
+fn links_devices_and_names_of_ext_do_no_harm() {
+    let at = tempfile::tempdir().unwrap();
+    let root = at.path().join("tree");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("a\nb\u{7}"), "bell").unwrap();
+    std::os::unix::fs::symlink("/etc", root.join("link")).unwrap();
+    std::os::unix::fs::symlink("x".repeat(200), root.join("long link")).unwrap();
+    tool("mke2fs", &["-q", "-F", "-d", root.to_str().unwrap(), "image", "2M"], at.path());
+    tool("debugfs", &["-w", "-R", "mknod pipe p", "image"], at.path());
+    // A name with a slash, as only a crafted disk has it.
+    let image = at.path().join("image");
+    fs::write(root.join("..?escape"), "out").unwrap();
+    tool(
+        "debugfs",
+        &["-w", "-R", &format!("write {} ..?escape", root.join("..?escape").display()), "image"],
+        at.path(),
+    );
+    let mut bytes = fs::read(&image).unwrap();
+    let name = bytes.windows(9).position(|name| name == b"..?escape").unwrap();
+    bytes[name + 2] = b'/';
+    let files = open(&bytes).unwrap();
+    let out = at.path().join("out");
+    fs::create_dir(&out).unwrap();
+    // Somebody put links in the way.
+    fs::write(at.path().join("precious"), "precious").unwrap();
+    std::os::unix::fs::symlink("../precious", out.join("a%0Ab%07")).unwrap();
+    let mut skipped = BTreeMap::new();
+    let done = extract(&*files, &files.root(), "", &out, &mut |what| {
+        skipped.insert(what.path, what.why.to_string());
+    });
+    assert_eq!((done.files, done.folders), (1, 1), "{skipped:?}");
+    let names: Vec<_> = skipped.keys().map(String::as_str).collect();
+    assert_eq!(names, ["/a%0Ab%07", "/link", "/long link", "/pipe"]);
+    assert_eq!(fs::read_to_string(out.join("..%2Fescape")).unwrap(), "out");
+    assert_eq!(fs::read_to_string(at.path().join("precious")).unwrap(), "precious");
+    assert!(!at.path().join("escape").exists());
+    assert!(find(&*files, "/../out").is_err() && find(&*files, "/link/passwd").is_err());
+}
+
+#[test]
+fn an_open_journal_is_mentioned() {
+    let at = tempfile::tempdir().unwrap();
+    tool("mke2fs", &["-q", "-F", "-t", "ext4", "image", "8M"], at.path());
+    assert_eq!(open(&blocks(&at.path().join("image"))).unwrap().note(), None);
+    tool("debugfs", &["-w", "-R", "feature needs_recovery", "image"], at.path());
+    assert!(open(&blocks(&at.path().join("image"))).unwrap().note().unwrap().contains("journal"));
+}
+
+/// An NTFS volume with 300 files in its top folder, and one in pieces.
+fn ntfs_volume(at: &Path) -> (PathBuf, BTreeMap<String, Vec<u8>>) {
+    let image = at.join("ntfs");
+    File::create(&image).unwrap().set_len(8 << 20).unwrap();
+    tool("mkntfs", &["-F", "-Q", "-q", "-c", "512", "-L", "test", "ntfs"], at);
+    let mut expected = BTreeMap::new();
+    let sizes = [0, 1, 700, 5000, 300_000];
+    for number in 0..120_u8 {
+        let name = format!("file with a rather long name, number {number}.bin");
+        expected.insert(name, content(number, sizes[usize::from(number) % 4]));
+    }
+    expected.insert("größe 😀.txt".to_owned(), content(200, sizes[4]));
+    for (name, data) in &expected {
+        fs::write(at.join("source"), data).unwrap();
+        tool("ntfscp", &["-f", "ntfs", "source", name], at);
+    }
+    (image, expected)
+}
+
+#[test]
+fn ntfs_gives_back_what_ntfscp_put_in() {
+    let at = tempfile::tempdir().unwrap();
+    let (image, expected) = ntfs_volume(at.path());
+    let volume = blocks(&image);
+    let files = open(&volume).unwrap();
+    let mut found = BTreeMap::new();
+    files
+        .list(&files.root(), &mut |entry| {
+            let mut data = Vec::new();
+            cat(&*files, &entry, &mut data).unwrap();
+            assert_eq!(entry.size, data.len() as u64, "{}", entry.name);
+            found.insert(entry.name, data);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(found == expected, "{:?}", found.keys());
+    let name = "file with a rather long name, number 3.bin";
+    assert!(tool("ntfscat", &["ntfs", name], at.path()) == found[name]);
+    assert!(find(&*files, "/$MFT").is_err(), "the file system's own files are not shown");
+}
+
+/// Disks of a camera, a phone and a computer, with files deleted before; made by others (Debian's forensics-samples).
+fn sample(name: &str, at: &Path) -> PathBuf {
+    let disk = tool("xz", &["-dc", &format!("/usr/share/forensics-samples/fs.{name}.xz")], at);
+    let path = at.join(name);
+    fs::write(&path, &disk[1 << 20..]).unwrap();
+    path
+}
+
+#[test]
+fn the_sample_disks_of_debian_read_the_same_with_other_tools() {
+    let at = tempfile::tempdir().unwrap();
+    for (name, kind) in [("ntfs", Kind::Ntfs), ("vfat", Kind::Fat), ("ext4", Kind::Ext)] {
+        let volume = blocks(&sample(name, at.path()));
+        let files = open(&volume).unwrap();
+        assert_eq!(files.kind(), kind);
+        let mut count = 0;
+        let done = walk(&*files, &files.root(), "", &mut |path, entry, trouble| {
+            assert!(trouble.is_none(), "{path}: {trouble:?}");
+            if entry.kind == EntryKind::File {
+                let mut data = Vec::new();
+                cat(&*files, entry, &mut data).unwrap();
+                let other = match kind {
+                    Kind::Ntfs => tool("ntfscat", &[name, path], at.path()),
+                    Kind::Ext => tool("debugfs", &["-R", &format!("cat \"{path}\""), name], at.path()),
+                    _ => tool("mtype", &["-i", name, &format!("::{path}")], at.path()),
+                };
+                assert!(data == other, "{name}: {path}");
+                count += 1;
+            }
+            Next::On
+        });
+        assert!(done.is_continue() && count >= 14, "{name}: {count} files");
+    }
+}
+
+#[test]
+fn what_is_no_file_system_is_refused() {
+    assert!(matches!(open(&vec![0; 1 << 20]), Err(BrowseError::Unknown)));
+    assert!(matches!(open(&vec![0; 100]), Err(BrowseError::Unknown)));
+    let noise = content(1, 1 << 16);
+    assert!(matches!(open(&noise), Err(BrowseError::Unknown)));
+}

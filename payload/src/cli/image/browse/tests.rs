@@ -1,0 +1,114 @@
+//! The whole way: a disk, its image, and its files out of the image again.
+
+use super::*;
+use crate::cli::{Cli, Command, image};
+use clap::Parser;
+use std::{fs::File, process};
+
+fn tool(name: &str, arguments: &[&str], at: &Path) {
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
+    let done = process::Command::new(name).args(arguments).current_dir(at).env("PATH", path).output().unwrap();
+    assert!(done.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A disk with a GPT, FAT and ext4, and its image.
+fn imaged(at: &Path) -> String {
+    let tree = at.join("tree");
+    fs::create_dir_all(tree.join("folder/inner")).unwrap();
+    fs::write(tree.join("folder/text"), "text\n").unwrap();
+    fs::write(tree.join("folder/inner/large"), vec![7; 1_500_000]).unwrap();
+    fs::write(tree.join("top"), "top\n").unwrap();
+    fs::write(at.join("layout"), "label: gpt\nstart=2048, size=8192\nstart=10240, size=16384\n").unwrap();
+    File::create(at.join("disk")).unwrap().set_len(16 << 20).unwrap();
+    tool("sh", &["-c", "sfdisk -q disk < layout"], at);
+    tool("mkfs.fat", &["--offset", "2048", "-n", "PHOTOS", "disk", "4096"], at);
+    tool("mcopy", &["-s", "-i", "disk@@1M", "tree/folder", "tree/top", "::"], at);
+    let offset = format!("offset={}", 10240 * 512);
+    tool("mke2fs", &["-q", "-F", "-t", "ext4", "-L", "home", "-E", &offset, "-d", "tree", "disk", "8M"], at);
+    let image = at.join("a.img.zst").display().to_string();
+    let (disk, state) = (at.join("disk").display().to_string(), at.join("state").display().to_string());
+    let words =
+        ["image", "create", &disk, &image, "--raw", "--level", "1", "--state", &state, "--certificates", &state];
+    assert_eq!(run(&words), Exit::Good);
+    image
+}
+
+fn run(words: &[&str]) -> Exit {
+    Cli::try_parse_from([&["mule"], words].concat()).unwrap().run()
+}
+
+/// What `ls` and `cat` write.
+fn said(words: &[&str]) -> Result<(Exit, String), String> {
+    let cli = Cli::try_parse_from([&["mule", "image"], words].concat()).unwrap();
+    let Command::Image(args) = &cli.command else { panic!("{words:?}") };
+    let mut out = Vec::new();
+    let exit = match &args.command {
+        image::Command::Ls(args) => ls(args, &mut out),
+        image::Command::Cat(args) => cat(args, &mut out),
+        _ => panic!("{words:?}"),
+    };
+    exit.map(|exit| (exit, String::from_utf8(out).unwrap()))
+}
+
+#[test]
+fn files_come_out_of_an_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let image = &imaged(at);
+    let (exit, list) = said(&["ls", image]).unwrap();
+    assert_eq!((exit, list.lines().count()), (Exit::Good, 2), "{list}");
+    assert!(list.contains("PHOTOS") && list.contains("home"), "{list}");
+    let (_, list) = said(&["ls", image, "--json"]).unwrap();
+    let first: serde_json::Value = serde_json::from_str(list.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["start"], &first["bytes"]), (&json!(1 << 20), &json!(4 << 20)));
+    let why = said(&["ls", image, "/"]).unwrap_err();
+    assert!(why.contains("--partition") && why.contains("PHOTOS"), "{why}");
+    assert!(said(&["ls", image, "/", "--partition", "7"]).unwrap_err().contains("no partition 7"));
+    for partition in ["1", "2"] {
+        let (_, list) = said(&["ls", image, "folder", "--partition", partition]).unwrap();
+        let names: Vec<_> = list.lines().map(|line| line.rsplit_once("  ").unwrap().1).collect();
+        assert_eq!(names.len(), 2);
+        assert!(names.contains(&"inner") && names.contains(&"text"));
+        let (exit, list) = said(&["ls", image, "-R", "--json", "--partition", partition]).unwrap();
+        assert!(
+            exit == Exit::Good && list.contains("\"path\":\"/folder/inner/large\",\"kind\":\"file\",\"bytes\":1500000")
+        );
+        let text = said(&["cat", image, "/folder/text", "--partition", partition]).unwrap();
+        assert_eq!(text, (Exit::Good, "text\n".to_owned()));
+        assert!(said(&["cat", image, "/folder", "--partition", partition]).unwrap_err().contains("not a file"));
+        let out = at.join(format!("out{partition}"));
+        let to = out.to_str().unwrap();
+        assert_eq!(
+            run(&["image", "extract", image, "/folder", "/top", "--to", to, "--partition", partition]),
+            Exit::Good
+        );
+        tool("diff", &["-r", "tree", to], at);
+        // What is there stays as it is.
+        fs::write(out.join("top"), "mine").unwrap();
+        assert_eq!(run(&["image", "extract", image, "/top", "--to", to, "--partition", partition]), Exit::Bad);
+        assert_eq!(fs::read_to_string(out.join("top")).unwrap(), "mine");
+        assert_eq!(run(&["image", "extract", image, "/none", "--to", to, "--partition", partition]), Exit::Refused);
+    }
+}
+
+#[test]
+fn an_image_becomes_a_disk_of_a_virtual_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let image = &imaged(at);
+    for format in ["raw", "qcow2", "qcow2-zstd"] {
+        let out = at.join(format).display().to_string();
+        assert_eq!(run(&["image", "export", image, &out, "--format", format]), Exit::Good);
+        tool("qemu-img", &["compare", "-f", "raw", "disk", &out], at);
+        assert_eq!(run(&["image", "export", image, &out, "--format", format]), Exit::Refused, "it exists");
+    }
+    tool("cmp", &["disk", "raw"], at);
+    // A byte of a frame, far from the header and the tables at the end.
+    let mut bytes = fs::read(image).unwrap();
+    let frame = bytes.len() / 2;
+    bytes[frame] ^= 4;
+    fs::write(image, &bytes).unwrap();
+    let out = at.join("damaged").display().to_string();
+    assert_eq!(run(&["image", "export", image, &out, "--format", "raw"]), Exit::Refused);
+    assert!(!at.join("damaged").exists() && !at.join("damaged.part").exists());
+}
