@@ -24,7 +24,7 @@ image: payload kernel
 		--payload build/mule --notices build/notices.txt --out build
 
 run: image
-	cargo run --release --quiet --package qemu-tests -- run
+	cargo run --quiet --package qemu-tests -- run
 
 test: image
 	scripts/test

@@ -217,6 +217,10 @@ fn take_image(job: &Job, source: Source, order: &image::Order, status: &Status) 
     let (source, mut plane) = opened.into_parts();
     job.begin_sweep(source.slot())?;
     let key = job.log.with(|journal| journal.key().clone()).ok_or("the log is closed")?;
+    let stored = |disk: u64, file: u64| {
+        let tenths = disk.saturating_mul(10) / file.max(1);
+        status.update(|shown| shown.step = format!("image, {}.{}:1", tenths / 10, tenths % 10));
+    };
     let eyes = Eyes {
         stop: &|| job.log.stopping(),
         advanced: &|bytes| status.update(|shown| shown.done += bytes),
@@ -224,6 +228,7 @@ fn take_image(job: &Job, source: Source, order: &image::Order, status: &Status) 
             let bad = super::duplicate::map_bad(map).as_slice().len() as u64;
             status.update(|shown| shown.defects = bad);
         },
+        stored: &stored,
     };
     let step = |name: &str| status.update(|shown| shown.step = name.into());
     let imaged = image(&mut *plane, &*look, source.drive(), order, &key, eyes, &step);

@@ -41,6 +41,8 @@ pub struct Eyes<'a> {
     pub advanced: &'a (dyn Fn(u64) + Sync),
     /// The map changed: it is kept beside the image, for the next run.
     pub map: &'a (dyn Fn(&Map) + Sync),
+    /// So many bytes of the disk are so many bytes of the image's files now.
+    pub stored: &'a (dyn Fn(u64, u64) + Sync),
 }
 
 impl std::fmt::Debug for Eyes<'_> {
@@ -98,8 +100,10 @@ pub fn take(
     let mut taken = Taken::default();
     let governor = Governor::new(wish.level, wish.threads);
     let press = Press { threads: wish.threads, governor: &governor, known: disk.known };
-    let consume = |_: u64, (entry, used): Packed| -> Result<(), WriteError> {
-        writer.append(entry.map_err(WriteError::Codec)?, &used)
+    let consume = |index: u64, (entry, used): Packed| -> Result<(), WriteError> {
+        writer.append(entry.map_err(WriteError::Codec)?, &used)?;
+        (eyes.stored)(frames::start(index + 1), writer.position());
+        Ok(())
     };
     let from = disk.from;
     let (read, written) =
