@@ -2,6 +2,7 @@
 
 mod browse;
 mod export;
+mod measure;
 mod serve;
 
 use super::{
@@ -15,7 +16,7 @@ use crate::{
     imagefile::{self, Manifest, Mode},
     job::copy::{
         digest::{self, Stream},
-        image::{Order, open_chain},
+        image::{Order, is_null, open_chain},
         level, run, take,
     },
 };
@@ -79,6 +80,7 @@ Examples:
   mule image create /dev/sdx customer.img.zst              with its manifest and signature beside it
   mule image create disk.raw a.img.zst --raw --level 3     every block, a fixed level: the same disk gives the same bytes
   mule image create /dev/sdx b.img.zst --base a.img.zst    only what changed since a.img.zst
+  mule image create /dev/sdx /dev/null                     how fast this would go; nothing is kept or certified
 
 Anybody can unpack it: zstd -dc customer.img.zst > disk.raw
 A run that was cut short goes on when the same command is given again (not with --base).
@@ -116,7 +118,7 @@ struct Create {
 }
 
 fn image_name(word: &str) -> Result<PathBuf, String> {
-    if word.ends_with(".img.zst") || word == "/dev/null" {
+    if word.ends_with(".img.zst") || is_null(Path::new(word)) {
         Ok(word.into())
     } else {
         Err("the name of an image ends with .img.zst".into())
@@ -132,10 +134,6 @@ fn create(args: &Create) -> Result<Exit, String> {
     {
         return Err("the base must lie in the same folder as the image: they belong together".into());
     }
-    let job = common.job(
-        format!("Image: {}", source.drive().identity),
-        &format!("{:?}", ("mule-image/1", source.drive().identity.to_string(), &name)),
-    )?;
     let wish =
         take::Wish { threads: common.threads(), level: args.level, retries: args.retries, limits: Limits::default() };
     let order = Order {
@@ -147,11 +145,18 @@ fn create(args: &Create) -> Result<Exit, String> {
         limit: args.split.and_then(|mib| NonZeroU64::new(mib << 20)),
         verify: !args.no_verify,
         operator: common.operator(),
-        tool: job.around.tool.clone(),
+        tool: host::tool(),
         started: host::now(),
         clock: host::now,
         room: Arc::default(),
     };
+    if is_null(&order.path) {
+        return measure::measure(source.drive(), &order, common.json);
+    }
+    let job = common.job(
+        format!("Image: {}", source.drive().identity),
+        &format!("{:?}", ("mule-image/1", source.drive().identity.to_string(), &name)),
+    )?;
     let tally = watched(|watcher| run::images(job, vec![(source, order)], watcher));
     Ok(common.report(&tally))
 }

@@ -123,7 +123,8 @@ impl From<WriteError> for ImageError {
     }
 }
 
-fn is_null(path: &Path) -> bool {
+/// Whether an image is only measured: what goes there is kept nowhere.
+pub fn is_null(path: &Path) -> bool {
     path == Path::new("/dev/null")
 }
 
