@@ -131,6 +131,7 @@ fn threads() -> usize {
 
 fn hash(keys: &CopyKeys) -> digest::Wish {
     match keys.hash {
+        jobfile::Hash::Auto => digest::Wish::Auto,
         jobfile::Hash::Sha512 => digest::Wish::Sha512,
         jobfile::Hash::Sha256 => digest::Wish::Sha256,
         jobfile::Hash::Both => digest::Wish::Both,

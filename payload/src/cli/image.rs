@@ -101,8 +101,8 @@ struct Create {
     /// Compression: auto (follows the bottleneck), store, or a level of zstd from -50 to 19
     #[arg(long, default_value = "auto", allow_hyphen_values = true)]
     level: level::Wish,
-    /// Digest of the whole disk: sha512, sha256, both or none
-    #[arg(long, default_value = "sha512")]
+    /// Digest of the whole disk: sha512, sha256, both or none; auto is sha512 where every block is read
+    #[arg(long, default_value = "auto")]
     hash: digest::Wish,
     /// How often bad sectors are tried again at the end
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -307,7 +307,15 @@ fn info(args: &Info) -> Result<Exit, String> {
     manifest.base.iter().for_each(|base| println!("    base       {} ({})", base.name, base.blake3_root));
     println!("    unreadable {} bytes in {} places", manifest.bad_bytes, manifest.bad.len());
     manifest.bad.iter().for_each(|area| println!("               {} bytes at byte {}", area.bytes, area.start));
-    println!("    sha512     {}", manifest.sha512);
+    let none = "none: not every block was read (--hash sha512 makes one)";
+    for (name, digest) in [("sha512", &manifest.sha512), ("sha256", &manifest.sha256)] {
+        if !digest.is_empty() {
+            println!("    {name}     {digest}");
+        }
+    }
+    if manifest.sha512.is_empty() && manifest.sha256.is_empty() {
+        println!("    sha512     {none}");
+    }
     println!("    blake3     {} (root)", manifest.blake3_root);
     println!("    signed by  {} ({})", manifest.signer, signed.key.fingerprint());
     Ok(Exit::Good)

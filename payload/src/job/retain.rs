@@ -197,7 +197,7 @@ fn order(job: &Job, drive: &Drive, wish: &Wish) -> Order {
         raw: false,
         base: None,
         wish: take::Wish { threads: wish.threads, level: level::Wish::Adaptive, retries: 1, limits: job.around.limits },
-        hash: digest::Wish::Sha512,
+        hash: digest::Wish::Auto,
         limit: wish.limit,
         verify: true,
         operator: job.operator.clone(),

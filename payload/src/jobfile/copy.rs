@@ -54,7 +54,7 @@ impl Default for CopyKeys {
             name: None,
             base: None,
             raw: false,
-            hash: Hash::Sha512,
+            hash: Hash::Auto,
             level: Level::Auto,
             retries: RETRIES_DEFAULT,
             tail: Tail::Leave,

@@ -42,6 +42,8 @@ pub enum Then {
 /// The plain hash of the raw device, for `sha512sum` and `sha256sum`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hash {
+    /// SHA-512 where every block is read.
+    Auto,
     Sha512,
     Sha256,
     Both,
@@ -124,8 +126,13 @@ impl Word for Then {
 }
 
 impl Word for Hash {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("sha512", Self::Sha512), ("sha256", Self::Sha256), ("both", Self::Both), ("none", Self::None)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("sha512", Self::Sha512),
+        ("sha256", Self::Sha256),
+        ("both", Self::Both),
+        ("none", Self::None),
+    ];
 }
 
 impl Word for Tail {

@@ -44,8 +44,17 @@ pub(super) fn measure(drive: &Drive, order: &Order, as_json: bool) -> Result<Exi
         );
     } else {
         let read = format::size(taken.bytes_read);
-        println!("nothing was kept: {read} read, {} free, {} packed", format::size(taken.bytes_free), format::size(packed));
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a speed")]
+        println!(
+            "nothing was kept: {read} read, {} free, {} packed",
+            format::size(taken.bytes_free),
+            format::size(packed)
+        );
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a speed"
+        )]
         let speed = (bytes as f64 / seconds.max(0.001)) as u64;
         println!("{seconds:.1} s, {}/s of the drive", format::size(speed));
     }

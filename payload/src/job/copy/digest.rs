@@ -6,6 +6,9 @@ use sha2::{Digest, Sha256, Sha512};
 /// Which digests a job asks for. SHA-512 is the faster one on 64-bit processors without SHA extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
+    /// SHA-512 where every block is read, so that it is the drive's own; none of a used-block image, where it would be no
+    /// drive's and the limit of the speed: one stream cannot be hashed on several cores.
+    Auto,
     Sha512,
     Sha256,
     Both,
@@ -14,8 +17,22 @@ pub enum Wish {
 
 impl Wish {
     /// The words of a job file and of the command line.
-    pub const WORDS: &'static [(&'static str, Self)] =
-        &[("sha512", Self::Sha512), ("sha256", Self::Sha256), ("both", Self::Both), ("none", Self::None)];
+    pub const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("sha512", Self::Sha512),
+        ("sha256", Self::Sha256),
+        ("both", Self::Both),
+        ("none", Self::None),
+    ];
+
+    /// What is meant for a disk of which every block is read, or not.
+    pub fn for_disk(self, every_block: bool) -> Self {
+        match self {
+            Self::Auto if every_block => Self::Sha512,
+            Self::Auto => Self::None,
+            other => other,
+        }
+    }
 
     pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, value)| *value == self).map_or("?", |(word, _)| word)
@@ -27,7 +44,7 @@ impl std::str::FromStr for Wish {
 
     fn from_str(word: &str) -> Result<Self, String> {
         let found = Self::WORDS.iter().find(|(known, _)| *known == word);
-        found.map(|(_, wish)| *wish).ok_or_else(|| "sha512, sha256, both or none".into())
+        found.map(|(_, wish)| *wish).ok_or_else(|| "auto, sha512, sha256, both or none".into())
     }
 }
 
@@ -49,7 +66,7 @@ pub struct Digests {
 impl Stream {
     pub fn new(wish: Wish) -> Self {
         Self {
-            sha512: matches!(wish, Wish::Sha512 | Wish::Both).then(Sha512::new),
+            sha512: matches!(wish, Wish::Auto | Wish::Sha512 | Wish::Both).then(Sha512::new),
             sha256: matches!(wish, Wish::Sha256 | Wish::Both).then(Sha256::new),
             bytes: 0,
         }

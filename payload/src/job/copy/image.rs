@@ -170,7 +170,7 @@ pub fn image(
     let mut job = Taking { order, survey, header, base };
     let part = if is_null(&order.path) { order.path.clone() } else { beside(&order.path, ".part") };
     job.room(&part)?;
-    let mut stream = Stream::new(order.hash);
+    let mut stream = Stream::new(job.hash());
     step("image");
     let (writer, taken, map, resumed) = job.take(plane, look, &part, &mut stream, eyes)?;
     let bad = (!map.is_finished()).then(|| map.text());
@@ -244,6 +244,10 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
+    fn hash(&self) -> digest::Wish {
+        self.order.hash.for_disk(!self.survey.is_used_block())
+    }
+
     fn room(&self, part: &Path) -> Result<(), ImageError> {
         if is_null(part) {
             return Ok(());
@@ -294,7 +298,7 @@ impl Taking<'_> {
             let writer = Writer::resume(part, self.order.limit, self.header.clone(), again)?;
             whole &= writer.slots().next().is_none();
             if !whole {
-                *stream = Stream::new(self.order.hash);
+                *stream = Stream::new(self.hash());
             }
             map.set(0, frames::start(from), Status::Finished);
             self.known_bad(&writer, &mut map, &mut before)?;
@@ -364,7 +368,7 @@ impl Taking<'_> {
         }
         // Behind a hole the digest could not go on; it is taken from the finished image.
         let complete = stream.bytes() == self.header.disk_bytes;
-        let mut again = Stream::new(if complete { digest::Wish::None } else { self.order.hash });
+        let mut again = Stream::new(if complete { digest::Wish::None } else { self.hash() });
         let mut manifest = self.manifest(drive, finished, taken, key);
         let mut report = None;
         if self.order.verify || !complete {

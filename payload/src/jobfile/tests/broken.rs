@@ -167,7 +167,7 @@ fn values_out_of_their_range_are_named() {
         format!("line 9, column 9: level: {level} is no level. Allowed: \"auto\", \"store\", 1 to 19, -1 to -50")
     };
     let retries = |n: &str| format!("line 10, column 11: retries: {n} is out of range. Allowed: 0 to 100");
-    let hash = "Allowed: \"sha512\", \"sha256\", \"both\", \"none\"";
+    let hash = "Allowed: \"auto\", \"sha512\", \"sha256\", \"both\", \"none\"";
     broken(&[
         (IMAGE, "\"KELLER\"", "\"\"", &[&label("\"\"")]),
         (IMAGE, "\"KELLER\"", "\"A\\tB\"", &[&label("\"A\\tB\"")]),

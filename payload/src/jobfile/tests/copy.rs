@@ -85,7 +85,7 @@ fn what_is_not_said_has_its_default() {
     let CopyKeys { source, store, image, name, base, raw, hash, level, retries, tail, smaller, move_gpt, keep } =
         image.copy().clone();
     assert_eq!([source, image, name, base], [const { None }; 4]);
-    assert_eq!((store.as_str(), hash, level, retries, tail), ("MULE-STORE", Hash::Sha512, Level::Auto, 1, Tail::Leave));
+    assert_eq!((store.as_str(), hash, level, retries, tail), ("MULE-STORE", Hash::Auto, Level::Auto, 1, Tail::Leave));
     assert_eq!((raw, smaller, move_gpt, keep), (false, false, false, None));
 }
 
