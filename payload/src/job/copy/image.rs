@@ -367,7 +367,7 @@ impl Taking<'_> {
             reader = reader.with_base(Arc::clone(&base.reader))?;
         }
         // Behind a hole the digest could not go on; it is taken from the finished image.
-        let complete = stream.bytes() == self.header.disk_bytes;
+        let complete = stream.is_idle() || stream.bytes() == self.header.disk_bytes;
         let mut again = Stream::new(if complete { digest::Wish::None } else { self.hash() });
         let mut manifest = self.manifest(drive, finished, taken, key);
         let mut report = None;
