@@ -1,0 +1,88 @@
+//! Drives compared with an image.
+
+use super::{Content, Job, Told, end, images::image_of, not_announced};
+use crate::{
+    certify::copy::{self, End},
+    console::Watcher,
+    engine::{
+        frames::{self, Compared, Expected},
+        sweep,
+    },
+    imagefile::State,
+    job::{
+        claim::Opened,
+        copy::{settle::verification, target::Steps},
+        issue::Settled,
+        run::{Line, Tally},
+        status::Status,
+    },
+    journal::event::Action,
+    plan::Source,
+};
+use std::sync::Arc;
+
+/// Drives compared with an image; nothing is written.
+pub fn check(job: Job, content: Content, sources: Vec<Source>, watcher: &mut dyn Watcher) -> Tally {
+    let announced: Vec<_> = sources.iter().map(|source| (source.slot(), source.drive())).collect();
+    if let Err(error) = job.announce(Action::Verify, &announced) {
+        return not_announced(&error);
+    }
+    let (job, content, count) = (Arc::new(job), Arc::new(content), sources.len());
+    let line = |source: Source| {
+        let (drive, slot, work) = (source.drive().clone(), source.slot(), source.drive().identity.bytes);
+        let (job, content) = (Arc::clone(&job), Arc::clone(&content));
+        Line::start(drive, slot, work, move |status| one_check(&job, source, &content, status))
+    };
+    job.run(count, watcher, || sources.into_iter().map(line).collect())
+}
+
+fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> Settled {
+    let (drive, labels, slot, started) =
+        (source.drive().clone(), source.labels().clone(), source.slot(), job.log.now());
+    let compared = compare_with(job, source, content, status);
+    let ended = job.log.now();
+    let (compared, end) = match compared {
+        Ok(compared) => (compared, End::Complete),
+        Err(reason) => (Compared::default(), end(Some(reason), job.log.stopping(), &job.log)),
+    };
+    let (manifest, image) = (&content.manifest, &content.manifest.image);
+    job.office(copy::Action::Verify).settle(&drive, &labels, slot, started, end, |record| {
+        image_of(record, manifest, &content.manifest_bytes, content.file_bytes);
+        if let Some(image) = &mut record.image {
+            image.signature = job.trust(manifest);
+            // The index is proved by the manifest's root; the comparison is with it.
+            image.bytes_checked = manifest.image.disk_bytes;
+        }
+        record.copy.bytes = image.disk_bytes;
+        record.copy.bytes_read = manifest.bytes_read;
+        record.copy.bytes_free = manifest.bytes_free;
+        let times = (Some(started), Some(ended));
+        record.verification =
+            verification(compared.matched, &compared.different, &compared.unreadable, image.logical_block, times);
+    })
+}
+
+fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -> Result<Compared, String> {
+    let bytes = content.reader.header().disk_bytes;
+    if source.drive().identity.bytes < bytes {
+        return Err(format!("the drive is smaller than the image's disk of {bytes} bytes"));
+    }
+    let opened = Opened::new(source, &*job.around.opener).map_err(|(_, error)| error.to_string())?;
+    let (source, mut plane) = opened.into_parts();
+    job.begin_sweep(source.slot())?;
+    let mut told = Told { log: &job.log, status };
+    told.step("verify");
+    // What was free when the image was made may hold anything.
+    let mut wanted = |index| match content.reader.entry(index) {
+        Ok((State::Free, _)) => Ok(Expected::Anything),
+        Ok(_) => content.reader.expected(index).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let (compared, end) = frames::compare(&mut *plane, job.limits(), 0, bytes, &mut wanted, &mut told)?;
+    match end {
+        sweep::End::Complete => Ok(compared),
+        sweep::End::Stopped => Err("it was stopped".into()),
+        sweep::End::Failed(error) => Err(error.to_string()),
+        sweep::End::TooManyBad => Ok(compared),
+    }
+}

@@ -1,0 +1,112 @@
+//! One drive onto several.
+
+use super::{
+    Aim, Job, end, not_announced,
+    targets::{Counted, Part, laid_down, parts, work_of, write_target},
+};
+use crate::{
+    certify::copy,
+    console::Watcher,
+    discover::Drive,
+    engine::frames::Expected,
+    job::{
+        claim::Opened,
+        copy::{
+            digest::{self, Stream},
+            duplicate::{self, Duplicated, Hashes, duplicate},
+            outlet::Outlet,
+        },
+        issue::Settled,
+        run::{Line, Tally},
+        status::{Message, Status},
+    },
+    journal::event::Action,
+    plan::Source,
+};
+use std::{sync::Arc, thread};
+
+/// One drive onto several.
+pub fn clone(
+    job: Job,
+    source: Source,
+    aims: Vec<Aim>,
+    hash: digest::Wish,
+    retries: u8,
+    watcher: &mut dyn Watcher,
+) -> Tally {
+    let announced: Vec<_> = aims.iter().map(|aim| (aim.target.slot(), aim.target.drive())).collect();
+    if let Err(error) = job.announce(Action::Clone, &announced) {
+        return not_announced(&error);
+    }
+    let (job, count) = (Arc::new(job), aims.len());
+    let origin = source.drive().clone();
+    let bytes = origin.identity.bytes;
+    let works: Vec<_> = aims.iter().map(|aim| work_of(aim, bytes)).collect();
+    let (parts, outlets) = parts(aims, bytes);
+    let shared = Arc::new(Cloning { origin, hashes: Hashes::default(), read: std::sync::OnceLock::new() });
+    job.run(count, watcher, || {
+        let (feeding, reading) = (Arc::clone(&job), Arc::clone(&shared));
+        thread::spawn(move || read_source(&feeding, source, &reading, outlets, hash, retries));
+        let line = |(part, work): (Part, u64)| {
+            let (drive, slot) = (part.target.drive().clone(), part.target.slot());
+            let (job, shared) = (Arc::clone(&job), Arc::clone(&shared));
+            Line::start(drive, slot, work, move |status| one_clone(&job, part, &shared, status))
+        };
+        parts.into_iter().zip(works).map(line).collect()
+    })
+}
+
+/// What the source's thread and the targets share.
+struct Cloning {
+    origin: Drive,
+    hashes: Hashes,
+    read: std::sync::OnceLock<(Duplicated, digest::Digests)>,
+}
+
+fn read_source(job: &Job, source: Source, shared: &Cloning, outlets: Vec<Outlet>, hash: digest::Wish, retries: u8) {
+    let mut plane = match Opened::new(source, &*job.around.opener) {
+        Ok(opened) => opened.into_parts().1,
+        Err((_, error)) => {
+            let reason = format!("the source: {error}");
+            outlets.into_iter().for_each(|outlet| outlet.finish(Err(&reason)));
+            job.log.tell(Message::Problem(reason));
+            return;
+        }
+    };
+    let mut stream = Stream::new(hash);
+    let wish = duplicate::Wish { limits: job.limits(), retries, stop: &|| job.log.stopping(), advanced: &|_| {} };
+    let set = |done: &Duplicated, stream: &Stream| {
+        let whole = stream.bytes() == shared.origin.identity.bytes;
+        let digests = if whole { stream.clone().finish() } else { digest::Digests::default() };
+        let _ = shared.read.set((done.clone(), digests));
+    };
+    let done = duplicate(&mut *plane, &shared.hashes, &mut stream, outlets, &wish, &set);
+    if let Some(reason) = done.failure {
+        job.log.tell(Message::Problem(reason));
+    }
+}
+
+fn one_clone(job: &Job, part: Part, shared: &Cloning, status: &Status) -> Settled {
+    let wanted = |index| -> Result<Expected, String> { shared.hashes.expected(index) };
+    let office = job.office(copy::Action::Clone);
+    let (tail, shape) = (part.tail, Arc::clone(&part.shape));
+    let (drive, labels, slot, started) =
+        (part.target.drive().clone(), part.target.labels().clone(), part.target.slot(), job.log.now());
+    let laid = write_target(job, part, &wanted, status);
+    let end = end(laid.failure.clone(), laid.stopped, &job.log);
+    office.settle(&drive, &labels, slot, started, end, |record| {
+        let id = &shared.origin.identity;
+        record.source = Some(copy::Origin {
+            model: id.model.clone(),
+            serial: id.serial.clone(),
+            wwn: id.wwn.clone().unwrap_or_default(),
+            bytes: id.bytes,
+            logical_block: shared.origin.geometry.map_or(0, |geometry| geometry.logical()),
+        });
+        let (read, digests) = shared.read.get().cloned().unwrap_or_default();
+        record.copy.sha512 = digests.sha512.unwrap_or_default();
+        record.copy.sha256 = digests.sha256.unwrap_or_default();
+        let counted = Counted { read: read.bytes, free: 0, bad: &read.unreadable, bytes: id.bytes };
+        laid_down(record, &laid, &shape, tail, &counted);
+    })
+}

@@ -1,0 +1,181 @@
+//! Images of several drives at once.
+
+use super::{Job, end, not_announced};
+use crate::{
+    certify::copy::{self, End},
+    console::Watcher,
+    engine::extents::Ranges,
+    imagefile::{Manifest, Mode},
+    job::{
+        claim::Opened,
+        copy::{
+            image::{self, ImageError, Imaged, image},
+            settle::{listed, verification},
+            take::Eyes,
+        },
+        issue::{self, Settled},
+        run::{Line, Tally},
+        status::Status,
+    },
+    journal::event::Action,
+    plan::Source,
+};
+use sha2::{Digest, Sha256};
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+/// Images of several drives at once.
+pub fn images(job: Job, sources: Vec<(Source, image::Order)>, watcher: &mut dyn Watcher) -> Tally {
+    let announced: Vec<_> = sources.iter().map(|(source, _)| (source.slot(), source.drive())).collect();
+    if let Err(error) = job.announce(Action::Image, &announced) {
+        return not_announced(&error);
+    }
+    let mut rooms = HashMap::<_, Arc<image::Room>>::new();
+    let share = |(source, order): (Source, image::Order)| {
+        let room = rooms.entry(order.path.parent().map(Path::to_owned)).or_insert_with(|| Arc::clone(&order.room));
+        (source, image::Order { room: Arc::clone(room), ..order })
+    };
+    let sources: Vec<_> = sources.into_iter().map(share).collect();
+    let (job, count) = (Arc::new(job), sources.len());
+    let line = |(source, order): (Source, image::Order)| {
+        let (drive, slot, job) = (source.drive().clone(), source.slot(), Arc::clone(&job));
+        let twice = if order.verify { 2 } else { 1 };
+        let work = drive.identity.bytes * twice;
+        Line::start(drive, slot, work, move |status| one_image(&job, source, &order, status))
+    };
+    job.run(count, watcher, || sources.into_iter().map(line).collect())
+}
+
+fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -> Settled {
+    let (drive, labels, slot) = (source.drive().clone(), source.labels().clone(), source.slot());
+    let office = job.office(copy::Action::Image);
+    let result = take_image(job, source, order, status);
+    let (end, imaged) = match result {
+        Ok(imaged) => (End::Complete, Some(imaged)),
+        Err(reason) => (end(Some(reason), job.log.stopping(), &job.log), None),
+    };
+    let block = drive.geometry.map_or(512, |geometry| geometry.logical());
+    office.settle(&drive, &labels, slot, order.started, end, |record| {
+        record.copy.bytes = drive.identity.bytes;
+        record.image = Some(unproved(&order.path, drive.identity.bytes));
+        if let Some(imaged) = &imaged {
+            describe(record, imaged, block);
+        }
+    })
+}
+
+fn take_image(job: &Job, source: Source, order: &image::Order, status: &Status) -> Result<Imaged, String> {
+    let look = job.around.opener.look(source.drive())?;
+    let opened = Opened::new(source, &*job.around.opener).map_err(|(_, error)| error.to_string())?;
+    let (source, mut plane) = opened.into_parts();
+    job.begin_sweep(source.slot())?;
+    let key = job.log.with(|journal| journal.key().clone()).ok_or("the log is closed")?;
+    let stored = |disk: u64, file: u64| {
+        let tenths = disk.saturating_mul(10) / file.max(1);
+        status.update(|shown| shown.step = format!("image, {}.{}:1", tenths / 10, tenths % 10));
+    };
+    let eyes = Eyes {
+        stop: &|| job.log.stopping(),
+        advanced: &|bytes| status.update(|shown| shown.done += bytes),
+        map: &|map| {
+            let bad = crate::job::copy::duplicate::map_bad(map).as_slice().len() as u64;
+            status.update(|shown| shown.defects = bad);
+        },
+        stored: &stored,
+    };
+    let step = |name: &str| status.update(|shown| shown.step = name.into());
+    let imaged = image(&mut *plane, &*look, source.drive(), order, &key, eyes, &step);
+    imaged.map_err(|error: ImageError| error.to_string())
+}
+
+fn describe(record: &mut copy::CopyRecord, imaged: &Imaged, block: u32) {
+    let taken = &imaged.taken;
+    record.copy.bytes_read = taken.bytes_read;
+    record.copy.bytes_free = taken.bytes_free;
+    let (unreadable, blocks) = listed(&taken.unreadable, block);
+    (record.exceptions.unreadable, record.exceptions.unreadable_blocks) = (unreadable, blocks);
+    if let Some((manifest, bytes)) = &imaged.manifest {
+        image_of(record, manifest, bytes, imaged.file_bytes);
+        if let Some(image) = &mut record.image {
+            image.signature = copy::Signature::OwnKey;
+        }
+        record.copy.sha512.clone_from(&manifest.sha512);
+        record.copy.sha256.clone_from(&manifest.sha256);
+    }
+    if let (Some(image), Some(report)) = (&mut record.image, &imaged.report) {
+        image.bytes_checked = report.bytes_good;
+        record.verification =
+            verification(taken.bytes_read, &Ranges::default(), &Ranges::default(), block, imaged.verified);
+    }
+    if !taken.unreadable.is_empty() {
+        record.exceptions.files_note = crate::job::copy::hit::NOT_LOOKED_FOR.into();
+    }
+    if let Some((manifest, _)) = &imaged.manifest {
+        files_hit(&mut record.exceptions, manifest);
+    }
+}
+
+/// What a manifest says about the files on unreadable blocks.
+pub(super) fn files_hit(exceptions: &mut copy::Exceptions, manifest: &Manifest) {
+    if exceptions.unreadable_blocks == 0 {
+        return;
+    }
+    exceptions.files = manifest.bad_files.iter().take(copy::LISTED).cloned().collect();
+    // Of a list that is not full the count is the list's own.
+    let listed = exceptions.files.len() as u64;
+    let full = exceptions.files.len() == copy::LISTED;
+    exceptions.files_hit = if full { manifest.bad_files_hit.max(listed) } else { listed };
+    if !manifest.bad_files_note.is_empty() {
+        exceptions.files_note.clone_from(&manifest.bad_files_note);
+    }
+}
+
+/// An image of which nothing is proved.
+fn unproved(path: &Path, disk_bytes: u64) -> copy::Image {
+    copy::Image {
+        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        manifest_sha256: String::new(),
+        blake3: String::new(),
+        disk_bytes,
+        file_bytes: 0,
+        bytes_checked: 0,
+        base: None,
+        signature: copy::Signature::NotChecked,
+        signer: String::new(),
+    }
+}
+
+/// What a certificate says of an image.
+pub(super) fn image_of(record: &mut copy::CopyRecord, manifest: &Manifest, bytes: &[u8], file_bytes: u64) {
+    let block = u64::from(manifest.image.logical_block.max(1));
+    let mode = |mode: Mode| match mode {
+        Mode::Raw => copy::Mode::Raw,
+        Mode::UsedBlock => copy::Mode::UsedBlock,
+    };
+    record.copy.mode = mode(manifest.image.mode);
+    record.copy.partitions = manifest
+        .partitions
+        .iter()
+        .map(|part| copy::Partition {
+            number: part.number,
+            first_lba: part.start / block,
+            blocks: part.bytes / block,
+            content: part.content.clone(),
+            mode: mode(part.mode),
+            reason: part.reason.clone(),
+        })
+        .collect();
+    record.image = Some(copy::Image {
+        name: manifest.name.clone(),
+        manifest_sha256: issue::hex(&Sha256::digest(bytes)),
+        blake3: manifest.blake3_root.clone(),
+        disk_bytes: manifest.image.disk_bytes,
+        file_bytes,
+        bytes_checked: 0,
+        base: manifest
+            .base
+            .as_ref()
+            .map(|base| copy::Base { name: base.name.clone(), manifest_sha256: base.manifest_sha256.clone() }),
+        signature: copy::Signature::SelfAsserted,
+        signer: manifest.signer.clone(),
+    });
+}

@@ -1,0 +1,202 @@
+//! Whole jobs: images of several drives at once, one image or one drive onto several, drives against an image.
+
+mod check;
+mod clone;
+mod images;
+mod restore;
+mod targets;
+
+pub use check::check;
+pub use clone::clone;
+pub use images::images;
+pub use restore::restore;
+pub use targets::Aim;
+
+use super::{
+    image,
+    settle::Office,
+    spread::Origin,
+    target::{First, Steps},
+};
+use crate::{
+    certify::{
+        copy::{self, End},
+        record::Operator,
+    },
+    console::Watcher,
+    discover::Drive,
+    engine::{
+        frames,
+        sweep::{Found, Limits, Observer},
+    },
+    imagefile::{Decompressor, Manifest, Reader},
+    job::{
+        issue,
+        run::{Line, Surroundings, Tally, Ticks, drive_ref, run_lines},
+        show::Show,
+        status::{Log, Status},
+    },
+    journal::{
+        JournalError,
+        bounded::Text,
+        event::{Action, Event, JobId, Sweep, Verify},
+    },
+};
+use std::{path::Path, sync::Arc};
+
+/// What every copy job has.
+pub struct Job {
+    pub id: JobId,
+    /// BLAKE3 of what was asked for.
+    pub request: [u8; 32],
+    pub operator: Operator,
+    pub log: Arc<Log>,
+    pub around: Surroundings,
+    /// A line for the person: what the job is.
+    pub title: String,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").field("title", &self.title).finish_non_exhaustive()
+    }
+}
+
+impl Job {
+    fn office(&self, action: copy::Action) -> Office<'_> {
+        Office {
+            job: self.id,
+            action,
+            operator: &self.operator,
+            log: &self.log,
+            shelf: &*self.around.shelf,
+            tool: &self.around.tool,
+            host: &self.around.host,
+            health: self.around.health,
+        }
+    }
+
+    /// Why a manifest's signer is believed, whose signature holds.
+    fn trust(&self, manifest: &Manifest) -> copy::Signature {
+        let own = self.log.with(|journal| journal.key().stick_id());
+        match own {
+            Some(own) if own == manifest.signer => copy::Signature::OwnKey,
+            _ => copy::Signature::SelfAsserted,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        self.around.limits
+    }
+
+    /// All of this is on the medium before the first write.
+    fn announce(&self, action: Action, drives: &[(u8, &Drive)]) -> Result<(), JournalError> {
+        self.log.append(&Event::JobStarted {
+            job: self.id,
+            action,
+            method: Text::new(action.word()),
+            passes: std::iter::empty().collect(),
+            verify: Verify::Full,
+            request: self.request,
+            drives: u8::try_from(drives.len()).unwrap_or(u8::MAX),
+        })?;
+        drives.iter().try_for_each(|(slot, drive)| {
+            self.log.append(&Event::DriveStarted { job: self.id, slot: *slot, drive: drive_ref(drive) })
+        })
+    }
+
+    fn begin_sweep(&self, slot: u8) -> Result<(), String> {
+        let started = Event::SweepStarted { job: self.id, slot, sweep: Sweep::Pass(0), key: None };
+        self.log.append(&started).map_err(|error| format!("the log could not be written: {error}"))
+    }
+
+    /// Runs lines to their end and closes the job in the log.
+    fn run(&self, count: usize, watcher: &mut dyn Watcher, start: impl FnOnce() -> Vec<Line>) -> Tally {
+        let ticks = Ticks { job: self.id, limits: self.limits(), log: &self.log };
+        let mut show = Show::new(watcher, self.title.clone(), count);
+        let settled = run_lines(&ticks, &mut show, start);
+        if self.log.lost().is_none() {
+            let _ = self.log.append(&Event::JobFinished { job: self.id });
+        }
+        Tally { settled, stopped: self.log.stopping().then(|| self.log.why_stopped()) }
+    }
+}
+
+fn not_announced(error: &JournalError) -> Tally {
+    Tally { settled: Vec::new(), stopped: Some(format!("the log could not be written: {error}")) }
+}
+
+/// A step's name and progress, for the main loop.
+struct Told<'a> {
+    log: &'a Log,
+    status: &'a Status,
+}
+
+impl Observer for Told<'_> {
+    fn advanced(&mut self, bytes: u64) {
+        self.status.update(|shown| shown.done += bytes);
+    }
+
+    fn checkpoint(&mut self, _: u64, found: &Found) {
+        self.status.update(|shown| shown.defects = found.places() as u64);
+    }
+
+    fn stop(&self) -> bool {
+        self.log.stopping()
+    }
+}
+
+impl Steps for Told<'_> {
+    fn step(&mut self, name: &str) {
+        self.status.update(|shown| shown.step = name.into());
+    }
+
+    fn now(&self) -> u64 {
+        self.log.now()
+    }
+}
+
+/// How a part ended, from its failure and whether somebody stopped it.
+fn end(failure: Option<String>, stopped: bool, log: &Log) -> End {
+    match failure {
+        None => End::Complete,
+        Some(_) if stopped => End::Interrupted(log.why_stopped()),
+        Some(reason) => End::Failed(reason),
+    }
+}
+
+/// An image to be put on drives.
+#[derive(Debug)]
+pub struct Content {
+    pub reader: Reader,
+    pub manifest: Manifest,
+    pub manifest_bytes: Vec<u8>,
+    pub file_bytes: u64,
+}
+
+impl Origin for Content {
+    fn bytes(&self) -> u64 {
+        self.reader.header().disk_bytes
+    }
+
+    fn frame(&self, index: u64) -> Result<First, String> {
+        let mut decompressor = Decompressor::new().map_err(|error| error.to_string())?;
+        let frame = self.reader.frame(index, &mut decompressor).map_err(|error| error.to_string())?;
+        Ok(frame.map(|data| Arc::new(data) as Arc<dyn frames::Content>))
+    }
+}
+
+/// Opens an image with its manifest, whose signature and root must hold.
+pub fn open_content(path: &Path) -> Result<Content, String> {
+    let signed = Manifest::read(path).map_err(|error| error.to_string())?;
+    let reader = image::open_chain(path).map_err(|error| error.to_string())?;
+    if *reader.header() != signed.manifest.image {
+        return Err(format!("{}: the image is not the one its manifest describes", path.display()));
+    }
+    let root = reader.root().map_err(|error| error.to_string())?;
+    if issue::hex(&root) != signed.manifest.blake3_root {
+        return Err(format!("{}: its index is not the one its manifest proves", path.display()));
+    }
+    let file_bytes = reader.file_bytes();
+    Ok(Content { reader, manifest: signed.manifest, manifest_bytes: signed.bytes, file_bytes })
+}
