@@ -178,3 +178,37 @@ fn what_a_wipe_destroys_is_kept_first_and_can_be_put_back_or_let_go() {
     ends(bench.mule(false, words!["commit", "--yes", drive]), 2, "was not kept by a job");
     assert!(Path::exists(&drive));
 }
+
+#[test]
+fn a_used_block_image_holds_what_is_in_use_and_nothing_else_counts() {
+    let bench = Bench::new();
+    let tree = bench.path("tree");
+    fs::create_dir(&tree).unwrap();
+    (0..40_u8).for_each(|n| fs::write(tree.join(format!("file{n}")), vec![n; 60_000]).unwrap());
+    let source = bench.write("source", &vec![0xa5; 24 * MIB]);
+    run("mke2fs", words!["-q", "-F", "-t", "ext4", "-E", "nodiscard", "-d", tree, source]);
+    let image = bench.path("u.img.zst");
+    good(bench.certified(words!["image", "create", source, image]));
+    let info = good(bench.mule(false, words!["image", "info", image]));
+    assert!(info.contains("used blocks") && info.contains("--hash sha512 makes one"), "{info}");
+    good(bench.mule(false, words!["image", "verify", image]));
+    good(bench.certified(words!["verify", "--image", image, source]));
+    let target = bench.write("target", &vec![0x11; 24 * MIB]);
+    good(bench.certified(words!["restore", image, target, "--yes-erase", target]));
+    run("e2fsck", words!["-fn", target]);
+    good(bench.certified(words!["verify", "--image", image, target]));
+    let file = good(bench.mule(false, words!["image", "cat", image, "/file7"]));
+    assert!(file.bytes().all(|byte| byte == 7) && file.len() == 60_000);
+    // In the superblock, which is in use.
+    let mut bytes = fs::read(&source).unwrap();
+    bytes[1024 + 120] ^= 1;
+    fs::write(&source, bytes).unwrap();
+    ends(bench.certified(words!["verify", "--image", image, source]), 1, "DIFFERS");
+    // A map that calls more free than the manifest proves is not believed.
+    let mut bytes = fs::read(&image).unwrap();
+    let line = bytes.windows(3).rposition(|three| three == b"  +").unwrap();
+    bytes[line + 2] = b'?';
+    fs::write(&image, bytes).unwrap();
+    let (code, text) = bench.certified(words!["verify", "--image", image, target]);
+    assert!(code > 0 && !text.contains("VERIFIED"), "{text}");
+}

@@ -9,7 +9,7 @@ mod read;
 mod tests;
 mod write;
 
-pub use compare::{Compared, Expected, compare, is_zero};
+pub use compare::{Compared, Expected, Mask, compare, is_zero, whole};
 pub use pool::{Buffer, Pool};
 pub use read::{Got, Reader, Want, read_one, write_one};
 pub use write::{Content, Job, Written, write};

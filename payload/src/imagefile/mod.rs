@@ -16,6 +16,7 @@
 
 mod codec;
 mod format;
+mod in_use;
 mod index;
 mod manifest;
 mod reader;
@@ -28,6 +29,7 @@ mod writer;
 
 pub use codec::{Compressor, Decompressor, STORE};
 pub use format::{FRAME, GROUP, Header, Mode};
+pub use in_use::InUse;
 pub use index::State;
 pub use manifest::{BadArea, Base, Group, Manifest, ManifestError, Partition, Signed, Volume};
 pub use reader::{ReadError, Reader, peek};

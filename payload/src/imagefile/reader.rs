@@ -333,7 +333,7 @@ impl ReadAt for Reader {
 }
 
 /// The skippable frame at `at`, where there is one of ours.
-fn skippable(volumes: &Volumes, at: u64) -> Result<Option<(Part, Vec<u8>)>, VolumeError> {
+pub(super) fn skippable(volumes: &Volumes, at: u64) -> Result<Option<(Part, Vec<u8>)>, VolumeError> {
     let mut head = [0; 8];
     if at.checked_add(8).is_none_or(|end| end > volumes.len()) {
         return Ok(None);

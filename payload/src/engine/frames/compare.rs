@@ -39,13 +39,22 @@ impl Compared {
     }
 }
 
-/// Reads the first `bytes` of a drive from frame `from` on and compares each frame.
+/// Blanks what of a frame that was read is not to be compared; the bytes that are left.
+pub type Mask<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> Result<u64, String>;
+
+/// Compares every byte.
+pub fn whole(_: u64, data: &mut [u8]) -> Result<u64, String> {
+    Ok(data.len() as u64)
+}
+
+/// Reads the first `bytes` of a drive from frame `from` on and compares each frame as `mask` leaves it.
 pub fn compare(
     plane: &mut dyn DataPlane,
     limits: Limits,
     from: u64,
     bytes: u64,
     expected: &mut dyn FnMut(u64) -> Result<Expected, String>,
+    mask: Mask<'_>,
     observer: &mut dyn Observer,
 ) -> Result<(Compared, End), String> {
     let pool = Pool::new(limits.depth.max(1) + 1).map_err(|error| format!("no memory for buffers: {error}"))?;
@@ -84,8 +93,14 @@ pub fn compare(
                 }
                 continue;
             }
-            (Got::Data(data), expected) if holds(&data[..length], expected) => found.matched += length as u64,
-            (Got::Data(_), _) => found.different.insert(start(index), length as u64),
+            (Got::Data(mut data), expected) => {
+                let compared = mask(index, &mut data[..length])?;
+                if holds(&data[..length], expected) {
+                    found.matched += compared;
+                } else {
+                    found.different.insert(start(index), length as u64);
+                }
+            }
             (Got::Bad(_), _) => found.unreadable.insert(start(index), length as u64),
         }
         observer.advanced(length as u64);

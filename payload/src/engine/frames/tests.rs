@@ -101,7 +101,7 @@ fn what_is_written_is_read_back_and_a_changed_frame_is_found() {
     let check = |disk: &SimDisk| {
         let mut plane = disk.open(Access::ReadOnly).unwrap();
         let mut expected = |index: u64| Ok(Expected::Hash(hashes[usize::try_from(index).unwrap()]));
-        compare(&mut plane, limits(), 0, bytes, &mut expected, &mut Count(0)).unwrap()
+        compare(&mut plane, limits(), 0, bytes, &mut expected, &mut whole, &mut Count(0)).unwrap()
     };
     let (found, end) = check(&to);
     assert_eq!((found.matched, found.is_clean(), end), (bytes, true, End::Complete));

@@ -184,7 +184,7 @@ fn read_back(
         Some(own) => Ok(own),
         None => (order.wanted)(index),
     };
-    let (compared, end) = frames::compare(plane, order.limits, from, bytes, &mut wanted, steps)?;
+    let (compared, end) = frames::compare(plane, order.limits, from, bytes, &mut wanted, &mut frames::whole, steps)?;
     complete(&end, laid).map(|()| compared)
 }
 

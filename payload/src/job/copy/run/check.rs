@@ -1,17 +1,25 @@
 //! Drives compared with an image.
 
-use super::{Content, Job, Told, end, images::image_of, not_announced};
+use super::{
+    Content, Job, Told, end,
+    images::{files_hit, image_of},
+    not_announced,
+};
 use crate::{
     certify::copy::{self, End},
     console::Watcher,
     engine::{
+        extents::Ranges,
         frames::{self, Compared, Expected},
         sweep,
     },
-    imagefile::State,
+    imagefile::{InUse, State},
     job::{
         claim::Opened,
-        copy::{settle::verification, target::Steps},
+        copy::{
+            settle::{listed, verification},
+            target::Steps,
+        },
         issue::Settled,
         run::{Line, Tally},
         status::Status,
@@ -56,6 +64,11 @@ fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> S
         record.copy.bytes = image.disk_bytes;
         record.copy.bytes_read = manifest.bytes_read;
         record.copy.bytes_free = manifest.bytes_free;
+        let mut bad = Ranges::default();
+        manifest.bad.iter().for_each(|area| bad.insert(area.start, area.bytes));
+        let (unreadable, blocks) = listed(&bad, image.logical_block);
+        (record.exceptions.unreadable, record.exceptions.unreadable_blocks) = (unreadable, blocks);
+        files_hit(&mut record.exceptions, manifest);
         let times = (Some(started), Some(ended));
         record.verification =
             verification(compared.matched, &compared.different, &compared.unreadable, image.logical_block, times);
@@ -72,13 +85,15 @@ fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -
     job.begin_sweep(source.slot())?;
     let mut told = Told { log: &job.log, status };
     told.step("verify");
-    // What was free when the image was made may hold anything.
+    // What was free when the image was made may hold anything, also within a frame.
     let mut wanted = |index| match content.reader.entry(index) {
         Ok((State::Free, _)) => Ok(Expected::Anything),
         Ok(_) => content.reader.expected(index).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    let (compared, end) = frames::compare(&mut *plane, job.limits(), 0, bytes, &mut wanted, &mut told)?;
+    let mut in_use = InUse::new(&content.reader, &content.manifest);
+    let mut mask = |index, data: &mut [u8]| in_use.blank_the_rest(index, data).map_err(|error| error.to_string());
+    let (compared, end) = frames::compare(&mut *plane, job.limits(), 0, bytes, &mut wanted, &mut mask, &mut told)?;
     match end {
         sweep::End::Complete => Ok(compared),
         sweep::End::Stopped => Err("it was stopped".into()),

@@ -108,6 +108,13 @@ fn bad_sectors_are_zeros_that_every_certificate_names() {
     not_clean(&copies.restore("a", &["B"], Tail::Leave));
     assert_eq!((copies.certificate("B").outcome, named("B")), (Outcome::RestoredWithExceptions, bad.to_vec()));
     assert!(cells(copies.disk("B"), SIZE) == wanted);
+    clean(&copies.check("a", &["B"]));
+    assert_eq!((copies.certificate("B").outcome, named("B")), (Outcome::Verified, bad.to_vec()));
+    // What the image could not read says nothing of what a drive holds there.
+    copies.disk("B").write_cells(12_000 * 512, &[9; 512]);
+    clean(&copies.check("a", &["B"]));
+    copies.disk("B").write_cells(12_001 * 512, &[9]);
+    not_clean(&copies.check("a", &["B"]));
     not_clean(&copies.clone("A", &["C"]));
     assert_eq!((copies.certificate("C").outcome, named("C")), (Outcome::ClonedWithExceptions, bad.to_vec()));
     assert!(cells(copies.disk("C"), SIZE) == wanted);
