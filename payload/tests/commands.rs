@@ -1,6 +1,7 @@
 //! The commands as a person types them, on regular files: images, restores, clones, comparisons, the safety net. What came
 //! out is judged by the distribution's zstd, sha512sum and cmp.
 
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
 use std::{
