@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mule::imagefile::{Decompressor, Entry, Reader, Writer, peek};
-use mule_fuzz::scratch;
+use mule_fuzz::{expand, scratch};
 use std::fs;
 
 /// Frames of the disk at most.
@@ -11,7 +11,7 @@ const FRAMES: u64 = 16;
 
 fuzz_target!(|input: &[u8]| {
     let path = scratch("resume.img.zst");
-    fs::write(&path, input).expect("a file");
+    fs::write(&path, expand(input)).expect("a file");
     let Ok(header) = peek(&path) else { return };
     let frames = header.frames();
     if frames > FRAMES {

@@ -155,6 +155,24 @@ pub fn fit_image(image: &mut [u8]) {
     }
 }
 
+/// An image whose slots take few bytes: behind the head of a padding (a skippable frame) its zeros are put in.
+pub fn expand(image: &[u8]) -> Vec<u8> {
+    const PADDING: [u8; 4] = 0x184d_2a53_u32.to_le_bytes();
+    let mut bytes = Vec::new();
+    let mut rest = image;
+    while let Some(at) = rest.windows(4).position(|word| word == PADDING) {
+        let (now, later) = rest.split_at((at + 8).min(rest.len()));
+        bytes.extend_from_slice(now);
+        let len = number(now, at + 4).unwrap_or(0) as usize;
+        if len <= 2 << 20 && bytes.len() < 8 << 20 {
+            bytes.resize(bytes.len() + len, 0);
+        }
+        rest = later;
+    }
+    bytes.extend_from_slice(rest);
+    bytes
+}
+
 /// Where a target's files lie: in memory, in a folder of this process's own, which the next run clears away.
 pub fn scratch(name: &str) -> PathBuf {
     let dir = PathBuf::from(std::env::var_os("MULE_FUZZ_SCRATCH").unwrap_or_else(|| "/dev/shm/mule-fuzz".into()));
