@@ -4,7 +4,7 @@
 TARGET ?= x86_64-unknown-linux-musl
 export TARGET
 
-.PHONY: all setup payload kernel image run test check bench clean
+.PHONY: all setup payload kernel image run test check bench fuzz clean
 
 all: image
 
@@ -38,6 +38,9 @@ bench: image
 		--example stream_speed --target $(TARGET) --target-dir target/bench-sse2
 	scripts/bench
 	scripts/bench-images
+
+fuzz: payload
+	scripts/fuzz
 
 clean:
 	cargo clean
