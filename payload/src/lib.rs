@@ -14,6 +14,7 @@ pub mod discover;
 pub mod drive;
 pub mod engine;
 pub mod export;
+mod files;
 pub mod imagefile;
 pub mod job;
 pub mod jobfile;

@@ -11,7 +11,7 @@ use crate::{
     engine::sweep::Limits,
     job::{
         copy::run,
-        retain::{self, Retained, Wish},
+        retain::{self, Wish},
         run::Surroundings,
         status::Log,
     },
@@ -73,11 +73,6 @@ fn tell_kept(dir: &Path, watcher: &mut dyn Watcher) {
             Err(error) => watcher.problem(&format!("{}: {error}", image.display())),
         }
     }
-}
-
-/// The images in the store that were kept of drives: certificates of their erasure must name them.
-pub(super) fn kept(store: &Store) -> Vec<Retained> {
-    retain::list(store.dir()).unwrap_or_default().into_iter().filter_map(|(_, note)| note.ok()).collect()
 }
 
 /// Keeps an image of every target, before anything is written.

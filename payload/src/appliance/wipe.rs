@@ -9,6 +9,7 @@ use crate::{
     engine::sweep::Limits,
     job::{
         issue::{Issuer, Settled},
+        retain,
         run::{self, Tally},
         show::outcome_words,
         stages::{Context, total_work},
@@ -97,7 +98,13 @@ fn with_store(
                 return Err(stopped);
             }
         }
-        around.retained = keep::kept(store);
+        match retain::notes(store.dir()) {
+            Ok(notes) => around.retained = notes,
+            Err(error) => {
+                log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
+                return Err(Stopped::new(error, "Nothing more was erased."));
+            }
+        }
     }
     // A drive of an interrupted job that is not there is certified as interrupted, not refused.
     let refused = if plan.is_resumed() { 0 } else { plan.denied() };

@@ -116,11 +116,11 @@ impl Common {
 }
 
 /// Runs a job before this terminal's eyes.
-pub(super) fn watched(run: impl FnOnce(&mut dyn console::Watcher) -> Tally) -> Tally {
+pub(super) fn watched<T>(run: impl FnOnce(&mut dyn console::Watcher) -> T) -> T {
     let mut watcher = console::for_host(io::stderr());
-    let tally = run(&mut *watcher);
+    let result = run(&mut *watcher);
     watcher.finish();
-    tally
+    result
 }
 
 /// The drive at a path, to be read.

@@ -8,7 +8,7 @@ mod serve;
 use super::{
     Exit,
     copying::{self, Common, watched},
-    host,
+    host, said,
 };
 use crate::{
     console::format,
@@ -68,10 +68,7 @@ pub fn run(args: &Args) -> Exit {
         Command::Export(args) => export::export(args),
         Command::Serve(args) => serve::serve(args),
     };
-    result.unwrap_or_else(|error| {
-        eprintln!("mule: {error}");
-        Exit::Refused
-    })
+    said(result)
 }
 
 #[derive(Debug, clap::Args)]

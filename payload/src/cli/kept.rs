@@ -3,7 +3,7 @@
 use super::{
     Exit,
     copying::{self, Common, watched},
-    host, named,
+    host, named, said,
 };
 use crate::{
     discover::{self, Drive, Roots},
@@ -52,22 +52,11 @@ impl Keep {
         }
         let wish = Wish { dir: dir.clone(), keep, before: before.into(), threads, limit: None, clock: host::now };
         let job = job()?;
-        let mut result = Ok(Vec::new());
-        watched(|watcher| {
-            result = retain::retain(job, targets, &wish, watcher);
-            crate::job::run::Tally::default()
-        });
-        let kept = result.map_err(|error| format!("nothing was overwritten: {error}"))?;
+        let kept = watched(|watcher| retain::retain(job, targets, &wish, watcher));
+        let kept = kept.map_err(|error| format!("nothing was overwritten: {error}"))?;
         kept.iter().for_each(|note| eprintln!("{}", note.line(host::now())));
         Ok(kept)
     }
-}
-
-fn said(result: Result<Exit, String>) -> Exit {
-    result.unwrap_or_else(|error| {
-        eprintln!("mule: {error}");
-        Exit::Refused
-    })
 }
 
 /// Arguments of `mule kept`.
@@ -176,7 +165,8 @@ Examples:
   mule revert --yes-erase WCC1 /mnt/store/kept-WDC_WD10EZEX-WCC1-20260301T120000Z.img.zst
 
 The drive is looked for by model, serial number and size. It is read back in full and gets a certificate.
-Exit codes: 0 it holds again what it held; 1 it does not; 2 not done.")]
+What its file systems called free was not kept, and reads as zeros then (mule image info says which).
+Exit codes: 0 it holds what the image holds; 1 it does not; 2 not done.")]
 pub struct Revert {
     /// The kept image
     #[arg(value_name = "IMAGE")]

@@ -37,6 +37,14 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
+/// Says why a command was not done.
+fn said(result: Result<Exit, String>) -> Exit {
+    result.unwrap_or_else(|error| {
+        eprintln!("mule: {error}");
+        Exit::Refused
+    })
+}
+
 /// Erases and verifies whole disks, and certifies what it proved.
 ///
 /// On the USB stick this program starts by itself and does what mule.toml says. Here, on a host, each sub-command does one

@@ -5,6 +5,7 @@ use super::{
     copying::{self, Common, watched},
     host::Linux,
     kept::Keep,
+    said,
 };
 use crate::{
     blocks::ReadAt,
@@ -80,13 +81,6 @@ pub struct Restore {
 /// Restores an image.
 pub fn restore(args: &Restore) -> Exit {
     said(do_restore(args))
-}
-
-fn said(result: Result<Exit, String>) -> Exit {
-    result.unwrap_or_else(|error| {
-        eprintln!("mule: {error}");
-        Exit::Refused
-    })
 }
 
 fn do_restore(args: &Restore) -> Result<Exit, String> {

@@ -3,7 +3,7 @@
 use super::{
     Exit,
     copying::{self, Common, watched},
-    host,
+    host, said,
 };
 use crate::{
     drive::{Access, LinuxDrive},
@@ -68,10 +68,7 @@ fn expectation(text: &str) -> Result<Expect, String> {
 /// Verifies each device in turn.
 pub fn run(args: &Args) -> Exit {
     if let Some(image) = &args.image {
-        return against(image, args).unwrap_or_else(|error| {
-            eprintln!("mule: {error}");
-            Exit::Refused
-        });
+        return said(against(image, args));
     }
     let mut exit = Exit::Good;
     for path in &args.devices {

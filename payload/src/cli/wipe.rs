@@ -121,7 +121,7 @@ fn erase(args: &Args) -> Result<Tally, String> {
         if !plan.is_resumed() {
             keep(args, &plan, &log)?;
         }
-        around.retained = retain::list(dir).unwrap_or_default().into_iter().filter_map(|(_, note)| note.ok()).collect();
+        around.retained = retain::notes(dir).map_err(|error| error.to_string())?;
     }
     let mut watcher = console::for_host(io::stderr());
     let tally = run::execute(plan, &log, around, &mut *watcher);

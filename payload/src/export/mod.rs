@@ -10,7 +10,7 @@ mod tests;
 
 pub use nbd::serve;
 
-use crate::blocks::ReadAt;
+use crate::{blocks::ReadAt, engine::frames::is_zero};
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
@@ -199,10 +199,4 @@ fn publish(part: &Path, path: &Path) -> io::Result<()> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     File::open(folder)?.sync_all()
-}
-
-fn is_zero(data: &[u8]) -> bool {
-    // In words: a loop over bytes is not made fast by the compiler everywhere.
-    let (words, rest) = data.as_chunks::<16>();
-    words.iter().all(|word| u128::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
 }

@@ -4,15 +4,17 @@
 //! GiB of the disk, and so proves them all. A flat list would be 67 MB of JSON for a TB.
 
 use super::format::{GROUP, Header, Mode};
-use crate::certify::{
-    key::{PublicStickKey, SignError, StickKey},
-    record::{Operator, Tool},
-    signature::{self, SignatureError},
+use crate::{
+    certify::{
+        key::{PublicStickKey, SignError, StickKey},
+        record::{Operator, Tool},
+        signature::{self, SignatureError},
+    },
+    files::{self, beside},
 };
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -136,12 +138,6 @@ pub struct Signed {
     pub key: PublicStickKey,
 }
 
-fn beside(image: &Path, ending: &str) -> PathBuf {
-    let mut name = image.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
 impl Manifest {
     pub const FORMAT: &str = "mule-manifest/1";
 
@@ -208,13 +204,7 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, ManifestError> {
     Ok(bytes)
 }
 
-/// A new name first, then the right one, flushed in between.
 fn put(path: &Path, bytes: &[u8]) -> Result<(), ManifestError> {
     let failed = |source| ManifestError::Io { path: path.into(), source };
-    let temporary = beside(path, ".new");
-    let mut file = fs::File::create(&temporary).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&temporary, path).map_err(failed)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    files::replace(path, bytes).map_err(failed)
 }

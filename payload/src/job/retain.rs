@@ -17,6 +17,7 @@ use super::{
 use crate::{
     console::Watcher,
     discover::Drive,
+    files,
     imagefile::{Manifest, names_of},
     journal::event::Outcome,
     plan::{Source, Target},
@@ -24,8 +25,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     num::NonZeroU64,
     path::{Path, PathBuf},
     sync::Arc,
@@ -75,7 +75,7 @@ impl Retained {
 
     /// Where the note about an image lies.
     pub fn path(image: &Path) -> PathBuf {
-        name::beside(image, Self::ENDING)
+        files::beside(image, Self::ENDING)
     }
 
     /// Reads the note beside an image.
@@ -102,11 +102,7 @@ impl Retained {
         let failed = |error: io::Error| RetainError::Io(path.clone(), error);
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         bytes.push(b'\n');
-        let temporary = name::beside(&path, ".new");
-        let mut file = fs::File::create(&temporary).map_err(failed)?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&temporary, &path).map_err(failed)?;
-        name::sync_folder(&path).map_err(failed)
+        files::replace(&path, &bytes).map_err(failed)
     }
 
     /// Whether its time is over at `now` (milliseconds since 1970).
@@ -141,18 +137,25 @@ pub fn list(dir: &Path) -> io::Result<Vec<(PathBuf, Result<Retained, RetainError
     Ok(images.into_iter().map(|image| (image.clone(), Retained::read(&image))).collect())
 }
 
+/// What is kept in a folder, as far as the notes can be read. Certificates of erasures must name it, so that a folder that
+/// cannot be read is an error.
+pub fn notes(dir: &Path) -> Result<Vec<Retained>, RetainError> {
+    let list = list(dir).map_err(|error| RetainError::Io(dir.into(), error))?;
+    Ok(list.into_iter().filter_map(|(_, note)| note.ok()).collect())
+}
+
 /// Removes a kept image with everything that belongs to it; the note last, so that what is left of it stays listed.
 pub fn remove(image: &Path) -> Result<Retained, RetainError> {
     let note = Retained::read(image)?;
     let manifest = Manifest::path(image);
-    let beside = [name::beside(image, ".map"), name::beside(&manifest, ".sig"), manifest];
+    let beside = [files::beside(image, ".map"), files::beside(&manifest, ".sig"), manifest];
     for path in names_of(image).into_iter().chain(beside).chain([Retained::path(image)]) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RetainError::Io(path, error)),
             _ => {}
         }
     }
-    name::sync_folder(image).map_err(|error| RetainError::Io(image.into(), error))?;
+    files::sync_folder(image).map_err(|error| RetainError::Io(image.into(), error))?;
     Ok(note)
 }
 

@@ -6,7 +6,6 @@
 use super::{
     digest::{self, Stream},
     hit,
-    name::beside,
     take::{self, Disk, Eyes, TakeError, Taken},
 };
 use crate::{
@@ -20,6 +19,7 @@ use crate::{
     discover::Drive,
     drive::DataPlane,
     engine::frames::{self, FRAME},
+    files::beside,
     imagefile::{
         self, BadArea, Base, Finished, Group, Header, Manifest, ManifestError, Mode, Partition, ReadError, Reader,
         Report, Volume, WriteError, Writer, names_of,

@@ -1,23 +1,10 @@
 //! What images are called, and which files belong to one.
 
-use crate::{drive::Identity, imagefile, job::record::time, jobfile::IMAGE_SUFFIX};
+use crate::{drive::Identity, files::beside, imagefile, job::record::time, jobfile::IMAGE_SUFFIX};
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
-
-/// The path with something behind its name.
-pub fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-/// Makes names in a file's folder last.
-pub fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    fs::File::open(folder)?.sync_all()
-}
 
 /// `MODEL-SERIAL-TIME.img.zst` behind a prefix, safe on every file system a store may have.
 pub fn new(prefix: &str, id: &Identity, now: u64) -> String {
