@@ -1,25 +1,24 @@
 //! What `submit` accepts: the part of the data plane's contract that does not depend on the drive.
 
-use super::{Access, Geometry, IoError, IoErrorKind, Op, Request};
+use super::{Access, Geometry, IoError, IoErrorKind, Op};
 
 /// Refuses a request that breaks the contract of the data plane before it touches anything.
 pub(super) fn admit(
-    request: &Request,
+    (op, offset, len): (Op, u64, u64),
     geometry: Geometry,
     access: Access,
     in_flight: usize,
     depth: usize,
 ) -> Result<(), IoError> {
-    let len = request.buf.len() as u64;
     let block = u64::from(geometry.logical());
-    let refuse = |kind, detail: String| Err(IoError::new(kind, request.op, request.offset, len, detail));
-    if access == Access::ReadOnly && request.op == Op::Write {
+    let refuse = |kind, detail: String| Err(IoError::new(kind, op, offset, len, detail));
+    if access == Access::ReadOnly && op == Op::Write {
         return refuse(IoErrorKind::Refused, "the drive was opened for reading only".into());
     }
-    if len == 0 || !len.is_multiple_of(block) || !request.offset.is_multiple_of(block) {
+    if len == 0 || !len.is_multiple_of(block) || !offset.is_multiple_of(block) {
         return refuse(IoErrorKind::Invalid, format!("not whole blocks of {block} bytes"));
     }
-    if request.offset.checked_add(len).is_none_or(|end| end > geometry.bytes()) {
+    if offset.checked_add(len).is_none_or(|end| end > geometry.bytes()) {
         return refuse(IoErrorKind::Invalid, format!("reaches past the end of the drive at byte {}", geometry.bytes()));
     }
     if in_flight >= depth {

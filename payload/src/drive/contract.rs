@@ -17,6 +17,7 @@ pub fn hold<D: DataPlane>(mut open: impl FnMut() -> D) {
     rejects_what_is_not_allowed(&mut open());
     completes_each_request_once(&mut open());
     keeps_flushed_writes(&mut open);
+    makes_zeros_or_leaves_them_to_others(&mut open);
     has_nothing_to_wait_for_when_idle(&mut open());
 }
 
@@ -106,6 +107,26 @@ fn keeps_flushed_writes<D: DataPlane>(open: &mut impl FnMut() -> D) {
     drive.flush().unwrap();
     let done = finish(&mut drive);
     assert!(done.result.is_ok() && done.buf[..] == wanted[..]);
+}
+
+fn makes_zeros_or_leaves_them_to_others<D: DataPlane>(open: &mut impl FnMut() -> D) {
+    let mut drive = open();
+    let (bytes, block) = (drive.geometry().bytes(), drive.geometry().logical() as usize);
+    let mut write = request(Op::Write, 0, 8 * block);
+    write.buf.fill(0x77);
+    drive.submit(write).unwrap();
+    finish(&mut drive).result.unwrap();
+    for (offset, len) in [(0, 0), (1, block as u64), (0, 1), (bytes, block as u64), (u64::MAX, 1)] {
+        assert_eq!(drive.make_zeros(offset, len).unwrap_err().kind, IoErrorKind::Invalid, "{len} bytes at {offset}");
+    }
+    let made = drive.make_zeros(2 * block as u64, 3 * block as u64).unwrap();
+    drive.flush().unwrap();
+    drop(drive);
+    let back = read(&mut open(), 0, 8 * block);
+    for (number, data) in back.chunks(block).enumerate() {
+        let wanted = if made && (2..5).contains(&number) { 0 } else { 0x77 };
+        assert!(data.iter().all(|byte| *byte == wanted), "block {number}");
+    }
 }
 
 fn has_nothing_to_wait_for_when_idle(drive: &mut impl DataPlane) {

@@ -5,7 +5,7 @@ use super::{
     worker::Worker,
 };
 use mule_sys::{Done, Ring, block};
-use rustix::io::Errno;
+use rustix::{fs::FallocateFlags, io::Errno};
 use std::{
     collections::VecDeque,
     fs::File,
@@ -92,6 +92,8 @@ pub struct LinuxDrive {
     /// Transfers that finished while a flush was waited for.
     finished: VecDeque<Completion>,
     flush_in_flight: bool,
+    /// Whether ranges can be made zeros without a transfer, as far as is known.
+    makes_zeros: bool,
 }
 
 impl LinuxDrive {
@@ -121,6 +123,7 @@ impl LinuxDrive {
             in_flight: 0,
             finished: VecDeque::new(),
             flush_in_flight: false,
+            makes_zeros: access == Access::ReadWrite && claim::may_make_zeros(device),
         })
     }
 
@@ -244,8 +247,8 @@ impl DataPlane for LinuxDrive {
     }
 
     fn submit(&mut self, request: Request) -> Result<(), IoError> {
-        admit(&request, self.geometry, self.access, self.in_flight, self.depth)?;
         let (op, offset, len) = (request.op, request.offset, request.buf.len() as u64);
+        admit((op, offset, len), self.geometry, self.access, self.in_flight, self.depth)?;
         self.plane
             .submit(op == Op::Write, request)
             .map_err(|error| IoError::new(kind_of(&error), op, offset, len, error.to_string()))?;
@@ -284,6 +287,23 @@ impl DataPlane for LinuxDrive {
         self.plane.submit_flush().map_err(|e| self.flush_error(kind_of(&e), e.to_string()))?;
         self.flush_in_flight = true;
         self.await_flush(deadline)
+    }
+
+    /// A file's blocks are marked as zeros. Of a block device the kernel asks for WRITE ZEROES (never for a discard:
+    /// `block/fops.c`, `blkdev_fallocate`), and only a drive that has the command is asked.
+    fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
+        admit((Op::Write, offset, len), self.geometry, self.access, 0, self.depth)?;
+        if !self.makes_zeros {
+            return Ok(false);
+        }
+        match rustix::fs::fallocate(&self.file, FallocateFlags::ZERO_RANGE, offset, len) {
+            Ok(()) => Ok(true),
+            // Whatever the reason, a write tells whether it is the drive's.
+            Err(_) => {
+                self.makes_zeros = false;
+                Ok(false)
+            }
+        }
     }
 }
 

@@ -95,4 +95,9 @@ pub trait DataPlane: Send {
 
     /// Makes all completed writes durable on the medium.
     fn flush(&mut self) -> Result<(), IoError>;
+
+    /// Lets the drive make these bytes zeros by itself, without a transfer; `false`, and nothing done, where it cannot:
+    /// then they are written. No proof that they are zeros, and no erasure: a flash drive may keep what was there. Refused
+    /// like a write request, in whole blocks.
+    fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError>;
 }

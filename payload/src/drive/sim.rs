@@ -278,7 +278,13 @@ impl DataPlane for SimDrive {
     }
 
     fn submit(&mut self, request: Request) -> Result<(), IoError> {
-        admit(&request, self.geometry, self.access, self.queue.len(), self.depth)?;
+        admit(
+            (request.op, request.offset, request.buf.len() as u64),
+            self.geometry,
+            self.access,
+            self.queue.len(),
+            self.depth,
+        )?;
         self.queue.push_back(request);
         Ok(())
     }
@@ -338,6 +344,18 @@ impl DataPlane for SimDrive {
             state.cells.flush();
         }
         Ok(())
+    }
+
+    fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
+        admit((Op::Write, offset, len), self.geometry, self.access, 0, self.depth)?;
+        let mut state = self.disk.lock();
+        let obeys = state.faults.makes_zeros.filter(|_| state.cycle == self.cycle && offset + len <= state.bytes);
+        if obeys == Some(true) {
+            let size = u64::from(self.geometry.logical());
+            let zeros = vec![0; self.geometry.logical() as usize];
+            (offset / size..(offset + len) / size).for_each(|block| state.write_block(block, size, &zeros));
+        }
+        Ok(obeys.is_some())
     }
 }
 

@@ -21,6 +21,7 @@ mod index;
 mod manifest;
 mod reader;
 mod resume;
+mod table;
 #[cfg(test)]
 mod tests;
 mod verify;

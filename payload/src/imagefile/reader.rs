@@ -2,21 +2,23 @@
 
 use super::{
     codec::Decompressor,
-    format::{FRAME, GROUP, Header, Part, SEEKABLE, SKIPPABLE_MAX, u32_at},
+    format::{FRAME, GROUP, Header, Part, SKIPPABLE_MAX, u32_at},
     index::{self, Index, State},
+    table::Stored,
     volumes::{VolumeError, Volumes},
 };
 use crate::{blocks::ReadAt, engine::frames::Expected};
 use std::{
     collections::VecDeque,
     io,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 /// Unpacked frames kept for the next small read.
 const KEPT_FRAMES: usize = 8;
-/// Group indexes kept: 33 KiB each.
+/// Group indexes, and lists of their frames, kept: 33 and 16 KiB each.
 const KEPT_INDEXES: usize = 4;
 
 /// Why an image cannot be read.
@@ -49,10 +51,10 @@ pub fn peek(path: &Path) -> Result<Header, ReadError> {
 }
 
 /// Where a group lies in the file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct GroupPlace {
-    /// Its first entry of the seek table, and its first byte.
-    entry: usize,
+    /// Its entries of the seek table.
+    entries: Range<usize>,
     pub(super) start: u64,
     pub(super) index_at: u64,
     pub(super) end: u64,
@@ -62,14 +64,32 @@ pub(super) struct GroupPlace {
 pub struct Reader {
     pub(super) volumes: Volumes,
     header: Header,
-    /// Compressed sizes; the top bit says that the frame has content.
-    table: Vec<u32>,
+    table: Stored,
     groups: Vec<GroupPlace>,
     /// Where the bad-sector map lies, if there is one, and the first byte behind the groups.
     bad: Option<(u64, u64)>,
     base: Option<Arc<Reader>>,
-    frames: Mutex<VecDeque<(u64, Arc<Vec<u8>>)>>,
-    indexes: Mutex<VecDeque<(u64, Arc<Index>)>>,
+    frames: Recent<Vec<u8>>,
+    indexes: Recent<Index>,
+    /// Where the frames with content of a group lie, and how long they are.
+    places: Recent<Vec<(u64, u32)>>,
+}
+
+/// What was made last, by number.
+type Recent<T> = Mutex<VecDeque<(u64, Arc<T>)>>;
+
+/// What has this number: kept, or made now. Nobody waits while it is made; it may be made twice.
+fn recent<T, E>(kept: &Recent<T>, number: u64, keep: usize, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+    let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = lock().iter().find(|(known, _)| *known == number).map(|(_, value)| Arc::clone(value));
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let made = Arc::new(make()?);
+    let mut kept = lock();
+    kept.push_front((number, Arc::clone(&made)));
+    kept.truncate(keep);
+    Ok(made)
 }
 
 impl std::fmt::Debug for Reader {
@@ -77,9 +97,6 @@ impl std::fmt::Debug for Reader {
         f.debug_struct("Reader").field("header", &self.header).finish_non_exhaustive()
     }
 }
-
-/// The bit of [`Reader::table`] that marks a frame with content.
-const CONTENT: u32 = 1 << 31;
 
 impl Reader {
     /// Opens an image, or the volumes of one, by the name without a volume's number.
@@ -91,7 +108,7 @@ impl Reader {
             return Err(not("it does not begin with a header".into()));
         }
         let header = Header::decode(&content).map_err(not)?;
-        let table = seek_table(&volumes).map_err(|reason| ReadError::Unfinished { path: path.into(), reason })?;
+        let table = Stored::find(&volumes).map_err(|reason| ReadError::Unfinished { path: path.into(), reason })?;
         let mut reader = Self {
             volumes,
             header,
@@ -101,6 +118,7 @@ impl Reader {
             base: None,
             frames: Mutex::default(),
             indexes: Mutex::default(),
+            places: Mutex::default(),
         };
         reader.place_groups().map_err(|reason| ReadError::Unfinished { path: path.into(), reason })?;
         Ok(reader)
@@ -108,31 +126,39 @@ impl Reader {
 
     /// Finds every group by walking the seek table once; what is not a frame with content is looked at.
     fn place_groups(&mut self) -> Result<(), String> {
-        let mut at = u64::from(*self.table.first().ok_or("the seek table is empty")?);
-        let (mut entry, mut start) = (1, at);
+        let (mut groups, mut bad) = (Vec::new(), None);
+        let (mut at, mut entry, mut start) = (0_u64, 1, 0);
         let mut index_at = None;
-        for (number, size) in self.table.iter().enumerate().skip(1) {
-            let (content, len) = (size & CONTENT != 0, u64::from(size & !CONTENT));
-            let part = if content { None } else { self.part_at(at)? };
+        self.table.walk(&self.volumes, |number, (len, plain)| {
+            let here = at;
+            at = at.checked_add(u64::from(len)).ok_or("its sizes add up to nothing")?;
+            if number == 0 {
+                start = at;
+                return Ok(());
+            }
+            let part = if plain > 0 { None } else { self.part_at(here)? };
             // A group ends behind its index and its map: where the next frame with content, or the tail, begins.
             let over = index_at.is_some() && !matches!(part, Some(Part::Used | Part::Padding));
             if over && let Some(index_at) = index_at.take() {
-                self.groups.push(GroupPlace { entry, start, index_at, end: at });
-                (entry, start) = (number, at);
+                groups.push(GroupPlace { entries: entry..number, start, index_at, end: here });
+                (entry, start) = (number, here);
             }
             match part {
-                Some(Part::Index) => index_at = Some(at),
-                Some(Part::Bad) => self.bad = Some((at, len)),
+                Some(Part::Index) => index_at = Some(here),
+                Some(Part::Bad) => bad = Some((here, u64::from(len))),
                 Some(Part::Header | Part::SeekTable) => {
                     return Err("its parts are in no order this program knows".into());
                 }
                 _ => {}
             }
-            at = at.checked_add(len).ok_or("its sizes add up to nothing")?;
-        }
+            // A frame and its padding for each MiB, an index and a map.
+            let too_long = (number - entry) as u64 > 2 * GROUP + 2;
+            if too_long { Err("it has a group of too many parts".into()) } else { Ok(()) }
+        })?;
         if let Some(index_at) = index_at {
-            self.groups.push(GroupPlace { entry, start, index_at, end: at });
+            groups.push(GroupPlace { entries: entry..self.table.entries(), start, index_at, end: at });
         }
+        (self.groups, self.bad) = (groups, bad);
         if self.groups.len() as u64 == self.header.groups() {
             Ok(())
         } else {
@@ -190,25 +216,41 @@ impl Reader {
         Ok(index::root(&digests?))
     }
 
+    fn group(&self, group: u64) -> &GroupPlace {
+        &self.groups[usize::try_from(group).unwrap_or(usize::MAX).min(self.groups.len() - 1)]
+    }
+
     pub(super) fn index(&self, group: u64) -> Result<Arc<Index>, ReadError> {
-        let mut kept = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, index)) = kept.iter().find(|(number, _)| *number == group) {
-            return Ok(Arc::clone(index));
-        }
-        let place = self.groups[usize::try_from(group).unwrap_or(usize::MAX).min(self.groups.len() - 1)];
-        let failed = |reason: String| {
-            let (path, offset) = self.volumes.place(place.index_at);
-            ReadError::Index { group, path: path.into(), offset, reason }
-        };
-        let (_, content) = skippable(&self.volumes, place.index_at)?.ok_or_else(|| failed("it is missing".into()))?;
-        let index = Index::decode(&content).map_err(&failed)?;
-        if u64::from(index.group) != group || index.states.len() as u64 != self.header.group_len(group) {
-            return Err(failed("it is another group's".into()));
-        }
-        let index = Arc::new(index);
-        kept.push_front((group, Arc::clone(&index)));
-        kept.truncate(KEPT_INDEXES);
-        Ok(index)
+        recent(&self.indexes, group, KEPT_INDEXES, || {
+            let place = self.group(group);
+            let failed = |reason: String| {
+                let (path, offset) = self.volumes.place(place.index_at);
+                ReadError::Index { group, path: path.into(), offset, reason }
+            };
+            let found = skippable(&self.volumes, place.index_at)?;
+            let (_, content) = found.ok_or_else(|| failed("it is missing".into()))?;
+            let index = Index::decode(&content).map_err(&failed)?;
+            if u64::from(index.group) != group || index.states.len() as u64 != self.header.group_len(group) {
+                return Err(failed("it is another group's".into()));
+            }
+            Ok(index)
+        })
+    }
+
+    /// The frames with content of a group, in order.
+    fn places(&self, group: u64) -> Result<Arc<Vec<(u64, u32)>>, ReadError> {
+        recent(&self.places, group, KEPT_INDEXES, || {
+            let place = self.group(group);
+            let mut at = place.start;
+            let mut frames = Vec::new();
+            for (len, plain) in self.table.read(&self.volumes, place.entries.clone())? {
+                if plain > 0 {
+                    frames.push((at, len));
+                }
+                at = at.saturating_add(u64::from(len));
+            }
+            Ok(frames)
+        })
     }
 
     /// What a frame is, and the BLAKE3 of its content.
@@ -235,24 +277,10 @@ impl Reader {
     /// Where a stored frame lies in the file.
     pub(super) fn place(&self, index: u64) -> Result<(u64, u32), ReadError> {
         let group = self.index(index / GROUP)?;
-        let place = self.groups[usize::try_from(index / GROUP).unwrap_or_default()];
         let within = usize::try_from(index % GROUP).unwrap_or_default();
-        let mut before = group.states[..within].iter().filter(|state| **state != State::InBase).count();
-        let mut at = place.start;
-        for size in &self.table[place.entry..] {
-            let len = size & !CONTENT;
-            if size & CONTENT != 0 {
-                if before == 0 {
-                    return Ok((at, len));
-                }
-                before -= 1;
-            }
-            at += u64::from(len);
-            if at >= place.end {
-                break;
-            }
-        }
-        Err(self.frame_error(index, at, "the seek table does not have it".into()))
+        let before = group.states.iter().take(within).filter(|state| **state != State::InBase).count();
+        let place = self.places(index / GROUP)?.get(before).copied();
+        place.ok_or_else(|| self.frame_error(index, 0, "the seek table does not have it".into()))
     }
 
     /// A frame's content, proved; `None` is zeros.
@@ -294,18 +322,10 @@ impl Reader {
     }
 
     fn kept_frame(&self, index: u64) -> io::Result<Arc<Vec<u8>>> {
-        let find = |kept: &VecDeque<(u64, Arc<Vec<u8>>)>| {
-            kept.iter().find(|(number, _)| *number == index).map(|(_, frame)| Arc::clone(frame))
-        };
-        if let Some(frame) = find(&self.frames.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(frame);
-        }
-        let frame = self.frame(index, &mut Decompressor::new()?).map_err(io::Error::other)?;
-        let frame = Arc::new(frame.unwrap_or_else(|| vec![0; self.header.frame_len(index)]));
-        let mut kept = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_front((index, Arc::clone(&frame)));
-        kept.truncate(KEPT_FRAMES);
-        Ok(frame)
+        recent(&self.frames, index, KEPT_FRAMES, || {
+            let frame = self.frame(index, &mut Decompressor::new()?).map_err(io::Error::other)?;
+            Ok(frame.unwrap_or_else(|| vec![0; self.header.frame_len(index)]))
+        })
     }
 }
 
@@ -332,8 +352,8 @@ impl ReadAt for Reader {
     }
 }
 
-/// The skippable frame at `at`, where there is one of ours.
-pub(super) fn skippable(volumes: &Volumes, at: u64) -> Result<Option<(Part, Vec<u8>)>, VolumeError> {
+/// The kind and the length of the skippable frame at `at`, where there is one of ours that is whole.
+pub(super) fn skippable_at(volumes: &Volumes, at: u64) -> Result<Option<(Part, u64)>, VolumeError> {
     let mut head = [0; 8];
     if at.checked_add(8).is_none_or(|end| end > volumes.len()) {
         return Ok(None);
@@ -341,44 +361,16 @@ pub(super) fn skippable(volumes: &Volumes, at: u64) -> Result<Option<(Part, Vec<
     volumes.read(at, &mut head)?;
     let Some(part) = u32_at(&head, 0).and_then(Part::of) else { return Ok(None) };
     let len = u64::from(u32_at(&head, 4).unwrap_or_default());
-    if len > u64::from(SKIPPABLE_MAX) || at + 8 + len > volumes.len() {
+    Ok((at + 8 + len <= volumes.len()).then_some((part, len)))
+}
+
+/// The skippable frame at `at`, where there is one of ours.
+pub(super) fn skippable(volumes: &Volumes, at: u64) -> Result<Option<(Part, Vec<u8>)>, VolumeError> {
+    let Some((part, len)) = skippable_at(volumes, at)? else { return Ok(None) };
+    if len > u64::from(SKIPPABLE_MAX) {
         return Ok(None);
     }
     let mut content = vec![0; usize::try_from(len).unwrap_or_default()];
     volumes.read(at + 8, &mut content)?;
     Ok(Some((part, content)))
-}
-
-/// Compressed sizes from the seek table at the end.
-fn seek_table(volumes: &Volumes) -> Result<Vec<u32>, String> {
-    const FOOTER: usize = 9;
-    let len = volumes.len();
-    let mut footer = [0; FOOTER];
-    let start = len.checked_sub(FOOTER as u64).ok_or("it is too short")?;
-    volumes.read(start, &mut footer).map_err(|error| error.to_string())?;
-    if u32_at(&footer, 5) != Some(SEEKABLE) {
-        return Err("it does not end with a seek table".into());
-    }
-    if footer[4] != 0 {
-        return Err("its seek table is of another kind".into());
-    }
-    let count = u64::from(u32_at(&footer, 0).unwrap_or_default());
-    let at = start.checked_sub(8 * count + 8).ok_or("its seek table is longer than the file")?;
-    let (part, content) =
-        skippable(volumes, at).map_err(|error| error.to_string())?.ok_or("its seek table is damaged")?;
-    if part != Part::SeekTable || content.len() as u64 != 8 * count + FOOTER as u64 {
-        return Err("its seek table is damaged".into());
-    }
-    let (entries, _) = content[..content.len() - 9].as_chunks::<8>();
-    let mut sum = 0_u64;
-    let mut table = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let (Some(packed), Some(plain)) = (u32_at(entry, 0), u32_at(entry, 4)) else { continue };
-        if packed >= CONTENT || plain as usize > FRAME || packed == 0 {
-            return Err("its seek table has an impossible entry".into());
-        }
-        sum += u64::from(packed);
-        table.push(if plain > 0 { packed | CONTENT } else { packed });
-    }
-    if sum != at { Err(format!("its seek table adds up to {sum} bytes, not {at}")) } else { Ok(table) }
 }

@@ -34,7 +34,7 @@ impl Writer {
         if header.base_root.is_some() || (there && found != head) {
             return Err(WriteError::Another(path.into()));
         }
-        let mut writer = Self::on(volumes, header);
+        let mut writer = Self::on(path, volumes, header);
         writer.taking_in = true;
         writer.begin()?;
         if there {

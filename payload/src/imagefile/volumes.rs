@@ -137,6 +137,16 @@ impl Volumes {
         if self.unsynced >= SYNC_EVERY { self.sync() } else { Ok(()) }
     }
 
+    /// Makes sure that so many bytes fit into one file.
+    pub(super) fn keep_together(&mut self, len: u64) -> Result<(), VolumeError> {
+        let last = self.list.last().map_or(0, |volume| volume.len);
+        if last > 0 && self.limit.is_some_and(|limit| last.saturating_add(len) > limit) {
+            self.sync()?;
+            self.add()?;
+        }
+        Ok(())
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), VolumeError> {
         let Some(last) = self.list.last_mut() else { return Err(VolumeError::Missing(self.base.clone())) };
         last.file.write_all_at(bytes, last.len).map_err(|source| VolumeError::io(&last.path, source))?;

@@ -2,8 +2,9 @@
 
 use super::{
     codec::{Compressor, Decompressor},
-    format::{FRAME, GROUP, Header, Mode, Part, SEEKABLE, SLOT, u32_at},
+    format::{FRAME, GROUP, Header, Mode, Part, SLOT, u32_at},
     index::{self, Index, State},
+    table::Growing,
     volumes::{VolumeError, Volumes},
 };
 use std::{
@@ -33,6 +34,8 @@ pub enum WriteError {
     Stopped(String),
     #[error("a frame could not be compressed: {0}")]
     Codec(io::Error),
+    #[error("the seek table could not be kept beside the image: {0}")]
+    Table(#[from] io::Error),
     #[error("a fault of this program: {0}")]
     Order(&'static str),
 }
@@ -76,8 +79,8 @@ pub struct Writer {
     pub(super) taking_in: bool,
     pub(super) pending: Vec<u8>,
     pub(super) parts: Vec<usize>,
-    /// Compressed and plain size of every frame so far: 8 bytes for each MiB of the disk.
-    pub(super) table: Vec<(u32, u32)>,
+    /// Compressed and plain size of every frame so far.
+    pub(super) table: Growing,
     pub(super) index: Index,
     used: Vec<Range<u64>>,
     pub(super) hasher: blake3::Hasher,
@@ -94,7 +97,7 @@ pub struct Writer {
 impl Writer {
     /// Begins an image; files of that name must not be there. `limit` is the largest file.
     pub fn create(path: &Path, limit: Option<NonZeroU64>, header: Header) -> Result<Self, WriteError> {
-        let mut writer = Self::on(Volumes::create(path, limit)?, header);
+        let mut writer = Self::on(path, Volumes::create(path, limit)?, header);
         writer.begin()?;
         // What the image is of is on the medium before anything else of it.
         writer.pause()?;
@@ -110,7 +113,7 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn on(volumes: Volumes, header: Header) -> Self {
+    pub(super) fn on(path: &Path, volumes: Volumes, header: Header) -> Self {
         Self {
             volumes,
             header,
@@ -119,7 +122,7 @@ impl Writer {
             taking_in: false,
             pending: Vec::new(),
             parts: Vec::new(),
-            table: Vec::new(),
+            table: Growing::new(path),
             index: Index::default(),
             used: Vec::new(),
             hasher: blake3::Hasher::new(),
@@ -268,7 +271,8 @@ impl Writer {
     pub fn slot_content(&mut self, index: u64) -> Result<Vec<u8>, WriteError> {
         self.flush()?;
         let (at, entry) = *self.slots.get(&index).ok_or(WriteError::Order("no such slot"))?;
-        let mut bytes = vec![0; self.table[entry].0 as usize];
+        let (len, _) = self.table.get(entry).map_err(WriteError::Table)?;
+        let mut bytes = vec![0; len as usize];
         self.volumes.read(at, &mut bytes)?;
         let mut decompressor = Decompressor::new().map_err(WriteError::Codec)?;
         decompressor.unpack(&bytes, self.header.frame_len(index)).map_err(WriteError::Codec)
@@ -280,8 +284,9 @@ impl Writer {
         let (at, entry) = *self.slots.get(&index).ok_or(WriteError::Order("no such slot"))?;
         let bytes = self.compressor.compress(level, raw).map_err(WriteError::Codec)?;
         self.volumes.overwrite(at, &padded(&bytes))?;
-        self.table[entry].0 = part_len(bytes.len());
-        self.table[entry + 1].0 = part_len(SLOT - bytes.len());
+        let plain = part_len(self.header.frame_len(index));
+        self.table.set(entry, (part_len(bytes.len()), plain)).map_err(WriteError::Table)?;
+        self.table.set(entry + 1, (part_len(SLOT - bytes.len()), 0)).map_err(WriteError::Table)?;
         let (group, within) = (index / GROUP, usize::try_from(index % GROUP).unwrap_or_default());
         let group = usize::try_from(group).unwrap_or_default();
         let hash = *blake3::hash(raw).as_bytes();
@@ -302,16 +307,20 @@ impl Writer {
         if self.next != self.header.frames() {
             return Err(WriteError::Order("the image is not complete"));
         }
-        let mut tail = Vec::new();
+        let mut tail = blake3::Hasher::new();
         if let Some(text) = bad {
-            tail = Part::Bad.wrap(text.as_bytes());
-            self.table.push((part_len(tail.len()), 0));
-            self.put(&tail.clone())?;
+            let bytes = Part::Bad.wrap(text.as_bytes());
+            self.table.push((part_len(bytes.len()), 0));
+            tail.update(&bytes);
+            self.put(&bytes)?;
         }
-        let table = self.seek_table();
-        tail.extend_from_slice(&table);
-        self.put(&table)?;
         self.flush()?;
+        self.volumes.keep_together(self.table.bytes())?;
+        let volumes = &mut self.volumes;
+        self.table.write(|piece| {
+            tail.update(piece);
+            Ok::<_, WriteError>(volumes.append(piece, &[])?)
+        })?;
         self.volumes.sync()?;
         for group in std::mem::take(&mut self.dirty) {
             self.groups[group].1 = hash_range(&self.volumes, self.group_start[group], self.group_start[group + 1])?;
@@ -320,22 +329,9 @@ impl Writer {
         Ok(Finished {
             root: index::root(&digests),
             groups: self.groups,
-            tail: *blake3::hash(&tail).as_bytes(),
+            tail: *tail.finalize().as_bytes(),
             files: self.volumes.files().map(|(path, len)| (path.to_owned(), len)).collect(),
         })
-    }
-
-    fn seek_table(&self) -> Vec<u8> {
-        let mut content = Vec::with_capacity(self.table.len() * 8 + 9);
-        for (packed, plain) in &self.table {
-            content.extend(packed.to_le_bytes());
-            content.extend(plain.to_le_bytes());
-        }
-        content.extend(u32::try_from(self.table.len()).unwrap_or(u32::MAX).to_le_bytes());
-        // No checksums of its own: every frame has one.
-        content.push(0);
-        content.extend(SEEKABLE.to_le_bytes());
-        Part::SeekTable.wrap(&content)
     }
 
     /// Puts what is written on the medium, so that an end at any time is no loss.

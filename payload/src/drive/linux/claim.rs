@@ -159,3 +159,15 @@ fn explain(path: &Path, doing: &'static str, errno: Errno) -> OpenError {
         errno => OpenError::Io { path, doing, source: io::Error::from(errno) },
     }
 }
+
+/// Whether it is worth asking the device to make zeros by itself. A disk without the command would have the kernel write
+/// them, which the data plane does with several requests in flight.
+pub(super) fn may_make_zeros(device: Device) -> bool {
+    match device {
+        Device::File => true,
+        Device::Block { major, minor } => {
+            let limit = format!("/sys/dev/block/{major}:{minor}/queue/write_zeroes_max_bytes");
+            std::fs::read_to_string(limit).is_ok_and(|bytes| bytes.trim().parse::<u64>().is_ok_and(|bytes| bytes > 0))
+        }
+    }
+}

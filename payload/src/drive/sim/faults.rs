@@ -48,6 +48,8 @@ pub struct Faults {
     pub delay: Duration,
     /// Whether operations complete in a random order.
     pub reorders: bool,
+    /// Whether it takes the command to make zeros by itself, and then obeys (`true`) or only says so.
+    pub makes_zeros: Option<bool>,
     /// Whether a flush reports an error.
     pub flush_fails: bool,
     /// Whether a flush reports success and does nothing.

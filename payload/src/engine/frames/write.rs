@@ -96,6 +96,9 @@ impl Writer<'_> {
             let patience =
                 if self.in_flight.is_empty() { Duration::from_millis(250) } else { Duration::from_millis(2) };
             match jobs.recv_timeout(patience) {
+                Ok(Job::Frame { index, len, data: None }) if self.made_zeros(index, len)? => {
+                    observer.advanced(len as u64)
+                }
                 Ok(job) => self.submit(&job)?,
                 Err(RecvTimeoutError::Timeout) => self.wait(Duration::ZERO, observer)?,
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -132,6 +135,13 @@ impl Writer<'_> {
         self.plane.submit(Request { op: Op::Write, offset, buf }).map_err(End::Failed)?;
         self.in_flight.push((offset, len));
         Ok(())
+    }
+
+    /// Whether the drive made the frame zeros by itself.
+    fn made_zeros(&mut self, index: u64, len: usize) -> Result<bool, End> {
+        let made = self.plane.make_zeros(start(index), len as u64).map_err(End::Failed)?;
+        self.written.bytes += if made { len as u64 } else { 0 };
+        Ok(made)
     }
 
     fn wait(&mut self, patience: Duration, observer: &mut dyn Observer) -> Result<(), End> {

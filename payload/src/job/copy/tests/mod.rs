@@ -268,7 +268,9 @@ fn a_file_system_restored_from_what_is_used_passes_its_checker() {
     };
     for (make, check) in systems {
         let size = 48 * MIB;
-        let copies = Copies::new(vec![old("A", size), old("B", size)]);
+        let copies = Copies::new(vec![old("A", size), old("B", size), old("zeros", size), old("liar", size)]);
+        copies.disk("zeros").break_it(|faults| faults.makes_zeros = Some(true));
+        copies.disk("liar").break_it(|faults| faults.makes_zeros = Some(false));
         // What the file system does not touch is the old drive's content.
         fs::write(&path, cells(copies.disk("A"), size)).unwrap();
         run(make);
@@ -279,7 +281,12 @@ fn a_file_system_restored_from_what_is_used_passes_its_checker() {
         clean(&copies.restore("a", &["B"], Tail::Leave));
         let restored = cells(copies.disk("B"), size);
         assert!(restored.iter().filter(|byte| **byte == 0x77).count() < 4 << 20, "what is free was restored as well");
-        fs::write(&path, restored).unwrap();
+        let writes = copies.disk("B").counts().writes;
+        fs::write(&path, &restored).unwrap();
         run(check);
+        not_clean(&copies.restore("a", &["zeros", "liar"], Tail::Leave));
+        assert!(cells(copies.disk("zeros"), size) == restored && copies.disk("zeros").counts().writes < writes / 2);
+        let outcomes = ["zeros", "liar"].map(|serial| copies.certificate(serial).outcome);
+        assert_eq!(outcomes, [Outcome::Restored, Outcome::Failed]);
     }
 }
