@@ -213,3 +213,40 @@ fn a_used_block_image_holds_what_is_in_use_and_nothing_else_counts() {
     let (code, text) = bench.certified(words!["verify", "--image", image, target]);
     assert!(code > 0 && !text.contains("VERIFIED"), "{text}");
 }
+
+#[test]
+fn a_store_that_fills_up_ends_the_image_in_good_order_and_the_next_run_goes_on() {
+    let bench = Bench::new();
+    let mut bytes = vec![0; 9 * MIB + 512];
+    blake3::Hasher::new_keyed(&[4; 32]).finalize_xof().fill(&mut bytes);
+    let source = bench.write("source", &bytes);
+    let (image, whole) = (bench.path("a.img.zst"), bench.path("whole.img.zst"));
+    let fixed = |image: &Path| {
+        let words = words!["image", "create", source, image, "--raw", "--level", "1"];
+        words.iter().map(|word| word.to_os_string()).collect::<Vec<_>>()
+    };
+    // The log has its full size from the beginning, which must not be the limit.
+    good(bench.certified(words!["image", "create", bench.write("small", &[1; 512]), bench.path("small.img.zst")]));
+    // No file may grow beyond 5 MiB (10240 blocks of 512 bytes): what a full file system or a FAT answers.
+    let limited = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 10240; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_mule")])
+        .args(fixed(&image))
+        .arg("--state")
+        .arg(bench.path("state"))
+        .arg("--certificates")
+        .arg(bench.path("certificates"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&[limited.stdout, limited.stderr].concat()).into_owned();
+    assert!(limited.status.code() == Some(1) && text.contains("the store is full"), "{text}");
+    assert!(text.contains("FAILED") && !image.exists(), "{text}");
+    let parts = fs::read_dir(bench.dir.path()).unwrap().flatten().map(|entry| entry.path());
+    let part = parts.into_iter().find(|path| path.extension().is_some_and(|e| e == "part")).unwrap();
+    assert!(fs::metadata(&part).unwrap().len() >= 4 * MIB as u64, "what was written was not kept");
+    for image in [&image, &whole] {
+        let words = fixed(image);
+        good(bench.certified(&words.iter().map(|word| word.as_os_str()).collect::<Vec<_>>()));
+    }
+    run("cmp", words![image, whole]);
+    assert!(!part.exists() && run("zstd", words!["-dc", image]).stdout == bytes);
+}

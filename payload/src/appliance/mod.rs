@@ -4,6 +4,7 @@ mod copy;
 mod hardware;
 mod keep;
 mod medium;
+mod proof;
 mod wipe;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     },
     cli::host::now,
     console::{Counts, Finished, Key, Page, RunOutcome, Watcher, pages, protocol},
-    jobfile::{self, Action, Overrides, Then},
+    jobfile::{self, Action, Overrides, Selection, Then},
     journal::{bounded::Text, event::Event},
     power, random,
 };
@@ -129,6 +130,8 @@ fn work(
             "action = \"verify\" without an image is not something this version's stick does",
             "Name an image to compare drives with. On a host, `mule verify` also looks for patterns.",
         )),
+        Action::Verify if *job.drives() == Selection::Named(Vec::new()) => proof::check(&job, hardware, stick, watcher)
+            .map_err(|stopped| Stopped { then: stopped.then.or_else(|| job.then_asked()), ..stopped }),
         Action::Image | Action::Restore | Action::Clone | Action::Verify => {
             copy::copy(&job, hardware, stick, &replay, machine, watcher)
                 .map_err(|stopped| Stopped { then: stopped.then.or_else(|| job.then_asked()), ..stopped })

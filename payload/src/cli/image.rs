@@ -13,11 +13,11 @@ use super::{
 use crate::{
     console::format,
     engine::sweep::Limits,
-    imagefile::{self, Manifest, Mode},
+    imagefile::{Manifest, Mode},
     job::copy::{
-        digest::{self, Stream},
-        image::{Order, is_null, open_chain},
-        level, run, take,
+        digest,
+        image::{Order, is_null},
+        level, prove, run, take,
     },
 };
 use serde_json::json;
@@ -184,54 +184,24 @@ fn verify(args: &Verify) -> Result<Exit, String> {
 
 fn verify_one(path: &Path, as_json: bool) -> Result<Exit, String> {
     let name = path.display();
-    let mut bad = Vec::new();
-    let mut good_bytes = 0;
-    let mut damaged = 0;
-    match (Manifest::read(path), open_chain(path)) {
-        (Ok(signed), Ok(reader)) => {
-            let manifest = &signed.manifest;
-            let wish = match (manifest.sha512.is_empty(), manifest.sha256.is_empty()) {
-                (false, false) => digest::Wish::Both,
-                (false, true) => digest::Wish::Sha512,
-                (true, false) => digest::Wish::Sha256,
-                (true, true) => digest::Wish::None,
-            };
-            let mut stream = Stream::new(wish);
-            let threads = std::thread::available_parallelism().map_or(1, usize::from);
-            let progress = Progress::new(manifest.image.disk_bytes);
-            let report =
-                imagefile::verify(&reader, manifest, threads, Some(&mut stream), &|bytes| progress.more(bytes));
-            progress.end();
-            (good_bytes, damaged) = (report.bytes_good, report.damaged);
-            bad.extend(report.damage.iter().map(ToString::to_string));
-            if report.is_good() {
-                let digests = stream.finish();
-                for (found, listed) in [(digests.sha512, &manifest.sha512), (digests.sha256, &manifest.sha256)] {
-                    if found.is_some_and(|found| found != *listed) {
-                        bad.push("the digest of the whole disk is not the one in the manifest".into());
-                    }
-                }
-            }
-            if !as_json && bad.is_empty() {
-                println!("{name}: whole; {} of {}", manifest.outcome, manifest.image.serial);
-                println!("    signed by {} ({})", manifest.signer, signed.key.fingerprint());
-            }
-        }
-        (Err(error), _) => bad.push(error.to_string()),
-        (_, Err(error)) => bad.push(error.to_string()),
-    }
-    damaged = damaged.max(bad.len() as u64);
+    let progress = Progress::new(prove::disk_bytes(path));
+    let proof = prove::prove(path, &|bytes| progress.more(bytes));
+    progress.end();
+    let whole = proof.is_whole();
     if as_json {
-        let whole = bad.is_empty();
-        println!(
-            "{}",
-            json!({"image": path, "whole": whole, "bytes_good": good_bytes, "damaged": damaged, "damage": bad})
-        );
-    } else if !bad.is_empty() {
-        println!("{name}: DAMAGED in {damaged} places; {good_bytes} bytes of the disk are good");
-        bad.iter().for_each(|what| println!("    {what}"));
+        let (good, damaged) = (proof.bytes_good, proof.damaged);
+        let object =
+            json!({"image": path, "whole": whole, "bytes_good": good, "damaged": damaged, "damage": proof.damage});
+        println!("{object}");
+    } else if let (true, Some(signed)) = (whole, &proof.signed) {
+        let manifest = &signed.manifest;
+        println!("{name}: whole; {} of {}", manifest.outcome, manifest.image.serial);
+        println!("    signed by {} ({})", manifest.signer, signed.key.fingerprint());
+    } else {
+        println!("{name}: DAMAGED in {} places; {} bytes of the disk are good", proof.damaged, proof.bytes_good);
+        proof.damage.iter().for_each(|what| println!("    {what}"));
     }
-    Ok(if bad.is_empty() { Exit::Good } else { Exit::Bad })
+    Ok(if whole { Exit::Good } else { Exit::Bad })
 }
 
 /// A line on a terminal, now and then.

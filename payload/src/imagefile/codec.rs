@@ -43,7 +43,11 @@ impl Compressor {
 }
 
 /// Unpacks frames, each on its own; zstd checks the checksum.
-pub struct Decompressor(bulk::Decompressor<'static>);
+pub struct Decompressor {
+    inner: bulk::Decompressor<'static>,
+    /// The packed bytes of the frame at hand: memory that need not be asked for a thousand times.
+    pub(super) packed: Vec<u8>,
+}
 
 impl std::fmt::Debug for Decompressor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -53,17 +57,25 @@ impl std::fmt::Debug for Decompressor {
 
 impl Decompressor {
     pub fn new() -> io::Result<Self> {
-        bulk::Decompressor::new().map(Self)
+        Ok(Self { inner: bulk::Decompressor::new()?, packed: Vec::new() })
     }
 
     /// The content of a frame that must have `len` bytes, at most [`FRAME`].
     pub fn unpack(&mut self, frame: &[u8], len: usize) -> io::Result<Vec<u8>> {
-        let raw = self.0.decompress(frame, len.min(FRAME))?;
-        if raw.len() == len {
-            Ok(raw)
-        } else {
-            let text = format!("the frame has {} bytes, not {len}", raw.len());
-            Err(io::Error::new(io::ErrorKind::InvalidData, text))
-        }
+        let raw = self.inner.decompress(frame, len.min(FRAME))?;
+        whole(raw.len(), len).map(|()| raw)
     }
+
+    /// Unpacks what lies in `packed`; it must have exactly as many bytes as `raw`.
+    pub(super) fn unpack_into(&mut self, raw: &mut [u8]) -> io::Result<()> {
+        let found = self.inner.decompress_to_buffer(&self.packed, raw)?;
+        whole(found, raw.len())
+    }
+}
+
+fn whole(found: usize, wanted: usize) -> io::Result<()> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, format!("the frame has {found} bytes, not {wanted}")))
 }

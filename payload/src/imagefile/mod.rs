@@ -24,6 +24,7 @@ mod resume;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unpacker;
 mod verify;
 mod volumes;
 mod writer;
@@ -34,6 +35,7 @@ pub use in_use::InUse;
 pub use index::State;
 pub use manifest::{BadArea, Base, Group, Manifest, ManifestError, Partition, Signed, Volume};
 pub use reader::{ReadError, Reader, peek};
+pub use unpacker::{Unpacked, Unpacker};
 pub use verify::{Damage, Report, verify};
 pub use volumes::{VolumeError, names_of};
 pub use writer::{Entry, Finished, WriteError, Writer};

@@ -285,9 +285,15 @@ impl Reader {
 
     /// A frame's content, proved; `None` is zeros.
     pub fn frame(&self, index: u64, decompressor: &mut Decompressor) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut raw = vec![0; self.header.frame_len(index)];
+        Ok(self.frame_into(index, decompressor, &mut raw)?.then_some(raw))
+    }
+
+    /// Puts a frame's content, proved, into `raw`, which has its length; `false` is zeros, and `raw` is not touched.
+    pub fn frame_into(&self, index: u64, decompressor: &mut Decompressor, raw: &mut [u8]) -> Result<bool, ReadError> {
         let (state, hash) = self.entry(index)?;
         match state {
-            State::Zero | State::Free => Ok(None),
+            State::Zero | State::Free => Ok(false),
             State::InBase => {
                 let base = self.base.as_ref();
                 let base =
@@ -296,29 +302,34 @@ impl Reader {
                 if of_base != hash {
                     return Err(self.frame_error(index, 0, "the base image holds something else".into()));
                 }
-                base.frame(index, decompressor)
+                base.frame_into(index, decompressor, raw)
             }
-            State::Data | State::Slot => self.stored(index, hash, decompressor).map(Some),
+            State::Data | State::Slot => self.stored_into(index, decompressor, raw).map(|()| true),
         }
     }
 
-    /// A stored frame, whatever it is, against a hash.
-    pub(super) fn stored(
+    /// Puts a stored frame, whatever it is, into `raw`, proved against its hash.
+    pub(super) fn stored_into(
         &self,
         index: u64,
-        hash: [u8; 32],
         decompressor: &mut Decompressor,
-    ) -> Result<Vec<u8>, ReadError> {
+        raw: &mut [u8],
+    ) -> Result<(), ReadError> {
+        let (_, hash) = self.entry(index)?;
         let (at, len) = self.place(index)?;
-        let mut bytes = vec![0; (len as usize).min(2 * FRAME)];
-        self.volumes.read(at, &mut bytes)?;
-        let unpacked = decompressor.unpack(&bytes, self.header.frame_len(index));
-        let raw = unpacked.map_err(|error| self.frame_error(index, at, error.to_string()))?;
-        if *blake3::hash(&raw).as_bytes() == hash {
-            Ok(raw)
+        decompressor.packed.resize((len as usize).min(2 * FRAME), 0);
+        self.volumes.read(at, &mut decompressor.packed)?;
+        let unpacked = decompressor.unpack_into(raw);
+        unpacked.map_err(|error| self.frame_error(index, at, error.to_string()))?;
+        if *blake3::hash(raw).as_bytes() == hash {
+            Ok(())
         } else {
             Err(self.frame_error(index, at, "its content has another BLAKE3 than the index says".into()))
         }
+    }
+
+    pub(super) fn no_codec(&self, index: u64, error: &io::Error) -> ReadError {
+        self.frame_error(index, 0, format!("no memory to unpack it: {error}"))
     }
 
     fn kept_frame(&self, index: u64) -> io::Result<Arc<Vec<u8>>> {

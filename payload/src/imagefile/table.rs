@@ -205,7 +205,11 @@ mod tests {
 
     fn bytes(table: &Growing) -> Vec<u8> {
         let mut all = Vec::new();
-        table.write::<io::Error>(|piece| Ok(all.extend_from_slice(piece))).unwrap();
+        let put = |piece: &[u8]| {
+            all.extend_from_slice(piece);
+            Ok::<_, io::Error>(())
+        };
+        table.write(put).unwrap();
         all
     }
 

@@ -1,10 +1,10 @@
 //! An image against its manifest: every byte of the file counts, and what is wrong is named.
 
 use super::{
-    codec::Decompressor,
     format::FRAME,
     manifest::Manifest,
     reader::{ReadError, Reader},
+    unpacker::{Unpacked, Unpacker},
     writer::hash_range,
 };
 use crate::job::{copy::digest::Stream, issue::hex};
@@ -131,7 +131,7 @@ fn sections(reader: &Reader, manifest: &Manifest, report: &mut Report) {
     check(behind, reader.file_bytes(), &manifest.tail_blake3, "the part behind the last group".into());
 }
 
-type Unpacked = (u64, Result<Option<Vec<u8>>, ReadError>);
+type Done = (u64, Result<Option<Unpacked>, ReadError>);
 
 fn frames(
     reader: &Reader,
@@ -140,19 +140,23 @@ fn frames(
     advanced: &(dyn Fn(u64) -> bool + Sync),
     report: &mut Report,
 ) {
+    let unpacker = match Unpacker::new() {
+        Ok(unpacker) => unpacker,
+        Err(error) => return report.file(format!("no memory to unpack it: {error}")),
+    };
     let (task_sender, tasks) = sync_channel::<u64>(16);
     let (token_sender, tokens) = sync_channel(16);
-    let (done_sender, done) = channel::<Unpacked>();
+    let (done_sender, done) = channel::<Done>();
     let tasks = Mutex::new(tasks);
     thread::scope(|scope| {
         for _ in 0..threads.max(1) {
-            let (tasks, done) = (&tasks, done_sender.clone());
+            let (tasks, done, unpacker) = (&tasks, done_sender.clone(), &unpacker);
             scope.spawn(move || {
-                let Ok(mut decompressor) = Decompressor::new() else { return };
                 loop {
                     let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(index) = task else { return };
-                    if done.send((index, checked(reader, index, &mut decompressor))).is_err() {
+                    // Zeros are unpacked as well: every byte of the file counts.
+                    if done.send((index, unpacker.frame_whatever_it_is(reader, index))).is_err() {
                         return;
                     }
                 }
@@ -170,18 +174,9 @@ fn frames(
     });
 }
 
-/// A frame's content; zeros are unpacked as well, since every byte of the file counts.
-fn checked(reader: &Reader, index: u64, decompressor: &mut Decompressor) -> Result<Option<Vec<u8>>, ReadError> {
-    let (state, hash) = reader.entry(index)?;
-    if matches!(state, super::State::Zero | super::State::Free) {
-        return reader.stored(index, hash, decompressor).map(|_| None);
-    }
-    reader.frame(index, decompressor)
-}
-
 fn in_order(
     reader: &Reader,
-    done: &Receiver<Unpacked>,
+    done: &Receiver<Done>,
     tokens: Receiver<()>,
     mut stream: Option<&mut Stream>,
     advanced: &(dyn Fn(u64) -> bool + Sync),
@@ -197,7 +192,7 @@ fn in_order(
             match frame {
                 Ok(content) => {
                     report.bytes_good += len as u64;
-                    let data = content.as_deref().unwrap_or(&zeros[..len]);
+                    let data = content.as_ref().map_or(&zeros[..len], AsRef::as_ref);
                     stream.iter_mut().for_each(|stream| stream.update(data));
                 }
                 // One damaged index spoils a thousand frames and is told once.

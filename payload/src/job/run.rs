@@ -290,15 +290,19 @@ pub(super) struct Ticks<'a> {
     pub(super) log: &'a Log,
 }
 
+/// How soon the end of the last drive is noticed.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Shows progress and logs checkpoints until every drive is done.
 fn watch(lines: &[Line], context: &Ticks<'_>, show: &mut Show<'_>, messages: &Receiver<Message>) {
     let start = Instant::now();
     let mut last_checkpoint = Instant::now();
     let mut announced = HashSet::new();
     let tick = context.limits.checkpoint.clamp(Duration::from_millis(5), Duration::from_millis(250));
+    let mut last_tick = Instant::now();
     loop {
         let over = lines.iter().all(Line::is_over);
-        match messages.recv_timeout(if over { Duration::ZERO } else { tick }) {
+        match messages.recv_timeout(if over { Duration::ZERO } else { tick.min(LOOK) }) {
             Ok(message) => {
                 if !matches!(&message, Message::Writing(serial) if !announced.insert(serial.clone())) {
                     show.message(&message);
@@ -307,6 +311,10 @@ fn watch(lines: &[Line], context: &Ticks<'_>, show: &mut Show<'_>, messages: &Re
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
+        if !over && last_tick.elapsed() < tick {
+            continue;
+        }
+        last_tick = Instant::now();
         if last_checkpoint.elapsed() >= context.limits.checkpoint || over {
             last_checkpoint = Instant::now();
             let progress: Vec<_> = lines.iter().filter_map(|line| line.status.take_progress(line.slot)).collect();

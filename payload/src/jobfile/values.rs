@@ -77,7 +77,7 @@ pub enum Level {
 pub enum Selection {
     /// Every drive that is neither the stick nor removable.
     All,
-    /// These serial numbers or WWNs; a removable drive must be named to be touched.
+    /// These serial numbers or WWNs; a removable drive must be named to be touched. Without any: no drive at all.
     Named(Vec<String>),
 }
 

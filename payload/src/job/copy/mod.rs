@@ -9,6 +9,7 @@ pub mod image;
 pub mod level;
 pub mod name;
 pub mod outlet;
+pub mod prove;
 pub mod run;
 mod sector;
 mod settle;

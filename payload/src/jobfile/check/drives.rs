@@ -34,6 +34,16 @@ impl Checker {
                 self.problem(given, message);
                 None
             }
+            // An empty list: no drive is ever meant by it.
+            Drives::Word(word)
+                if word == "none" && action == Some(Action::Verify) && keys.get(Key::Image).is_some() =>
+            {
+                Some(Selection::Named(Vec::new()))
+            }
+            Drives::Word(word) if word == "none" => {
+                self.problem(given, "\"none\" is possible only with action = \"verify\" and an image");
+                None
+            }
             Drives::Word(word) => {
                 let (or, word) = (if all { "\"all\", or " } else { "" }, shown(word));
                 self.problem(given, format!("unknown value {word}. Allowed: {or}a list: drives = [{word}]"));

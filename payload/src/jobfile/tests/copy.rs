@@ -71,6 +71,10 @@ fn both_verifications_and_a_wipe_that_keeps_an_image_are_read() {
     assert_eq!((compare.action(), compare.drives()), (Action::Verify, &Selection::All));
     assert_eq!((compare.copy().image.as_deref(), compare.copy().store.as_str()), (Some("büro"), "KELLER"));
     assert!(compare.method().is_none(), "there is no pattern to compare with");
+    let alone = job(&format!("{COMPARE}drives = \"none\"\n")).unwrap();
+    assert_eq!((alone.action(), alone.drives()), (Action::Verify, &named(&[])));
+    let refused = job(&format!("{BLANK}drives = \"none\"\n")).unwrap_err().to_string();
+    assert!(refused.contains("only with action = \"verify\" and an image"), "{refused}");
     let blank = job(BLANK).unwrap();
     assert_eq!((blank.method().unwrap().name, blank.verify()), ("zero", VerifyExtent::Sampled));
     assert_eq!(*blank.copy(), CopyKeys::default());

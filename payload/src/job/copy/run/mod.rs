@@ -29,7 +29,7 @@ use crate::{
         frames,
         sweep::{Found, Limits, Observer},
     },
-    imagefile::{Decompressor, Manifest, Reader},
+    imagefile::{Manifest, Reader, Unpacker},
     job::{
         issue,
         run::{Line, Surroundings, Tally, Ticks, drive_ref, run_lines},
@@ -172,6 +172,7 @@ pub struct Content {
     pub manifest: Manifest,
     pub manifest_bytes: Vec<u8>,
     pub file_bytes: u64,
+    unpacker: Unpacker,
 }
 
 impl Origin for Content {
@@ -180,8 +181,7 @@ impl Origin for Content {
     }
 
     fn frame(&self, index: u64) -> Result<First, String> {
-        let mut decompressor = Decompressor::new().map_err(|error| error.to_string())?;
-        let frame = self.reader.frame(index, &mut decompressor).map_err(|error| error.to_string())?;
+        let frame = self.unpacker.frame(&self.reader, index).map_err(|error| error.to_string())?;
         Ok(frame.map(|data| Arc::new(data) as Arc<dyn frames::Content>))
     }
 }
@@ -197,6 +197,7 @@ pub fn open_content(path: &Path) -> Result<Content, String> {
     if issue::hex(&root) != signed.manifest.blake3_root {
         return Err(format!("{}: its index is not the one its manifest proves", path.display()));
     }
+    let unpacker = Unpacker::new().map_err(|error| format!("no memory for buffers: {error}"))?;
     let file_bytes = reader.file_bytes();
-    Ok(Content { reader, manifest: signed.manifest, manifest_bytes: signed.bytes, file_bytes })
+    Ok(Content { reader, manifest: signed.manifest, manifest_bytes: signed.bytes, file_bytes, unpacker })
 }
