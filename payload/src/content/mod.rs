@@ -195,6 +195,8 @@ impl Survey {
 }
 
 #[cfg(test)]
+mod crate_samples;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod samples;
