@@ -1,6 +1,6 @@
 //! Test data of the crates `ntfs`, `gptman` and `mbrman`: disks made by others, with facts published beside them.
 
-use super::{Kind, Table, fixture::proved, outline, survey};
+use super::{Kind, Table, fixture::proved, outline};
 use crate::browse::{self, EntryKind};
 use std::{fs, ops::ControlFlow, path::PathBuf, process::Command};
 
