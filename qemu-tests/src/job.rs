@@ -55,6 +55,12 @@ impl Job {
         self
     }
 
+    /// No drive at all: an image alone.
+    pub(crate) fn no_drives(mut self) -> Self {
+        self.drives = Some(Vec::new());
+        self
+    }
+
     pub(crate) fn verify(mut self, verify: &'static str) -> Self {
         self.verify = Some(verify);
         self
@@ -92,6 +98,7 @@ impl Job {
             }
         }
         let drives = match &self.drives {
+            Some(list) if list.is_empty() => "\"none\"".to_owned(),
             Some(list) => format!("{list:?}"),
             None => "\"all\"".to_owned(),
         };

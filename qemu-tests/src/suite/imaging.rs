@@ -25,6 +25,7 @@ pub(super) const TESTS: &[Test] = &[
     Test::new("image-ntfs-store", "a store may be NTFS", ntfs_store),
     Test::new("image-exfat-store", "a store may be exFAT: imaged there, restored from there", exfat_store),
     Test::new("image-store-refused", "no store, or two of them: nothing is touched", store_refused),
+    Test::new("image-alone", "an image is verified alone on the stick; one flipped bit of it is found", image_alone),
     Test::new("wipe-kept", "a wipe that first keeps an image; with a bad sector there is no wipe", wipe_kept),
     Test::new("clone-two", "one disk cloned onto two, the larger one's tail zeroed", clone_two),
 ];
@@ -179,6 +180,35 @@ fn exfat_store(bench: &mut Bench) -> Result<()> {
     ensure!(finished.end.outcome == Outcome::Ok, "{}", finished.end);
     expect_copied(bench, &stick, &["TWO"], "restored")?;
     same(&disks[0], &disks[1].path)
+}
+
+/// ```text
+/// first boot    stick   USB     STORE, ONE   AHCI     image
+/// second boot   stick   USB     STORE        AHCI     verify, no drives
+/// third boot    stick   USB     STORE        AHCI     the same, one bit of the image flipped on the store
+/// ```
+fn image_alone(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("ONE", SIZE)?;
+    let store = Store::new(&bench.folder, "STORE", 64 * MIB, Kind::Ext4)?;
+    let stick = bench.stick(&Job::copy("image").drives(&["ONE"]).key("name", "one"))?;
+    let finished = bench.boot(&Machine::new(&stick).drives([&store.disk, &disk].map(Drive::ahci)))?;
+    ensure!(finished.end.outcome == Outcome::Ok, "{}", finished.end);
+    stick.set_job(&Job::copy("verify").no_drives().key("image", "one"))?;
+    let alone = Machine::new(&stick).drive(Drive::ahci(&store.disk));
+    let finished = bench.boot(&alone)?;
+    ensure!(finished.end.outcome == Outcome::Ok, "{}", finished.end);
+    let packed = bench.folder.join("one.img.zst");
+    store.pull("one.img.zst", &packed)?;
+    let (packed, mut whole) = (fs::read(&packed)?, fs::read(&store.disk.path)?);
+    let piece = &packed[packed.len() / 2..][..256];
+    let at = whole.windows(piece.len()).position(|window| window == piece).context("the image is not on the store")?;
+    whole[at] ^= 0x20;
+    fs::write(&store.disk.path, whole)?;
+    let finished = bench.boot(&alone)?;
+    ensure!(finished.end.outcome == Outcome::Failed && finished.end.failed == 1, "{}", finished.end);
+    // Texts stand in the log's frames as they are.
+    let log = stick.read(stick.log_used()?)?;
+    super::bench::expect_words(&String::from_utf8_lossy(&log), &["one.img.zst: whole", "one.img.zst: DAMAGED in"])
 }
 
 fn store_refused(bench: &mut Bench) -> Result<()> {
