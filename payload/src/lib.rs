@@ -15,6 +15,7 @@ pub mod drive;
 pub mod engine;
 pub mod export;
 mod files;
+pub mod firmware;
 pub mod imagefile;
 pub mod job;
 pub mod jobfile;

@@ -7,6 +7,8 @@ pub enum Protocol {
     NonData,
     /// From the device, by programmed I/O.
     PioIn,
+    /// To the device, by programmed I/O.
+    PioOut,
 }
 
 /// The registers of a command.
@@ -36,7 +38,7 @@ impl Taskfile {
             return 0x40;
         }
         let [.., high, _, _, _, _] = self.lba.to_le_bytes();
-        let addressed = if self.command == READ_NATIVE_MAX { 0x40 } else { 0 };
+        let addressed = if matches!(self.command, READ_NATIVE_MAX | SET_MAX) { 0x40 } else { 0 };
         0xa0 | addressed | (high & 0xf)
     }
 }
@@ -76,10 +78,11 @@ impl Registers {
 }
 
 const READ_NATIVE_MAX: u8 = 0xf8;
+const SET_MAX: u8 = 0xf9;
 /// The key in LBA bits 23:8 of every SMART command.
 const SMART_KEY: u64 = 0xc2_4f00;
 
-const PIO_IN: Taskfile = Taskfile {
+pub(super) const PIO_IN: Taskfile = Taskfile {
     command: 0,
     features: 0,
     count: 1,
@@ -88,7 +91,10 @@ const PIO_IN: Taskfile = Taskfile {
     protocol: Protocol::PioIn,
     wants_registers: false,
 };
-const NON_DATA: Taskfile = Taskfile { count: 0, protocol: Protocol::NonData, wants_registers: true, ..PIO_IN };
+pub(super) const NON_DATA: Taskfile =
+    Taskfile { count: 0, protocol: Protocol::NonData, wants_registers: true, ..PIO_IN };
+/// One block of 512 bytes to the device.
+pub(super) const PIO_OUT: Taskfile = Taskfile { protocol: Protocol::PioOut, ..PIO_IN };
 
 /// IDENTIFY DEVICE (ECh).
 pub fn identify_device() -> Taskfile {

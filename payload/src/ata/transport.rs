@@ -1,6 +1,7 @@
 //! ATA commands through a SCSI command plane, as SCSI / ATA Translation (SAT) defines it.
 
 use super::{
+    abilities::Abilities,
     command::{self, Protocol, Registers, Taskfile},
     health::Health,
     identify::{Identify, IdentifyError},
@@ -72,6 +73,12 @@ impl<P: CommandPlane> AtaDrive<P> {
         Ok(Identify::parse(&self.sector(&command::identify_device())?)?)
     }
 
+    /// IDENTIFY DEVICE, and what it says about erasing.
+    pub fn abilities(&mut self) -> Result<(Identify, Abilities), AtaError> {
+        let sector = self.sector(&command::identify_device())?;
+        Ok((Identify::parse(&sector)?, Abilities::parse(&sector)))
+    }
+
     /// Reads the SMART data, the thresholds and the drive's verdict. What a drive or bridge does not answer stays unknown;
     /// without the attribute table there is an error.
     pub fn health(&mut self) -> Result<Health, AtaError> {
@@ -104,26 +111,64 @@ impl<P: CommandPlane> AtaDrive<P> {
     }
 
     /// A command that returns one sector.
-    fn sector(&mut self, taskfile: &Taskfile) -> Result<[u8; 512], AtaError> {
+    pub fn sector(&mut self, taskfile: &Taskfile) -> Result<[u8; 512], AtaError> {
         let mut data = [0; 512];
-        let (transferred, _) = self.execute(taskfile, Data::In(&mut data))?;
+        let (transferred, _) = self.execute(taskfile, Data::In(&mut data), TIMEOUT)?;
         if transferred < data.len() { Err(AtaError::Short(transferred)) } else { Ok(data) }
     }
 
-    /// A command that returns registers.
-    fn registers(&mut self, taskfile: &Taskfile) -> Result<Registers, AtaError> {
+    /// A command that returns registers, of a drive that did not refuse it.
+    pub fn registers(&mut self, taskfile: &Taskfile) -> Result<Registers, AtaError> {
+        let registers = self.outcome(taskfile)?;
+        if registers.failed() {
+            return Err(AtaError::Refused { status: registers.status, error: registers.error });
+        }
+        Ok(registers)
+    }
+
+    /// A command that returns registers, refused or not: some say why in them.
+    pub fn outcome(&mut self, taskfile: &Taskfile) -> Result<Registers, AtaError> {
         debug_assert!(taskfile.wants_registers && taskfile.protocol == Protocol::NonData);
-        let (_, registers) = self.execute(taskfile, Data::None)?;
+        let (_, registers) = self.exchange(taskfile, Data::None, TIMEOUT)?;
         registers.ok_or(AtaError::NoRegisters)
     }
 
-    fn execute(&mut self, taskfile: &Taskfile, data: Data<'_>) -> Result<(usize, Option<Registers>), AtaError> {
-        let reply = self.plane.execute(&cdb::ata_pass_through_16(taskfile), data, TIMEOUT)?;
+    /// A command without an answer: `Ok` is the drive's success, whether or not the registers came along.
+    pub fn order(&mut self, taskfile: &Taskfile) -> Result<(), AtaError> {
+        debug_assert!(taskfile.protocol == Protocol::NonData);
+        self.execute(taskfile, Data::None, TIMEOUT).map(|_| ())
+    }
+
+    /// A command that takes one sector; waits at most `timeout` for its end.
+    pub fn send(&mut self, taskfile: &Taskfile, sector: &[u8; 512], timeout: Duration) -> Result<(), AtaError> {
+        debug_assert!(taskfile.protocol == Protocol::PioOut);
+        let (transferred, _) = self.execute(taskfile, Data::Out(sector), timeout)?;
+        if transferred < sector.len() { Err(AtaError::Short(transferred)) } else { Ok(()) }
+    }
+
+    fn execute(
+        &mut self,
+        taskfile: &Taskfile,
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<(usize, Option<Registers>), AtaError> {
+        let (transferred, registers) = self.exchange(taskfile, data, timeout)?;
+        match registers.filter(Registers::failed) {
+            Some(registers) => Err(AtaError::Refused { status: registers.status, error: registers.error }),
+            None => Ok((transferred, registers)),
+        }
+    }
+
+    /// Sends a command. Registers that came back may say that it failed; an answer without them did not.
+    fn exchange(
+        &mut self,
+        taskfile: &Taskfile,
+        data: Data<'_>,
+        timeout: Duration,
+    ) -> Result<(usize, Option<Registers>), AtaError> {
+        let reply = self.plane.execute(&cdb::ata_pass_through_16(taskfile), data, timeout)?;
         let sense = Sense::parse(&reply.sense);
         let registers = sense.and_then(|sense| sense.registers);
-        if let Some(registers) = registers.filter(Registers::failed) {
-            return Err(AtaError::Refused { status: registers.status, error: registers.error });
-        }
         match (reply.status, sense) {
             (0, _) => Ok((reply.transferred, registers)),
             // With CK_COND a success comes as CHECK CONDITION with the registers in the sense data.

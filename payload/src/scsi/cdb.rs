@@ -19,6 +19,7 @@ fn protocol(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::NonData => 3,
         Protocol::PioIn => 4,
+        Protocol::PioOut => 5,
     }
 }
 
@@ -28,6 +29,7 @@ fn transfer(taskfile: &Taskfile) -> u8 {
     match taskfile.protocol {
         Protocol::NonData => check_condition,
         Protocol::PioIn => check_condition | 1 << 3 | 1 << 2 | 2,
+        Protocol::PioOut => check_condition | 1 << 2 | 2,
     }
 }
 

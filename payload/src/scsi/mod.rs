@@ -3,6 +3,7 @@
 
 pub mod cdb;
 pub mod plane;
+pub mod sanitize;
 pub mod sense;
 pub mod text;
 pub mod vpd;

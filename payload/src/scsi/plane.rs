@@ -56,6 +56,12 @@ pub trait CommandPlane {
     fn execute(&mut self, cdb: &[u8], data: Data<'_>, timeout: Duration) -> Result<Reply, CommandError>;
 }
 
+impl<P: CommandPlane + ?Sized> CommandPlane for &mut P {
+    fn execute(&mut self, cdb: &[u8], data: Data<'_>, timeout: Duration) -> Result<Reply, CommandError> {
+        (**self).execute(cdb, data, timeout)
+    }
+}
+
 /// `SG_IO` on an open device.
 #[derive(Debug, Clone)]
 pub struct LinuxPlane {
