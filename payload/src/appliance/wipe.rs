@@ -8,6 +8,7 @@ use crate::{
     console::{Counts, RunOutcome, Severity, Watcher, pages, protocol},
     engine::sweep::Limits,
     job::{
+        hidden,
         issue::{Issuer, Settled},
         retain,
         run::{self, Tally},
@@ -62,7 +63,7 @@ fn with_store(
     let goes_on = unfinished.as_ref().is_some_and(|old| is_same(old, &request));
     let Hardware { drives, sticks, .. } = hardware;
     let failed = |error: PlanError| Stopped::new(error, NOTHING_TOUCHED);
-    let plan = match unfinished.clone().filter(|_| goes_on) {
+    let mut plan = match unfinished.clone().filter(|_| goes_on) {
         Some(old) => Plan::resume(old, request, &Authority::JobFile, drives, &sticks).map_err(failed)?,
         None => {
             let seed =
@@ -89,6 +90,15 @@ fn with_store(
         watcher.machine(&protocol::resumed(&plan.job()));
     }
     let mut around = keep::surroundings(stick.shelf.clone(), machine);
+    if !plan.is_resumed() {
+        let mut tell = |text: String| watcher.note(&text);
+        let bared = hidden::bare(&mut plan, job.hidden_areas(), &sticks, &*around.opener, &log, &mut tell);
+        let none_left = || String::from("no drive is left to wipe: each of them hides something, or cannot say");
+        if let Err(why) = bared.and_then(|()| if plan.targets().is_empty() { Err(none_left()) } else { Ok(()) }) {
+            log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
+            return Err(Stopped::new(why, "Nothing was erased."));
+        }
+    }
     if let Some(store) = store {
         // A wipe that goes on began only after its images were whole.
         if !plan.is_resumed() {

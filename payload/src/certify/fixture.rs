@@ -53,6 +53,7 @@ pub(crate) fn erased() -> Record {
             unwritable: Vec::new(),
             unwritable_blocks: 0,
             hidden_areas: "none found: the drive reports as many sectors as it natively has".into(),
+            hidden: None,
         },
         verification: Verification {
             extent: "full".into(),

@@ -4,6 +4,7 @@
 //! The fields are those of NIST SP 800-88 Rev. 2, 4.6 and Appendix C, with the literal passes and the counts that were
 //! really read back. A field this version does not know is an error: it would be signed, but shown to nobody.
 
+use crate::journal::event::Sizes;
 use serde::{Deserialize, Serialize};
 
 /// The `format` of this version.
@@ -124,6 +125,25 @@ pub struct Coverage {
     pub unwritable_blocks: u64,
     /// What is known of areas the drive hides (HPA, DCO, remapped sectors).
     pub hidden_areas: String,
+    /// The numbers behind it, where the drive was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Hidden>,
+}
+
+/// What a drive's firmware stated of its sizes, in logical sectors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hidden {
+    /// Whether the job asked to lift what hides sectors.
+    pub removal_asked: bool,
+    pub before: Sizes,
+    pub after: Sizes,
+    /// Sectors known to be hidden still: nothing was written there.
+    pub sectors_not_reached: u64,
+    /// What could not be found out; blank where nothing.
+    pub unknown: String,
+    /// Why something stayed hidden that was to be lifted; blank where nothing did.
+    pub left: String,
 }
 
 /// A run of logical blocks.

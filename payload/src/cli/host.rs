@@ -4,7 +4,7 @@ use crate::{
     blocks::{FileBlocks, ReadAt},
     boot::{machine, medium},
     certify::{Certifiable, key::StickKey, record::Tool, store},
-    discover::{self, Drive, Roots},
+    discover::{self, Bus, Drive, Roots},
     drive::{Access, DataPlane, Identity, LinuxDrive},
     job::{
         claim::Opener,
@@ -12,6 +12,7 @@ use crate::{
     },
     journal::{FileMedium, Journal, JournalError, Owner, replay::Replay},
     plan::Sticks,
+    scsi::{CommandPlane, LinuxPlane},
     stick::{IdSector, ImageId},
 };
 use sha2::{Digest, Sha256};
@@ -19,6 +20,7 @@ use std::{
     fs, io,
     io::IsTerminal,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -125,6 +127,22 @@ impl Opener for Linux {
         let open = LinuxDrive::open(&drive.path, access).map_err(|error| error.to_string())?;
         let identity = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
         Ok((Box::new(open), identity))
+    }
+
+    fn commands(&self, drive: &Drive) -> Result<Option<Box<dyn CommandPlane>>, String> {
+        if drive.bus == Bus::File {
+            return Ok(None);
+        }
+        let open = LinuxDrive::open(&drive.path, Access::ReadWrite).map_err(|error| error.to_string())?;
+        let found = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
+        if found != drive.identity {
+            return Err(format!("the drive there now is {found}; nothing was asked of it"));
+        }
+        Ok(Some(Box::new(LinuxPlane::new(Arc::clone(open.file())))))
+    }
+
+    fn again(&self, drive: &Drive, sectors: u64) -> Result<Drive, String> {
+        discover::probe_again(&self.0, drive, sectors).map_err(|error| error.to_string())
     }
 
     fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String> {

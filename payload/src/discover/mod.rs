@@ -3,6 +3,7 @@
 //! What sysfs does not say stays unknown. Two answers lean to the safe side: a drive whose `removable` or `ro` cannot be
 //! read counts as removable and as write-protected, and usage that cannot be read is [`Usage::Unknown`], which is use.
 
+mod again;
 mod ask;
 mod device;
 mod sysfs;
@@ -14,6 +15,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use again::probe_again;
 pub use ask::ask;
 pub use usage::Usage;
 pub use wait::{Settled, wait_for};

@@ -6,7 +6,7 @@ use crate::scsi::{CommandError, CommandPlane, Data, Reply};
 use std::{collections::HashSet, time::Duration};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Lie {
+pub(crate) enum Lie {
     /// SET MAX, DCO RESTORE or SET ACCESSIBLE MAX succeeds and does nothing.
     LimitStays,
     /// SECURITY SET PASSWORD succeeds and does nothing.
@@ -32,14 +32,14 @@ pub(super) enum Lie {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sanitize {
+pub(crate) enum Sanitize {
     Idle { completed: bool },
     Running { left: u8 },
     Failed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(crate) enum Cut {
     /// The last command has its effect; its answer is lost.
     After(usize),
     /// The last command has none.
@@ -47,35 +47,35 @@ pub(super) enum Cut {
 }
 
 #[derive(Debug)]
-pub(super) struct Fake {
-    pub(super) visible: u64,
-    pub(super) native: u64,
-    pub(super) factory: u64,
-    pub(super) lba48: bool,
-    pub(super) hpa: bool,
-    pub(super) dco: bool,
-    pub(super) amac: bool,
-    pub(super) password: Option<[u8; 32]>,
-    pub(super) locked: bool,
-    pub(super) frozen: bool,
-    pub(super) expired: bool,
-    pub(super) enhanced: bool,
-    pub(super) sanitize: Sanitize,
-    pub(super) sanitize_word: u16,
-    pub(super) sanitize_frozen: bool,
-    pub(super) sanitize_steps: u8,
+pub(crate) struct Fake {
+    pub(crate) visible: u64,
+    pub(crate) native: u64,
+    pub(crate) factory: u64,
+    pub(crate) lba48: bool,
+    pub(crate) hpa: bool,
+    pub(crate) dco: bool,
+    pub(crate) amac: bool,
+    pub(crate) password: Option<[u8; 32]>,
+    pub(crate) locked: bool,
+    pub(crate) frozen: bool,
+    pub(crate) expired: bool,
+    pub(crate) enhanced: bool,
+    pub(crate) sanitize: Sanitize,
+    pub(crate) sanitize_word: u16,
+    pub(crate) sanitize_frozen: bool,
+    pub(crate) sanitize_steps: u8,
     /// What lies in visible, hidden and reallocated sectors.
-    pub(super) data: [bool; 3],
-    pub(super) lies: HashSet<Lie>,
-    pub(super) cut: Option<Cut>,
+    pub(crate) data: [bool; 3],
+    pub(crate) lies: HashSet<Lie>,
+    pub(crate) cut: Option<Cut>,
     /// COMMAND and FEATURE of all that arrived.
-    pub(super) log: Vec<(u8, u8)>,
-    pub(super) time_out: Duration,
-    pub(super) prepared: bool,
-    pub(super) native_was_read: bool,
-    pub(super) set_max_done: bool,
-    pub(super) off: bool,
-    pub(super) other: bool,
+    pub(crate) log: Vec<(u8, u8)>,
+    pub(crate) time_out: Duration,
+    pub(crate) prepared: bool,
+    pub(crate) native_was_read: bool,
+    pub(crate) set_max_done: bool,
+    pub(crate) off: bool,
+    pub(crate) other: bool,
 }
 
 struct Task {
@@ -91,7 +91,7 @@ const ABORTED: Ended = Err((0x04, 0));
 const DONE: Ended = Ok((0, 0));
 
 impl Fake {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             visible: 976_773_168,
             native: 976_773_168,
@@ -122,11 +122,11 @@ impl Fake {
         }
     }
 
-    pub(super) fn lying(lie: Lie) -> Self {
+    pub(crate) fn lying(lie: Lie) -> Self {
         Self { lies: [lie].into(), ..Self::new() }
     }
 
-    pub(super) fn power_cycle(&mut self) {
+    pub(crate) fn power_cycle(&mut self) {
         self.off = false;
         self.cut = None;
         self.locked = self.password.is_some();
@@ -135,7 +135,7 @@ impl Fake {
     }
 
     /// How often a command arrived.
-    pub(super) fn count(&self, command: u8) -> usize {
+    pub(crate) fn count(&self, command: u8) -> usize {
         self.log.iter().filter(|(of, _)| *of == command).count()
     }
 
@@ -143,7 +143,7 @@ impl Fake {
         self.lies.contains(&lie)
     }
 
-    fn words(&self) -> [u8; 512] {
+    pub(crate) fn words(&self) -> [u8; 512] {
         let mut data = [0; 512];
         let mut set = |word: usize, value: u16| data[2 * word..2 * word + 2].copy_from_slice(&value.to_le_bytes());
         let flag = |on: bool, bit: u32| u16::from(on) << bit;
@@ -373,13 +373,13 @@ impl CommandPlane for Fake {
 
 /// Keeps the record of the password; stops after so many questions; lets no time go by.
 #[derive(Debug, Default)]
-pub(super) struct Record {
-    pub(super) announced: usize,
-    pub(super) may_be_set: bool,
-    pub(super) refuses: bool,
-    pub(super) stops: bool,
-    pub(super) progress: Vec<Option<u16>>,
-    pub(super) slept: Duration,
+pub(crate) struct Record {
+    pub(crate) announced: usize,
+    pub(crate) may_be_set: bool,
+    pub(crate) refuses: bool,
+    pub(crate) stops: bool,
+    pub(crate) progress: Vec<Option<u16>>,
+    pub(crate) slept: Duration,
 }
 
 impl Watcher for Record {

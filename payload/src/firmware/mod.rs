@@ -7,7 +7,7 @@
 
 pub mod capacity;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod sanitize;
 pub mod security;
 

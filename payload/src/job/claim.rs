@@ -5,6 +5,7 @@ use crate::{
     discover::Drive,
     drive::{Access, DataPlane, Identity},
     plan::{Source, Target},
+    scsi::CommandPlane,
 };
 
 /// How drives are opened; Linux and the simulated drives have one each.
@@ -12,6 +13,14 @@ pub trait Opener: Send + Sync {
     /// Opens the drive for this process alone, past every cache, and reads anew who it is: by the open descriptor, since a
     /// path can come to mean another drive.
     fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String>;
+
+    /// The command plane of a drive that nobody else has open, proved to be the one that was planned; `None` where it has
+    /// none. The claim ends with it.
+    fn commands(&self, drive: &Drive) -> Result<Option<Box<dyn CommandPlane>>, String>;
+
+    /// Has the system read a drive's capacity again, which should be so many sectors now; the drive as it is then,
+    /// wherever it is.
+    fn again(&self, drive: &Drive, sectors: u64) -> Result<Drive, String>;
 
     /// A second way to read a drive that is claimed: for partition tables and file systems, in small pieces.
     fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String>;

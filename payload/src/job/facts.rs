@@ -5,7 +5,7 @@ use crate::{
     journal::{
         Verify,
         event::{DefectKind, Outcome, Sweep},
-        replay::DriveHistory,
+        replay::{DriveHistory, HiddenAreas},
     },
     plan::Content,
 };
@@ -58,6 +58,8 @@ pub struct Facts {
     pub passes: Vec<PassFacts>,
     pub verify: VerifyFacts,
     pub pauses: Vec<Pause>,
+    /// What was found out about areas the drive hides.
+    pub hidden: Option<HiddenAreas>,
     /// Why it ended before its end, if it did.
     pub failure: Option<String>,
     /// Whether that was a stop from outside (a person, a power cut) rather than the drive's fault.
@@ -90,6 +92,7 @@ impl Facts {
                 unreadable: Ranges::default(),
             },
             pauses: Vec::new(),
+            hidden: None,
             failure: None,
             stopped: false,
         }
@@ -132,6 +135,7 @@ impl Facts {
                 }
             }
         }
+        facts.hidden = history.hidden.clone();
         facts.pauses = history
             .interruptions
             .iter()
@@ -207,10 +211,26 @@ impl Facts {
         let unwritable = self.unwritable().bytes();
         let unreadable = self.verify.unreadable.bytes();
         if unwritable + unreadable > 0 {
-            let reason = format!("{unwritable} bytes could not be written in some pass, {unreadable} not read back");
+            let mut reason = format!("{unwritable} bytes could not be written in some pass, {unreadable} not read back");
+            self.out_of_reach().iter().for_each(|more| reason = format!("{reason}; {more}"));
             return (Outcome::ErasedWithExceptions, reason);
         }
-        (Outcome::Erased, String::new())
+        match self.out_of_reach() {
+            Some(reason) => (Outcome::ErasedWithExceptions, reason),
+            None => (Outcome::Erased, String::new()),
+        }
+    }
+
+    /// Why a wipe of everything the drive shows is not a wipe of all of it.
+    fn out_of_reach(&self) -> Option<String> {
+        let hidden = self.hidden.as_ref()?;
+        match hidden.after.hidden() {
+            0 if hidden.removal && !hidden.unknown.is_empty() => {
+                Some(format!("whether the drive hides areas could not be found out: {}", hidden.unknown))
+            }
+            0 => None,
+            sectors => Some(format!("{sectors} sectors that the drive hides were not reached")),
+        }
     }
 }
 

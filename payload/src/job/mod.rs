@@ -3,6 +3,7 @@
 pub mod claim;
 pub mod copy;
 pub mod facts;
+pub mod hidden;
 pub mod issue;
 mod observer;
 mod recheck;

@@ -3,7 +3,7 @@
 use super::{facts::Facts, retain::Retained};
 use crate::{
     certify::record::{
-        BlockRange, Coverage, FORMAT, Host, Interruption, LogReference, Media, Operator, PassRecord, Record,
+        BlockRange, Coverage, FORMAT, Hidden, Host, Interruption, LogReference, Media, Operator, PassRecord, Record,
         Sanitisation, Tool, Validation, Verification,
     },
     engine::{extents::Ranges, sampling},
@@ -128,7 +128,20 @@ fn coverage(facts: &Facts, block: u64, hidden_areas: String) -> Coverage {
         blocks_overwritten: facts.passes.last().map_or(0, |pass| pass.bytes) / block,
         unwritable_blocks: unwritable.bytes() / block,
         unwritable: blocks(&unwritable, block),
-        hidden_areas,
+        hidden_areas: match &facts.hidden {
+            Some(hidden) => {
+                format!("{}; sectors the drive has remapped were not examined", super::hidden::words(hidden))
+            }
+            None => hidden_areas,
+        },
+        hidden: facts.hidden.as_ref().map(|hidden| Hidden {
+            removal_asked: hidden.removal,
+            before: hidden.before,
+            after: hidden.after,
+            sectors_not_reached: hidden.after.hidden(),
+            unknown: hidden.unknown.clone(),
+            left: hidden.left.clone(),
+        }),
     }
 }
 

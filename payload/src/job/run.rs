@@ -135,7 +135,18 @@ fn announce(plan: &Plan, log: &Log) -> Result<(), crate::journal::JournalError> 
         drives: u8::try_from(plan.targets().len()).unwrap_or(u8::MAX),
     })?;
     plan.targets().iter().try_for_each(|target| {
-        log.append(&Event::DriveStarted { job, slot: target.slot(), drive: drive_ref(target.drive()) })
+        let slot = target.slot();
+        log.append(&Event::DriveStarted { job, slot, drive: drive_ref(target.drive()) })?;
+        let Some(hidden) = target.hidden() else { return Ok(()) };
+        log.append(&Event::HiddenAreas {
+            job,
+            slot,
+            removal: hidden.removal,
+            before: hidden.before,
+            after: hidden.after,
+            unknown: Text::new(&hidden.unknown),
+            left: Text::new(&hidden.left),
+        })
     })
 }
 

@@ -71,7 +71,10 @@ impl Examined {
 fn begin(target: &Target, context: &Context<'_>) -> Facts {
     match target.history() {
         Some(history) => Facts::from_history(history, context.passes, context.verify),
-        None => Facts::new(target.drive().identity.bytes, context.passes, context.verify),
+        None => Facts {
+            hidden: target.hidden().cloned(),
+            ..Facts::new(target.drive().identity.bytes, context.passes, context.verify)
+        },
     }
 }
 
@@ -123,9 +126,9 @@ impl Overwritten {
                 None => format!("went on with the verification; {checked} bytes read again"),
             },
             Err(why) => {
-                let pauses = std::mem::take(&mut self.facts.pauses);
-                self.facts = Facts::new(self.facts.capacity, context.passes, context.verify);
-                self.facts.pauses = pauses;
+                let (pauses, hidden) = (std::mem::take(&mut self.facts.pauses), self.facts.hidden.take());
+                let anew = Facts::new(self.facts.capacity, context.passes, context.verify);
+                self.facts = Facts { pauses, hidden, ..anew };
                 let event = Event::DriveRestarted {
                     job: context.job,
                     slot: self.target.slot(),

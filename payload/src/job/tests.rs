@@ -135,7 +135,7 @@ fn without_a_log_nothing_is_written_and_a_log_that_fails_stops_the_run() {
 }
 
 /// Runs until the power goes with the `writes`-th write to the log; what the drives had not flushed is lost at random.
-fn cut_at(bench: &mut Bench, writes: u64, seed: u64) {
+pub(super) fn cut_at(bench: &mut Bench, writes: u64, seed: u64) {
     bench.medium.cut = Some((writes, seed));
     if let Ok((journal, replay)) = bench.open_log() {
         let plan = if replay.unfinished().is_some() { bench.resumed(&replay).unwrap() } else { bench.plan() };

@@ -10,7 +10,7 @@ use super::{
     key::Key,
     problem::{Place, Problem, hint, quoted, shown},
     request::{Given, Keys, Request},
-    values::{Action, Then, VerifyExtent, Word},
+    values::{Action, HiddenAreas, Then, VerifyExtent, Word},
 };
 use crate::plan::method::{self, METHODS, Method, Requires, Step};
 use std::time::Duration;
@@ -32,6 +32,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
     let verify = checker.verify(keys, action, method);
     let drives = checker.drives(keys, action);
     let copy = checker.copy(keys, action, drives.as_ref());
+    let hidden_areas = checker.optional::<HiddenAreas>(keys.get(Key::HiddenAreas)).unwrap_or(HiddenAreas::Report);
     let then = checker.optional::<Then>(keys.get(Key::Then));
     let countdown = checker.countdown(keys);
     checker.confirm(keys, action);
@@ -42,6 +43,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
             drives,
             verify,
             copy,
+            hidden_areas,
             then,
             countdown,
             operator: request.operator,

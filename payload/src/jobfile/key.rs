@@ -25,6 +25,7 @@ pub(super) enum Key {
     Smaller,
     MoveGpt,
     Keep,
+    HiddenAreas,
 }
 
 /// How a key's value is written in TOML. On the kernel command line everything is text.
@@ -60,6 +61,7 @@ impl Word for Key {
         ("smaller", Self::Smaller),
         ("move-gpt", Self::MoveGpt),
         ("keep", Self::Keep),
+        ("hidden-areas", Self::HiddenAreas),
     ];
 }
 
@@ -92,6 +94,7 @@ impl Key {
             Self::Hash | Self::Retries => Some(&[Image, Clone]),
             Self::Tail | Self::Smaller | Self::MoveGpt => Some(&[Restore, Clone]),
             Self::Keep => Some(&[Wipe, Restore, Clone]),
+            Self::HiddenAreas => Some(&[Wipe]),
         }
     }
 

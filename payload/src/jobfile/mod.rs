@@ -23,7 +23,7 @@ pub use copy::{CopyKeys, RETRIES_DEFAULT, STORE_DEFAULT};
 pub use parameters::Overrides;
 pub use problem::{JobError, Place, Problem, Reason};
 pub use request::MediaFields;
-pub use values::{Action, Hash, Level, Selection, Tail, Then, VerifyExtent, Word};
+pub use values::{Action, Hash, HiddenAreas, Level, Selection, Tail, Then, VerifyExtent, Word};
 
 use self::key::Key;
 use crate::{certify::record::Operator, plan::method::Method};
@@ -50,6 +50,7 @@ pub struct Job {
     drives: Selection,
     verify: VerifyExtent,
     copy: CopyKeys,
+    hidden_areas: HiddenAreas,
     then: Option<Then>,
     countdown: Duration,
     operator: Operator,
@@ -79,6 +80,11 @@ impl Job {
     /// What it says of images, restores and clones.
     pub fn copy(&self) -> &CopyKeys {
         &self.copy
+    }
+
+    /// What becomes of areas that a drive hides, before a wipe.
+    pub fn hidden_areas(&self) -> HiddenAreas {
+        self.hidden_areas
     }
 
     /// What follows the run: after a report the machine stays, after all else it is switched off, unless the job says
@@ -136,6 +142,10 @@ impl Job {
                 names.sort();
                 line("drives", &names);
             }
+        }
+        // The default is left out, so that a job without the key keeps its digest.
+        if self.hidden_areas != HiddenAreas::Report {
+            line("hidden-areas", &self.hidden_areas.word());
         }
         for (key, said) in self.copy.said() {
             line(key, &said);

@@ -72,6 +72,17 @@ pub enum Level {
     Zstd(i32),
 }
 
+/// What becomes of areas that a drive hides, before it is wiped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HiddenAreas {
+    /// They are looked for, and the certificate says what was found.
+    Report,
+    /// They are lifted, for good, so that the wipe reaches them.
+    Remove,
+    /// A drive that hides something is not wiped.
+    Refuse,
+}
+
 /// Which drives a job means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
@@ -138,6 +149,11 @@ impl Word for Hash {
 impl Word for Tail {
     const WORDS: &'static [(&'static str, Self)] =
         &[("leave", Self::Leave), ("zero", Self::Zero), ("wipe", Self::Wipe)];
+}
+
+impl Word for HiddenAreas {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("report", Self::Report), ("remove", Self::Remove), ("refuse", Self::Refuse)];
 }
 
 impl Word for bool {

@@ -139,6 +139,31 @@ pub struct Progress {
     pub offset: u64,
 }
 
+/// The sizes of a drive in logical sectors, as its firmware states them; `None` where it has no such limit, or did not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
+pub struct Sizes {
+    /// What can be addressed.
+    pub visible: u64,
+    /// Without a Host Protected Area.
+    pub native: Option<u64>,
+    /// Without a Device Configuration Overlay.
+    pub factory: Option<u64>,
+    /// Without a lowered Accessible Max Address.
+    pub accessible: Option<u64>,
+}
+
+impl Sizes {
+    /// The largest of them.
+    pub fn largest(&self) -> u64 {
+        [self.native, self.factory, self.accessible].into_iter().flatten().fold(self.visible, u64::max)
+    }
+
+    /// Sectors known to be hidden.
+    pub fn hidden(&self) -> u64 {
+        self.largest() - self.visible
+    }
+}
+
 /// How a drive's part of a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
 pub enum Outcome {
@@ -253,4 +278,7 @@ pub enum Event {
     Shutdown,
     /// Something worth knowing that decides nothing.
     Note { text: Text<400> },
+    /// What was found out about areas the drive hides, before anything was written to it: its sizes before and after they
+    /// were lifted, where that was asked for; what could not be found out, and why anything stayed hidden.
+    HiddenAreas { job: JobId, slot: u8, removal: bool, before: Sizes, after: Sizes, unknown: Text<120>, left: Text<200> },
 }

@@ -7,7 +7,7 @@ mod rules;
 
 use super::{
     bounded::{List, Text},
-    event::{Action, DefectKind, DriveRef, Event, Extent, JobId, MAX_PASSES, Outcome, PassContent, Sweep, Verify},
+    event::{Action, DefectKind, DriveRef, Event, Extent, JobId, MAX_PASSES, Outcome, PassContent, Sizes, Sweep, Verify},
     scan::Placed,
 };
 
@@ -38,6 +38,19 @@ pub struct Interruption {
     pub detail: String,
 }
 
+/// What was found out about the areas a drive hides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HiddenAreas {
+    /// Whether the job asked to lift them.
+    pub removal: bool,
+    pub before: Sizes,
+    pub after: Sizes,
+    /// What could not be found out; blank where nothing.
+    pub unknown: String,
+    /// Why something stayed hidden that was to be lifted; blank where nothing did.
+    pub left: String,
+}
+
 /// What the log knows of one drive of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriveHistory {
@@ -46,6 +59,8 @@ pub struct DriveHistory {
     pub sweeps: Vec<SweepHistory>,
     pub defects: Vec<(Sweep, DefectKind, Extent)>,
     pub interruptions: Vec<Interruption>,
+    /// What was found out about its hidden areas, where that was asked.
+    pub hidden: Option<HiddenAreas>,
     pub finished: Option<(Outcome, String)>,
     pub certified: bool,
     /// In which run of the machine it was finished.
@@ -192,6 +207,7 @@ fn job_of(event: &Event) -> Option<&JobId> {
         | Event::DriveRestarted { job, .. }
         | Event::DriveFinished { job, .. }
         | Event::Certified { job, .. }
+        | Event::HiddenAreas { job, .. }
         | Event::JobResumed { job }
         | Event::JobFinished { job } => Some(job),
         Event::Created { .. }
@@ -221,6 +237,7 @@ impl JobHistory {
                 sweeps: Vec::new(),
                 defects: Vec::new(),
                 interruptions: Vec::new(),
+                hidden: None,
                 finished: None,
                 certified: false,
                 finished_in: 0,
@@ -246,6 +263,7 @@ impl JobHistory {
             | Event::SweepFinished { slot, .. }
             | Event::DriveRestarted { slot, .. }
             | Event::DriveFinished { slot, .. }
+            | Event::HiddenAreas { slot, .. }
             | Event::Certified { slot, .. } => {
                 if let Some(drive) = self.drive(*slot) {
                     drive.add(at, event, runs);
@@ -302,6 +320,10 @@ impl DriveHistory {
                 self.finished_in = runs;
             }
             Event::Certified { .. } => self.certified = true,
+            Event::HiddenAreas { removal, before, after, unknown, left, .. } => {
+                let (unknown, left) = (unknown.to_string(), left.to_string());
+                self.hidden = Some(HiddenAreas { removal: *removal, before: *before, after: *after, unknown, left });
+            }
             _ => {}
         }
     }

@@ -22,7 +22,7 @@ use crate::{
     journal::{
         Verify,
         event::{JobId, MAX_DRIVES},
-        replay::DriveHistory,
+        replay::{DriveHistory, HiddenAreas},
     },
 };
 use method::{Method, Requires};
@@ -65,6 +65,7 @@ pub struct Target {
     slot: u8,
     labels: MediaFields,
     history: Option<DriveHistory>,
+    hidden: Option<HiddenAreas>,
 }
 
 impl Target {
@@ -79,6 +80,11 @@ impl Target {
 
     pub fn labels(&self) -> &MediaFields {
         &self.labels
+    }
+
+    /// What was found out about areas it hides.
+    pub fn hidden(&self) -> Option<&HiddenAreas> {
+        self.hidden.as_ref()
     }
 
     /// What an interrupted run of the job did to it.
@@ -168,7 +174,7 @@ impl Plan {
         let job = std::array::from_fn(|_| byte());
         let targets = (0..)
             .zip(accepted)
-            .map(|(slot, drive)| Target { slot, labels: request.media_fields(&drive), drive, history: None })
+            .map(|(slot, drive)| Target { slot, labels: request.media_fields(&drive), drive, history: None, hidden: None })
             .collect();
         Ok(Self {
             job,
@@ -223,6 +229,50 @@ impl Plan {
 
     pub fn targets(&self) -> &[Target] {
         &self.targets
+    }
+
+    /// Takes a drive out of the plan: nothing more is done to it.
+    pub fn refuse(&mut self, slot: u8, reason: Reason) {
+        if let Some(at) = self.targets.iter().position(|target| target.slot == slot) {
+            let drive = self.targets.remove(at).drive;
+            self.refused.push(Refused { drive, reason });
+        }
+    }
+
+    /// Numbers the drives anew, without gaps, before the job is announced.
+    pub fn renumber(&mut self) {
+        (0..).zip(&mut self.targets).for_each(|(slot, target)| target.slot = slot);
+    }
+
+    /// Notes what was found out about the areas a drive hides.
+    pub fn note_hidden(&mut self, slot: u8, hidden: HiddenAreas) {
+        if let Some(target) = self.targets.iter_mut().find(|target| target.slot == slot) {
+            target.hidden = Some(hidden);
+        }
+    }
+
+    /// A target that shows more of itself now. It must be the same drive in all else, and pass the same preflight; otherwise
+    /// it is no target any more.
+    pub fn regrow(&mut self, slot: u8, found: Drive, sticks: &Sticks) -> Result<(), Reason> {
+        let Some(at) = self.targets.iter().position(|target| target.slot == slot) else { return Err(Reason::Exchanged) };
+        let same = {
+            let (old, new) = (&self.targets[at].drive.identity, &found.identity);
+            old.model == new.model && old.serial == new.serial && old.wwn == new.wwn && new.bytes > old.bytes
+        };
+        let others: Vec<_> =
+            self.targets.iter().filter(|target| target.slot != slot).map(|target| target.drive.clone()).collect();
+        let verdict = match same {
+            true => preflight::check(&found, &others, sticks, &self.selection),
+            false => Err(Reason::Exchanged),
+        };
+        match verdict {
+            Ok(()) => self.targets[at].drive = found,
+            Err(reason) => {
+                self.refuse(slot, reason.clone());
+                return Err(reason);
+            }
+        }
+        Ok(())
     }
 
     pub fn refused(&self) -> &[Refused] {

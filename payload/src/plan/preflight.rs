@@ -32,6 +32,10 @@ pub enum Reason {
     Nameless,
     #[error("another drive reports the same model, serial number and WWN ({0}); they cannot be told apart")]
     Twin(String),
+    #[error("the job wipes no drive that hides something: {0}")]
+    HiddenAreas(String),
+    #[error("another drive answers in its place")]
+    Exchanged,
     #[error("its capacity of {found} bytes is not the {expected} bytes it had when the job began")]
     Resized { expected: u64, found: u64 },
 }

@@ -85,7 +85,8 @@ impl Plan {
         match preflight::check(&drive, drives, sticks, &request.selection) {
             Ok(()) => {
                 let labels = request.media_fields(&drive);
-                self.targets.push(Target { slot: history.slot, labels, drive, history: Some(history) });
+                let hidden = history.hidden.clone();
+                self.targets.push(Target { slot: history.slot, labels, drive, hidden, history: Some(history) });
             }
             Err(reason) => {
                 self.lost.push(Lost { history, reason: reason.to_string(), last_seen });

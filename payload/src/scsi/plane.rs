@@ -62,6 +62,12 @@ impl<P: CommandPlane + ?Sized> CommandPlane for &mut P {
     }
 }
 
+impl<P: CommandPlane + ?Sized> CommandPlane for Box<P> {
+    fn execute(&mut self, cdb: &[u8], data: Data<'_>, timeout: Duration) -> Result<Reply, CommandError> {
+        (**self).execute(cdb, data, timeout)
+    }
+}
+
 /// `SG_IO` on an open device.
 #[derive(Debug, Clone)]
 pub struct LinuxPlane {

@@ -22,6 +22,7 @@ pub(in crate::certify) fn contradictions(record: &Record) -> Vec<String> {
     times(record, &mut found);
     passes(record, &mut found);
     counts(record, &mut found);
+    hidden(record, &mut found);
     match record.outcome.as_str() {
         "erased" => erased(record, &mut found),
         "erased-with-exceptions" => exceptions(record, &mut found),
@@ -125,6 +126,23 @@ fn counts(record: &Record, found: &mut Findings) {
     }
 }
 
+/// The sizes fit the drive and each other.
+fn hidden(record: &Record, found: &mut Findings) {
+    let Some(hidden) = &record.coverage.hidden else { return };
+    let shown = hidden.after.visible == record.coverage.blocks_addressable;
+    found.expect(shown, "a drive that shows another size than was dealt with");
+    found.expect(hidden.before.visible <= hidden.after.visible, "a drive that shows less than before");
+    found.expect(hidden.sectors_not_reached == hidden.after.hidden(), "hidden sectors that do not fit the sizes");
+    let lifted = hidden.before.visible < hidden.after.visible;
+    found.expect(!lifted || hidden.removal_asked, "hidden areas lifted that nobody asked for");
+}
+
+/// Whether something of the drive may not have been reached, as far as it was asked.
+fn out_of_reach(record: &Record) -> bool {
+    let hidden = record.coverage.hidden.as_ref();
+    hidden.is_some_and(|h| h.sectors_not_reached > 0 || (h.removal_asked && !h.unknown.is_empty()))
+}
+
 /// What both kinds of erasure must show.
 fn complete(record: &Record, found: &mut Findings) {
     let (sanitisation, verification) = (&record.sanitisation, &record.verification);
@@ -156,12 +174,14 @@ fn erased(record: &Record, found: &mut Findings) {
     found.expect(full, "a pass that did not write every byte");
     found.expect(verification.blocks_different == 0, "blocks that differ");
     found.expect(verification.blocks_unreadable == 0, "blocks that cannot be read");
+    found.expect(!out_of_reach(record), "areas the drive hides that were not reached");
 }
 
 fn exceptions(record: &Record, found: &mut Findings) {
     let (coverage, verification) = (&record.coverage, &record.verification);
     complete(record, found);
-    found.expect(coverage.unwritable_blocks > 0 || verification.blocks_unreadable > 0, "exceptions without one");
+    let bad = coverage.unwritable_blocks > 0 || verification.blocks_unreadable > 0;
+    found.expect(bad || out_of_reach(record), "exceptions without one");
     found.expect(!record.sanitisation.reason.is_empty(), "exceptions without a reason");
     let unwritable = coverage.unwritable_blocks.saturating_mul(u64::from(record.media.logical_block));
     let reached = |written: u64| written.checked_add(unwritable) >= Some(record.media.bytes);

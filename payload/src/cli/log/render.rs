@@ -116,6 +116,7 @@ pub(super) fn words(event: &Event) -> String {
         | Event::SweepFinished { job, slot, .. }
         | Event::DriveRestarted { job, slot, .. }
         | Event::DriveFinished { job, slot, .. }
+        | Event::HiddenAreas { job, slot, .. }
         | Event::Certified { job, slot, .. } => format!("job {} drive {slot}: {}", short(job), drive_event(event)),
     }
 }
@@ -132,6 +133,19 @@ fn extents(list: &[Extent]) -> String {
 fn drive_event(event: &Event) -> String {
     match event {
         Event::DriveStarted { drive, .. } => format!("claimed: {}", drive_words(drive)),
+        Event::HiddenAreas { removal, before, after, unknown, left, .. } => {
+            let asked = if *removal { "to be lifted" } else { "looked for" };
+            let rest = [("; not found out: ", unknown.as_str()), ("; left: ", left.as_str())];
+            let rest = rest.iter().filter(|(_, what)| !what.is_empty());
+            let rest: String = rest.map(|(name, what)| format!("{name}{}", printable(what))).collect();
+            format!(
+                "hidden areas {asked}: {} of {} sectors shown before, {} of {} after{rest}",
+                grouped(before.visible),
+                grouped(before.largest()),
+                grouped(after.visible),
+                grouped(after.largest())
+            )
+        }
         Event::SweepStarted { sweep, key, .. } => {
             let key = key_words(*sweep, key.as_ref()).map(|words| format!(" ({words})")).unwrap_or_default();
             format!("{} begins{key}", sweep_words(*sweep))

@@ -1,6 +1,7 @@
 //! A bench of simulated drives with a log and a folder for certificates.
 
 use crate::{
+    ata::Identify,
     blocks::ReadAt,
     certify::{
         check,
@@ -11,12 +12,14 @@ use crate::{
     discover::{Bus, Drive},
     drive::{Access, DataPlane, Geometry, Identity, sim::SimDisk},
     engine::sweep::Limits,
+    firmware::fake::Fake,
     job::{
         claim::Opener,
+        hidden,
         run::{Surroundings, Tally, execute},
         status::Log,
     },
-    jobfile::Selection,
+    jobfile::{HiddenAreas, Selection},
     journal::{
         Journal, JournalError, Owner, Verify,
         medium::MemoryMedium,
@@ -25,13 +28,15 @@ use crate::{
         superblock::{Found, Superblock},
     },
     plan::{Authority, Plan, PlanError, Request, Sticks, method},
+    scsi::{CommandError, CommandPlane, Data, Reply},
     stick::ImageId,
 };
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -68,18 +73,54 @@ pub(in crate::job) fn drive(name: &str, disk: &SimDisk) -> Drive {
     }
 }
 
-struct SimOpener(Vec<(PathBuf, SimDisk)>);
+/// The firmware of a simulated disk, where it has one.
+pub(in crate::job) type Firmware = Arc<Mutex<Fake>>;
+
+struct SimOpener {
+    disks: Vec<(PathBuf, SimDisk)>,
+    firmware: HashMap<String, Firmware>,
+}
+
+impl SimOpener {
+    fn disk(&self, drive: &Drive) -> Result<&SimDisk, String> {
+        let found = self.disks.iter().find(|(path, _)| *path == drive.path);
+        found.map(|(_, disk)| disk).ok_or_else(|| "no such drive".into())
+    }
+}
+
+/// The command plane of a disk with firmware. What it shows follows from what the firmware says.
+struct Shown(Firmware);
+
+impl CommandPlane for Shown {
+    fn execute(&mut self, cdb: &[u8], data: Data<'_>, timeout: Duration) -> Result<Reply, CommandError> {
+        self.0.lock().unwrap().execute(cdb, data, timeout)
+    }
+}
 
 impl Opener for SimOpener {
     fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String> {
-        let (_, disk) = self.0.iter().find(|(path, _)| *path == drive.path).ok_or("no such drive")?;
+        let disk = self.disk(drive)?;
         let open = disk.open(access).map_err(|error| error.to_string())?;
         let identity = open.identity();
         Ok((Box::new(open), identity))
     }
 
+    fn commands(&self, drive: &Drive) -> Result<Option<Box<dyn CommandPlane>>, String> {
+        let firmware = self.firmware.get(&drive.identity.serial);
+        Ok(firmware.map(|firmware| Box::new(Shown(Arc::clone(firmware))) as _))
+    }
+
+    fn again(&self, drive: &Drive, sectors: u64) -> Result<Drive, String> {
+        let disk = self.disk(drive)?;
+        let firmware = &self.firmware[&drive.identity.serial];
+        disk.set_capacity(firmware.lock().unwrap().visible * 512);
+        let found = self::drive(&drive.name, disk);
+        assert_eq!(found.geometry.unwrap().blocks(), sectors);
+        Ok(found)
+    }
+
     fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String> {
-        let (_, disk) = self.0.iter().find(|(path, _)| *path == drive.path).ok_or("no such drive")?;
+        let disk = self.disk(drive)?;
         let len = usize::try_from(disk.identity().bytes).unwrap();
         Ok(Box::new(disk.read_cells(0, len)))
     }
@@ -91,18 +132,43 @@ pub(in crate::job) struct Bench {
     folder: tempfile::TempDir,
     pub(in crate::job) method: &'static str,
     pub(in crate::job) verify: Verify,
+    pub(in crate::job) hidden_areas: HiddenAreas,
+    /// By serial number.
+    pub(in crate::job) firmware: HashMap<String, Firmware>,
 }
 
 impl Bench {
     pub(in crate::job) fn new(disks: Vec<SimDisk>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { disks, medium: MemoryMedium::new(1 << 20), folder, method: "dod-5220.22-m", verify: Verify::Full }
+        Self {
+            disks,
+            medium: MemoryMedium::new(1 << 20),
+            folder,
+            method: "dod-5220.22-m",
+            verify: Verify::Full,
+            hidden_areas: HiddenAreas::Report,
+            firmware: HashMap::new(),
+        }
+    }
+
+    /// A disk of `native` sectors of which its firmware shows some.
+    pub(in crate::job) fn hide(&mut self, serial: &str, fake: Fake) -> Firmware {
+        let disk = self.disks.iter().find(|disk| disk.identity().serial == serial).unwrap();
+        disk.set_capacity(fake.visible * 512);
+        let firmware = Arc::new(Mutex::new(fake));
+        self.firmware.insert(serial.into(), Arc::clone(&firmware));
+        firmware
     }
 
     /// The drives, plugged in in this order: `sda` is the first.
     pub(in crate::job) fn drives(&self) -> Vec<Drive> {
         let names = ('a'..='z').map(|letter| format!("sd{letter}"));
-        names.zip(&self.disks).map(|(name, disk)| drive(&name, disk)).collect()
+        let with_firmware = |(name, disk): (String, &SimDisk)| {
+            let firmware = self.firmware.get(&disk.identity().serial);
+            let words = firmware.map(|firmware| firmware.lock().unwrap().words());
+            Drive { ata: words.map(|words| Identify::parse(&words).unwrap()), ..drive(&name, disk) }
+        };
+        names.zip(&self.disks).map(with_firmware).collect()
     }
 
     pub(in crate::job) fn request(&self) -> Request {
@@ -147,7 +213,10 @@ impl Bench {
     pub(in crate::job) fn around(&self) -> Surroundings {
         let paths = self.drives().into_iter().map(|drive| drive.path);
         Surroundings {
-            opener: Box::new(SimOpener(paths.zip(self.disks.iter().cloned()).collect())),
+            opener: Box::new(SimOpener {
+                disks: paths.zip(self.disks.iter().cloned()).collect(),
+                firmware: self.firmware.clone(),
+            }),
             shelf: Arc::new(Folder(self.folder.path().into())),
             tool: Tool { name: "mule".into(), version: "0".into(), sha256: "0".into(), kernel: "none".into() },
             host: Host::default(),
@@ -162,8 +231,16 @@ impl Bench {
         }
     }
 
-    pub(in crate::job) fn execute(&self, plan: Plan, journal: Journal) -> Tally {
-        execute(plan, &Arc::new(Log::new(journal, clock)), self.around(), &mut Silent)
+    pub(in crate::job) fn execute(&self, mut plan: Plan, journal: Journal) -> Tally {
+        let (log, around) = (Arc::new(Log::new(journal, clock)), self.around());
+        if !self.firmware.is_empty() && !plan.is_resumed() {
+            let (sticks, mut tell) = (Sticks::default(), |_: String| ());
+            let bared = hidden::bare(&mut plan, self.hidden_areas, &sticks, &*around.opener, &log, &mut tell);
+            if let Err(why) = bared {
+                return Tally { stopped: Some(why), ..Tally::default() };
+            }
+        }
+        execute(plan, &log, around, &mut Silent)
     }
 
     /// Plans and executes on a log that is opened for it.

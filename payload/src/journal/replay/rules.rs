@@ -38,6 +38,12 @@ pub(super) fn check(job: &JobHistory, event: &Event, runs: u64) -> Verdict {
         }
         Event::SweepFinished { slot, sweep, bytes, .. } => may_finish(running(job, *slot)?, *sweep, *bytes),
         Event::DriveRestarted { slot, .. } => running(job, *slot).map(drop),
+        Event::HiddenAreas { slot, after, .. } => {
+            let drive = running(job, *slot)?;
+            expect(drive.sweeps.is_empty() && drive.hidden.is_none(), "hidden areas were looked for after a sweep began")?;
+            let shown = after.visible.checked_mul(u64::from(drive.drive.logical)) == Some(drive.drive.bytes);
+            expect(shown, "a drive that shows another size than it began with")
+        }
         Event::DriveFinished { slot, outcome, .. } => finished(job, started(job, *slot)?, *outcome, runs),
         Event::Certified { slot, .. } => {
             let drive = started(job, *slot)?;

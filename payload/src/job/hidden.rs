@@ -1,0 +1,203 @@
+//! Areas that drives hide: looked for before a wipe, and lifted where the job allows it.
+//!
+//! All of it happens before the job is announced in the log: a drive that shows more afterwards is planned and logged with the
+//! size it has then, so that an interrupted job finds it again. Lifting a limit changes the drive for good, so it is
+//! done only to targets of an authorised plan, and noted in the log before.
+
+use super::{claim::Opener, status::Log};
+use crate::{
+    ata::AtaDrive,
+    discover::{Bus, Drive},
+    firmware::{
+        NotRecorded, Watcher,
+        capacity::{self, RevealError, Size, Survey},
+    },
+    jobfile::HiddenAreas as Policy,
+    journal::{
+        bounded::Text,
+        event::{Event, Sizes},
+        replay::HiddenAreas,
+    },
+    plan::{Plan, Reason, Sticks, Target},
+    scsi::CommandPlane,
+};
+use std::{thread, time::Duration};
+
+/// Looks for what the targets of a new plan hide, and deals with it as the job says. `tell` hears what a person should know.
+pub fn bare(
+    plan: &mut Plan,
+    policy: Policy,
+    sticks: &Sticks,
+    opener: &dyn Opener,
+    log: &Log,
+    tell: &mut dyn FnMut(String),
+) -> Result<(), String> {
+    let slots: Vec<u8> = plan.targets().iter().map(Target::slot).collect();
+    for slot in slots {
+        let Some(target) = plan.targets().iter().find(|target| target.slot() == slot) else { continue };
+        let drive = target.drive().clone();
+        let Some(mut found) = look(&drive, policy, opener, log)? else { continue };
+        let hidden = found.areas.after.hidden();
+        if policy == Policy::Refuse && (hidden > 0 || !found.areas.unknown.is_empty()) {
+            tell(format!("{}: it is not wiped: {}", drive.identity, words(&found.areas)));
+            plan.refuse(slot, Reason::HiddenAreas(words(&found.areas)));
+            continue;
+        }
+        if found.grown {
+            tell(format!("{}: {}", drive.identity, words(&found.areas)));
+            let grown = opener.again(&drive, found.areas.after.visible)?;
+            if let Err(reason) = plan.regrow(slot, grown, sticks) {
+                tell(format!("{}: its hidden areas were lifted, and it is not wiped: {reason}", drive.identity));
+                continue;
+            }
+        } else if hidden > 0 {
+            tell(format!("{}: {}", drive.identity, words(&found.areas)));
+        }
+        found.areas.removal = policy == Policy::Remove;
+        plan.note_hidden(slot, found.areas);
+    }
+    plan.renumber();
+    Ok(())
+}
+
+struct Found {
+    areas: HiddenAreas,
+    /// Whether it shows more than before.
+    grown: bool,
+}
+
+/// `None` where the question has no meaning: files, and drives of other command sets.
+fn look(drive: &Drive, policy: Policy, opener: &dyn Opener, log: &Log) -> Result<Option<Found>, String> {
+    let speaks_ata = drive.ata.is_some() || matches!(drive.bus, Bus::Ata | Bus::Usb);
+    if !speaks_ata {
+        return Ok(None);
+    }
+    let unknown = |why: String| {
+        let visible = drive.geometry.map_or(0, |geometry| geometry.blocks());
+        let sizes = Sizes { visible, ..Sizes::default() };
+        let areas = HiddenAreas { removal: false, before: sizes, after: sizes, unknown: why, left: String::new() };
+        Ok(Some(Found { areas, grown: false }))
+    };
+    if drive.ata.is_none() {
+        return unknown("the drive does not answer ATA commands".into());
+    }
+    let plane = match opener.commands(drive) {
+        Ok(Some(plane)) => plane,
+        Ok(None) => return unknown("the drive takes no commands here".into()),
+        Err(why) => return Err(format!("{}: {why}", drive.identity)),
+    };
+    let mut ata = AtaDrive::new(plane);
+    let before = match capacity::survey(&mut ata) {
+        Ok(survey) => survey,
+        Err(error) => return unknown(error.to_string()),
+    };
+    if policy != Policy::Remove || before.hidden() == 0 {
+        let sizes = sizes(&before);
+        let areas = HiddenAreas { before: sizes, after: sizes, unknown: not_found_out(&before), ..HiddenAreas::default() };
+        return Ok(Some(Found { areas, grown: false }));
+    }
+    lift(drive, &mut ata, &before, log).map(Some)
+}
+
+fn lift<P: CommandPlane>(
+    drive: &Drive,
+    ata: &mut AtaDrive<P>,
+    before: &Survey,
+    log: &Log,
+) -> Result<Found, String> {
+    let text = format!(
+        "{}: shows {} of {} sectors; what hides the others is going to be lifted for good",
+        drive.identity,
+        before.visible(),
+        before.largest()
+    );
+    let noted = log.append(&Event::Note { text: Text::new(&text) });
+    noted.map_err(|error| format!("the log could not be written: {error}"))?;
+    let (after, left) = match capacity::reveal(ata, &mut Patient) {
+        Ok(revealed) => (revealed.after().clone(), String::new()),
+        Err(error @ RevealError::Exchanged) => return Err(format!("{}: {error}", drive.identity)),
+        // What was lifted before it failed stays lifted: the drive itself says how much that is.
+        Err(error) => {
+            let after = capacity::survey(ata).map_err(|why| format!("{}: {error}; {why}", drive.identity))?;
+            (after, error.to_string())
+        }
+    };
+    let grown = after.visible() > before.visible();
+    let areas = HiddenAreas {
+        removal: true,
+        before: sizes(before),
+        after: sizes(&after),
+        unknown: not_found_out(&after),
+        left,
+    };
+    Ok(Found { areas, grown })
+}
+
+/// Lifting a limit takes no password and no time worth showing.
+struct Patient;
+
+impl Watcher for Patient {
+    fn before_password(&mut self) -> Result<(), NotRecorded> {
+        Err(NotRecorded("no password is set to lift a limit".into()))
+    }
+
+    fn password_gone(&mut self) {}
+
+    fn progress(&mut self, _: Option<u16>) {}
+
+    fn stop(&self) -> bool {
+        false
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        thread::sleep(time);
+    }
+}
+
+fn sizes(survey: &Survey) -> Sizes {
+    let known = |size: &Size| match size {
+        Size::Sectors(sectors) => Some(*sectors),
+        Size::Unsupported | Size::Unknown(_) => None,
+    };
+    Sizes {
+        visible: survey.visible(),
+        native: known(survey.native()),
+        factory: known(survey.factory()),
+        accessible: known(survey.accessible()),
+    }
+}
+
+fn not_found_out(survey: &Survey) -> String {
+    survey.unknown().map(|(limit, why)| format!("{limit}: {why}")).collect::<Vec<_>>().join("; ")
+}
+
+/// What is known of a drive's hidden areas, as a certificate and a person read it.
+pub fn words(areas: &HiddenAreas) -> String {
+    let (before, after) = (&areas.before, &areas.after);
+    let limits = [
+        ("Host Protected Area", after.native),
+        ("Device Configuration Overlay", after.factory),
+        ("Accessible Max Address", after.accessible),
+    ];
+    let asked = limits.iter().filter(|(_, size)| size.is_some()).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let mut parts = Vec::new();
+    match (before.hidden(), after.hidden()) {
+        (0, 0) if asked.is_empty() => parts.push("the drive has no commands to hide sectors by, or says so".to_owned()),
+        (0, 0) => parts.push(format!("none: the drive shows all {} sectors it states ({asked})", after.visible)),
+        (hidden, 0) => parts.push(format!(
+            "{hidden} sectors were hidden and were lifted before the wipe: {} shown before, {} after",
+            before.visible, after.visible
+        )),
+        (_, hidden) => parts.push(format!("{hidden} of {} sectors are hidden and were NOT reached", after.largest())),
+    }
+    if !areas.left.is_empty() {
+        parts.push(areas.left.clone());
+    }
+    if !areas.unknown.is_empty() {
+        parts.push(format!("NOT found out: {}", areas.unknown));
+    }
+    parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests;

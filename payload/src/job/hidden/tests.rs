@@ -1,0 +1,146 @@
+//! Whole wipes of simulated drives whose firmware hides something.
+
+use super::*;
+use crate::{
+    drive::sim::PowerCut,
+    firmware::fake::{Fake, Lie},
+    job::tests::{
+        cut_at,
+        rig::{Bench, MIB, disk},
+    },
+    journal::event::Outcome,
+};
+
+const NATIVE: u64 = 6 * MIB;
+const SHOWN: u64 = 4 * MIB;
+
+fn fake(lies: &[Lie]) -> Fake {
+    let (visible, native) = (SHOWN / 512, NATIVE / 512);
+    Fake { visible, native, factory: native, lies: lies.iter().copied().collect(), ..Fake::new() }
+}
+
+fn bench(policy: Policy, fake: Fake) -> Bench {
+    let mut bench = Bench::new(vec![disk("A", NATIVE), disk("B", SHOWN)]);
+    bench.method = "zero";
+    bench.hidden_areas = policy;
+    bench.hide("A", fake);
+    bench
+}
+
+/// Sectors with the old content, of all that the disk has.
+fn old(bench: &Bench) -> usize {
+    let cells = bench.disks[0].read_cells(0, usize::try_from(NATIVE).unwrap());
+    cells.chunks(512).filter(|sector| sector.iter().all(|byte| *byte == 0x77)).count()
+}
+
+fn hidden_sectors() -> usize {
+    usize::try_from((NATIVE - SHOWN) / 512).unwrap()
+}
+
+#[test]
+fn what_was_hidden_is_lifted_wiped_and_certified() {
+    let bench = bench(Policy::Remove, fake(&[]));
+    let tally = bench.run();
+    assert_eq!((tally.count(Outcome::Erased), tally.stopped.as_deref(), old(&bench)), (1, None, 0));
+    let record = bench.certificate("A");
+    let hidden = record.coverage.hidden.unwrap();
+    assert_eq!((record.outcome.as_str(), record.media.bytes), ("erased", NATIVE));
+    assert_eq!((hidden.before.visible, hidden.after.visible), (SHOWN / 512, NATIVE / 512));
+    assert_eq!((hidden.sectors_not_reached, hidden.removal_asked), (0, true));
+    assert!(record.coverage.hidden_areas.contains("were lifted before the wipe"), "{}", record.coverage.hidden_areas);
+    // The other drive has no firmware that could be asked.
+    let other = bench.certificate("B");
+    assert_eq!(other.outcome, "erased-with-exceptions");
+    let logged = bench.history().jobs[0].drives[0].clone();
+    assert_eq!((logged.drive.bytes, logged.hidden.unwrap().before.visible), (NATIVE, SHOWN / 512));
+}
+
+#[test]
+fn what_stays_hidden_is_an_exception_and_never_an_erasure() {
+    for (policy, lies) in [(Policy::Report, &[][..]), (Policy::Remove, &[Lie::LimitStays])] {
+        let bench = bench(policy, fake(lies));
+        let tally = bench.run();
+        assert!(!tally.is_clean());
+        assert_eq!(old(&bench), hidden_sectors());
+        let record = bench.certificate("A");
+        assert_eq!((record.outcome.as_str(), record.media.bytes), ("erased-with-exceptions", SHOWN));
+        assert!(record.sanitisation.reason.contains("hides were not reached"), "{}", record.sanitisation.reason);
+        let hidden = record.coverage.hidden.unwrap();
+        assert_eq!(hidden.sectors_not_reached, (NATIVE - SHOWN) / 512);
+        assert_eq!(hidden.left.is_empty(), policy == Policy::Report);
+    }
+}
+
+#[test]
+fn what_cannot_be_found_out_is_no_clean_removal() {
+    for (policy, outcome) in [(Policy::Report, "erased"), (Policy::Remove, "erased-with-exceptions")] {
+        let bench = bench(policy, Fake { dco: false, ..fake(&[Lie::NoRegisters]) });
+        bench.run();
+        let record = bench.certificate("A");
+        assert_eq!(record.outcome, outcome);
+        assert!(record.coverage.hidden_areas.contains("NOT found out"), "{}", record.coverage.hidden_areas);
+    }
+}
+
+#[test]
+fn a_drive_that_hides_something_is_refused_where_the_job_says_so() {
+    let mut bench = bench(Policy::Refuse, fake(&[]));
+    bench.hide("B", Fake { visible: SHOWN / 512, native: SHOWN / 512, factory: SHOWN / 512, ..Fake::new() });
+    let tally = bench.run();
+    assert_eq!((tally.settled.len(), tally.count(Outcome::Erased)), (1, 1));
+    assert_eq!(bench.certificate("B").outcome, "erased");
+    assert_eq!((bench.disks[0].counts().writes, old(&bench)), (0, usize::try_from(NATIVE / 512).unwrap()));
+}
+
+#[test]
+fn a_drive_that_hides_nothing_is_erased_and_says_so() {
+    for policy in [Policy::Report, Policy::Remove, Policy::Refuse] {
+        let mut bench = bench(policy, Fake { visible: NATIVE / 512, ..fake(&[]) });
+        bench.disks.truncate(1);
+        assert!(bench.run().is_clean());
+        let record = bench.certificate("A");
+        assert!(record.coverage.hidden_areas.starts_with("none"), "{}", record.coverage.hidden_areas);
+    }
+}
+
+#[test]
+fn a_power_cut_after_the_lifting_loses_nothing() {
+    for after in [0, 2, 4, 6] {
+        let bench = bench(Policy::Remove, fake(&[]));
+        bench.disks[0].break_it(|faults| {
+            faults.from_now().power_cut_after = Some((after, PowerCut::LoseUnflushed));
+        });
+        bench.run();
+        // The cut is the drive's: the run ends, certified as failed, and the next one wipes what is shown now.
+        assert_eq!(bench.certificate("A").outcome, "failed", "after {after}");
+        assert_eq!(bench.run().count(Outcome::Erased), 1);
+        let record = bench.certificate("A");
+        assert_eq!((record.outcome.as_str(), record.media.bytes, old(&bench)), ("erased", NATIVE, 0));
+    }
+}
+
+#[test]
+fn whenever_the_machine_stops_the_next_run_wipes_all_that_is_shown_then() {
+    let mut known = 0;
+    for writes in 1..14 {
+        let mut bench = bench(Policy::Remove, fake(&[]));
+        bench.disks.truncate(1);
+        drop(bench.open_log().unwrap());
+        cut_at(&mut bench, writes, u64::MAX);
+        let (journal, replay) = bench.open_log().unwrap();
+        let certified = |job: &crate::journal::replay::JobHistory| job.drives.iter().any(|drive| drive.certified);
+        if bench.history().jobs.last().is_some_and(certified) {
+            break;
+        }
+        let goes_on = replay.unfinished().is_some();
+        let plan = if goes_on { bench.resumed(&replay).unwrap() } else { bench.plan() };
+        let tally = bench.execute(plan, journal);
+        assert!(tally.is_clean() && tally.settled.len() == 1, "{writes}: {goes_on}: {tally:?}");
+        let record = bench.certificate("A");
+        assert_eq!((record.outcome.as_str(), record.media.bytes, old(&bench)), ("erased", NATIVE, 0), "{writes}");
+        let hidden = record.coverage.hidden.unwrap();
+        // Where the power went before the job was announced, the next one finds nothing hidden any more.
+        known += usize::from(hidden.before.visible == SHOWN / 512);
+    }
+    assert!(known > 5, "only {known} jobs that went on know what was hidden before");
+}
