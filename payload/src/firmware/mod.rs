@@ -8,6 +8,7 @@
 pub mod capacity;
 #[cfg(test)]
 mod fake;
+pub mod nvme;
 pub mod sanitize;
 pub mod security;
 
