@@ -9,7 +9,9 @@ pub mod capacity;
 #[cfg(test)]
 mod fake;
 pub mod nvme;
+pub mod purge;
 pub mod sanitize;
+pub mod scsi;
 pub mod security;
 
 use std::time::Duration;
