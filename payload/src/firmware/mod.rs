@@ -8,6 +8,7 @@
 pub mod capacity;
 #[cfg(test)]
 mod fake;
+mod follow;
 pub mod nvme;
 pub mod purge;
 pub mod sanitize;

@@ -1,7 +1,11 @@
 //! NVMe format and sanitize. Both can reach more than the namespace they are sent to; what they would reach must be what
 //! was authorised.
 
-use super::{Watcher, sanitize::Evidence};
+use super::{
+    Watcher,
+    follow::{self, Left},
+    sanitize::Evidence,
+};
 use crate::{
     nvme::{
         NvmeAdmin, NvmeError,
@@ -13,12 +17,6 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// Between two questions.
-const POLL: Duration = Duration::from_secs(5);
-/// So many questions in a row may go without an answer.
-const SILENCE: u32 = 24;
-/// An operation whose progress does not move for so long is given up on.
-const STALLED: Duration = Duration::from_secs(86_400);
 /// A format has no estimate; an erase of user data by overwriting takes hours.
 const FORMAT: Duration = Duration::from_secs(86_400);
 
@@ -70,9 +68,12 @@ pub enum Error {
         "the drive's log is of another sanitize operation than ours (dword 10 {0:#x}): nothing is proved to be erased"
     )]
     NotOurs(u32),
-    /// It stopped moving.
-    #[error("the drive's sanitize operation has not moved for {}", humantime::format_duration(*.0))]
+    /// It stopped moving, or does not end.
+    #[error("the drive's sanitize operation has not moved, or not ended, for {}", humantime::format_duration(*.0))]
     Stalled(Duration),
+    /// Another drive answers.
+    #[error("another drive answers now: the connection is not to be trusted")]
+    Exchanged,
     /// The namespace is not what it was.
     #[error("after the format the namespace has another size or layout: the drive or its driver must be looked at")]
     Changed,
@@ -160,7 +161,8 @@ pub fn erase_by_format<A: NvmeAdmin>(
     authorised: &[u32],
     watcher: &mut dyn Watcher,
 ) -> Result<Formatted, Error> {
-    let abilities = FormatAbilities::parse(&page(drive, &admin::identify_controller(), "Identify Controller")?);
+    let controller = controller(drive)?;
+    let abilities = FormatAbilities::parse(&controller);
     match erase {
         _ if !abilities.supported => return Err(Error::Unsupported("FORMAT NVM")),
         SecureErase::Cryptographic if !abilities.cryptographic => {
@@ -181,6 +183,7 @@ pub fn erase_by_format<A: NvmeAdmin>(
     let begun = Instant::now();
     drive.admin(&format::format(nsid, &before, erase, FORMAT), Data::None).map_err(step("FORMAT NVM"))?;
     let took = begun.elapsed();
+    same(drive, &controller)?;
     let after = layout(drive, nsid)?;
     if (Layout { used: 0, ..after }) != (Layout { used: 0, ..before }) {
         return Err(Error::Changed);
@@ -198,7 +201,8 @@ pub fn sanitize<A: NvmeAdmin>(
     authorised: &[u32],
     watcher: &mut dyn Watcher,
 ) -> Result<Outcome, Error> {
-    let abilities = SanitizeAbilities::parse(&page(drive, &admin::identify_controller(), "Identify Controller")?);
+    let controller = controller(drive)?;
+    let abilities = SanitizeAbilities::parse(&controller);
     if !abilities.offers(action) {
         return Err(Error::Unsupported(action.name()));
     }
@@ -212,6 +216,7 @@ pub fn sanitize<A: NvmeAdmin>(
     }
     drive.admin(&sanitize::start(action), Data::None).map_err(step("SANITIZE"))?;
     let (seen, last) = follow(drive, watcher)?;
+    same(drive, &controller)?;
     if last.dword10 != action.dword10() {
         return Err(Error::NotOurs(last.dword10));
     }
@@ -243,35 +248,30 @@ pub fn watch<A: NvmeAdmin>(drive: &mut A, watcher: &mut dyn Watcher) -> Result<O
 
 /// Asks until nothing is in progress: whether anything was, and the log that says it succeeded.
 fn follow<A: NvmeAdmin>(drive: &mut A, watcher: &mut dyn Watcher) -> Result<(bool, Log), Error> {
-    let (mut seen, mut last, mut stood, mut silent) = (false, 0, Duration::ZERO, 0);
-    loop {
-        match log(drive) {
-            Ok(Log { state: State::InProgress, progress, .. }) => {
-                stood = if seen && progress == last { stood + POLL } else { Duration::ZERO };
-                (seen, last, silent) = (true, progress, 0);
-                watcher.progress(Some(progress));
-            }
-            Ok(log) if log.state == State::Completed => return Ok((seen, log)),
-            Ok(Log { state: State::Failed, .. }) => {
-                let left = drive.admin(&sanitize::exit_failure(), Data::None).is_ok();
-                let left_failed_state = left && log(drive).is_ok_and(|log| log.state != State::Failed);
-                return Err(Error::Failed { left_failed_state });
-            }
-            Ok(_) => return Err(Error::NotCompleted),
-            Err(error) if silent == SILENCE => return Err(error),
-            Err(_) => {
-                silent += 1;
-                watcher.progress(None);
-            }
+    let mut last = None;
+    let ask = || match log(drive) {
+        Ok(Log { state: State::InProgress, progress, .. }) => follow::Answer::Working(Some(progress)),
+        Ok(log) if log.state == State::Completed => {
+            last = Some(log);
+            follow::Answer::Ended
         }
-        if stood >= STALLED {
-            return Err(Error::Stalled(stood));
-        }
-        if watcher.stop() {
-            return Err(Error::Abandoned);
-        }
-        watcher.sleep(POLL);
-    }
+        Ok(Log { state: State::Failed, .. }) => follow::Answer::Over(failed(drive)),
+        Ok(_) => follow::Answer::Over(Error::NotCompleted),
+        Err(error) => follow::Answer::Silent(error),
+    };
+    let seen = follow::follow(watcher, ask).map_err(|left| match left {
+        Left::Error(error) => error,
+        Left::Stalled(time) => Error::Stalled(time),
+        Left::Abandoned(_) => Error::Abandoned,
+    })?;
+    Ok((seen, last.ok_or(Error::NotCompleted)?))
+}
+
+/// Tries to bring a drive back that failed; whether that works, nothing is erased.
+fn failed<A: NvmeAdmin>(drive: &mut A) -> Error {
+    let left = drive.admin(&sanitize::exit_failure(), Data::None).is_ok();
+    let left_failed_state = left && log(drive).is_ok_and(|log| log.state != State::Failed);
+    Error::Failed { left_failed_state }
 }
 
 fn allowed(reached: &[u32], authorised: &[u32]) -> Result<(), Error> {
@@ -279,6 +279,15 @@ fn allowed(reached: &[u32], authorised: &[u32]) -> Result<(), Error> {
         Some(other) => Err(Error::ReachesOthers(*other)),
         None => Ok(()),
     }
+}
+
+fn controller<A: NvmeAdmin>(drive: &mut A) -> Result<[u8; 4096], Error> {
+    page(drive, &admin::identify_controller(), "Identify Controller")
+}
+
+/// Serial and model number (bytes 63:4) are what they were.
+fn same<A: NvmeAdmin>(drive: &mut A, before: &[u8; 4096]) -> Result<(), Error> {
+    if controller(drive)?[4..64] == before[4..64] { Ok(()) } else { Err(Error::Exchanged) }
 }
 
 fn namespaces<A: NvmeAdmin>(drive: &mut A) -> Result<Vec<u32>, Error> {

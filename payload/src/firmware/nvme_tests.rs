@@ -12,6 +12,7 @@ struct Controller {
     after: Vec<(u8, u32)>,
     started: bool,
     resized: bool,
+    exchanged: bool,
     log: Vec<(u8, u32, u32)>,
 }
 
@@ -25,6 +26,7 @@ impl Controller {
             after: vec![(2, 0x0a), (2, 0x0a), (1, 0x0a)],
             started: false,
             resized: false,
+            exchanged: false,
             log: Vec::new(),
         }
     }
@@ -39,7 +41,8 @@ impl NvmeAdmin for Controller {
         self.log.push((command.opcode, command.nsid, command.cdw10));
         match (command.opcode, command.cdw10, data) {
             (0x06, 1, Data::In(page)) => {
-                (page[256], page[328], page[524]) = (2, self.abilities, self.format_attributes)
+                (page[256], page[328], page[524]) = (2, self.abilities, self.format_attributes);
+                page[4] = if self.exchanged && self.started { b'B' } else { b'A' };
             }
             (0x06, 2, Data::In(page)) => {
                 for (nsid, entry) in self.namespaces.iter().zip(page.chunks_mut(4)) {
@@ -149,4 +152,12 @@ fn one_that_runs_at_boot_is_picked_up() {
     assert_eq!((proof.action(), proof.evidence()), (Some(Action::BlockErase), Evidence::SeenInProgress));
     assert_eq!(watch(&mut drive, &mut Record::default()).unwrap(), None);
     assert!(!drive.changed());
+}
+
+#[test]
+fn another_drive_proves_nothing() {
+    let exchanged = || Controller { exchanged: true, ..Controller::new() };
+    assert!(matches!(sanitized(&mut exchanged()), Err(Error::Exchanged)));
+    let result = erase_by_format(&mut exchanged(), 1, SecureErase::UserData, &[1], &mut Record::default());
+    assert!(matches!(result, Err(Error::Exchanged)));
 }

@@ -2,7 +2,7 @@
 //! the NVMe rows), in the order of preference given there; Rev. 2 points to IEEE 2883, whose purge for each interface is
 //! its SANITIZE command. Where a drive offers none, there is none: a lesser technique is never put in its place.
 //!
-//! Cryptographic techniques are last: the standards accept them only for a drive whose encryption is validated and was on
+//! Cryptographic techniques are last among those of one text: the standards accept them only for a drive whose encryption is validated and was on
 //! before the first data were written (Rev. 1, 2.6; Rev. 2, 3.2), which no command tells.
 
 use crate::{
@@ -45,7 +45,7 @@ pub enum Technique {
     ScsiSanitize(ScsiAction),
     /// NVMe SANITIZE.
     NvmeSanitize(NvmeAction),
-    /// NVMe FORMAT NVM.
+    /// NVMe FORMAT NVM: of each namespace, one after the other.
     NvmeFormat(SecureErase),
 }
 

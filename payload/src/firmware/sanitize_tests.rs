@@ -1,7 +1,10 @@
 use super::*;
 use crate::{
     ata::sanitize::Passes,
-    firmware::fake::{Fake, Lie, Record, Sanitize},
+    firmware::{
+        fake::{Fake, Lie, Record, Sanitize},
+        follow::{POLL, STALLED},
+    },
 };
 
 const ACTIONS: [Action; 3] =
@@ -52,7 +55,7 @@ fn a_drive_that_lies_proves_nothing() {
         assert!(result.is_err(), "{lie:?}");
     }
     let (result, record) = run(&mut Fake::lying(Lie::SanitizeStalls), Action::BlockErase);
-    assert!(matches!(result, Err(SanitizeError::Stalled { .. })));
+    assert!(matches!(result, Err(SanitizeError::Stalled(_))));
     assert!(record.slept >= STALLED);
 }
 

@@ -1,9 +1,12 @@
 //! SCSI sanitize. A drive that is idle says nothing of the last operation, so only one that was seen in progress, and
 //! ends without an error, is completed.
 
-use super::Watcher;
+use super::{
+    Watcher,
+    follow::{self, Left},
+};
 use crate::scsi::{
-    CommandError, CommandPlane, Data,
+    CommandError, CommandPlane, Data, cdb,
     plane::CHECK_CONDITION,
     sanitize::{self, Action, Status},
     sense::{ILLEGAL_REQUEST, Sense},
@@ -11,14 +14,6 @@ use crate::scsi::{
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Between two questions.
-const POLL: Duration = Duration::from_secs(5);
-/// So many questions in a row may go without an answer.
-const SILENCE: u32 = 24;
-/// An operation whose progress does not move for so long is given up on; a pass over the largest disks takes a day and a
-/// half, and some state no progress.
-const STALLED: Duration = Duration::from_secs(4 * 86_400);
-
 /// Why a SCSI drive did not sanitize itself, as far as is proved.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -61,9 +56,12 @@ pub enum Error {
         /// Whether it could be brought back by the exit of failure mode.
         left_failed_state: bool,
     },
-    /// It stopped moving.
-    #[error("the drive's sanitize operation has not moved for {}", humantime::format_duration(*.0))]
+    /// It stopped moving, or does not end.
+    #[error("the drive's sanitize operation has not moved, or not ended, for {}", humantime::format_duration(*.0))]
     Stalled(Duration),
+    /// Another drive answers.
+    #[error("another drive answers now: the connection is not to be trusted")]
+    Exchanged,
 }
 
 /// The drive was seen sanitizing itself, and ended without an error. Only this module makes one.
@@ -96,6 +94,7 @@ pub fn erase<P: CommandPlane>(plane: &mut P, action: Action, watcher: &mut dyn W
     if action == Action::ExitFailureMode || asked(plane, action) == Some(false) {
         return Err(Error::Unsupported(action.name()));
     }
+    let before = identity(plane)?;
     if matches!(status(plane)?, Status::InProgress(_)) {
         return Err(Error::Busy);
     }
@@ -103,11 +102,11 @@ pub fn erase<P: CommandPlane>(plane: &mut P, action: Action, watcher: &mut dyn W
         return Err(Error::Stopped);
     }
     start(plane, action)?;
-    Ok(if follow(plane, watcher)? {
-        Outcome::Completed(Sanitized { action: Some(action) })
-    } else {
-        Outcome::NotObserved(action)
-    })
+    let seen = follow(plane, watcher)?;
+    if identity(plane)? != before {
+        return Err(Error::Exchanged);
+    }
+    Ok(if seen { Outcome::Completed(Sanitized { action: Some(action) }) } else { Outcome::NotObserved(action) })
 }
 
 /// Follows an operation that was found running at boot to its end; `None` where none runs.
@@ -167,38 +166,46 @@ fn status<P: CommandPlane>(plane: &mut P) -> Result<Status, Error> {
 
 /// Asks until nothing is in progress; `Ok` says whether anything was.
 fn follow<P: CommandPlane>(plane: &mut P, watcher: &mut dyn Watcher) -> Result<bool, Error> {
-    let (mut seen, mut last, mut stood, mut silent) = (false, None, Duration::ZERO, 0);
-    loop {
-        match status(plane) {
-            Ok(Status::InProgress(progress)) => {
-                stood = if seen && progress == last { stood + POLL } else { Duration::ZERO };
-                (seen, last, silent) = (true, progress, 0);
-                watcher.progress(progress);
-            }
-            Ok(Status::Idle) => return Ok(seen),
-            Ok(Status::Failed) => {
-                let left = start(plane, Action::ExitFailureMode).is_ok();
-                let left_failed_state = left && status(plane).is_ok_and(|status| status != Status::Failed);
-                return Err(Error::Failed { left_failed_state });
-            }
-            // A unit attention, a reset, a drive that spins up: it says nothing of the operation.
-            Ok(Status::Other(sense)) if silent == SILENCE => {
-                return Err(Error::Refused { step: "REQUEST SENSE", status: 0, sense: text(Some(sense)) });
-            }
-            Err(error) if silent == SILENCE => return Err(error),
-            Ok(Status::Other(_)) | Err(_) => {
-                silent += 1;
-                watcher.progress(None);
-            }
+    let ask = || match status(plane) {
+        Ok(Status::InProgress(progress)) => follow::Answer::Working(progress),
+        Ok(Status::Idle) => follow::Answer::Ended,
+        Ok(Status::Failed) => {
+            let left = start(plane, Action::ExitFailureMode).is_ok();
+            let left_failed_state = left && status(plane).is_ok_and(|status| status != Status::Failed);
+            follow::Answer::Over(Error::Failed { left_failed_state })
         }
-        if stood >= STALLED {
-            return Err(Error::Stalled(stood));
+        // A unit attention, a reset, a drive that spins up: it says nothing of the operation.
+        Ok(Status::Other(sense)) => {
+            follow::Answer::Silent(Error::Refused { step: "REQUEST SENSE", status: 0, sense: text(Some(sense)) })
         }
-        if watcher.stop() {
-            return Err(Error::Abandoned);
-        }
-        watcher.sleep(POLL);
+        Err(error) => follow::Answer::Silent(error),
+    };
+    follow::follow(watcher, ask).map_err(|left| match left {
+        Left::Error(error) => error,
+        Left::Stalled(time) => Error::Stalled(time),
+        Left::Abandoned(_) => Error::Abandoned,
+    })
+}
+
+/// Vendor, model, revision, and the serial number where there is one.
+fn identity<P: CommandPlane>(plane: &mut P) -> Result<[[u8; 36]; 2], Error> {
+    let mut answers = [[0; 36]; 2];
+    let [standard, serial] = &mut answers;
+    let step = "INQUIRY";
+    let reply = plane
+        .execute(&cdb::inquiry(36), Data::In(standard), TIMEOUT)
+        .map_err(|source| Error::Command { step, source })?;
+    if reply.status != 0 {
+        return Err(Error::Refused { step, status: reply.status, sense: text(Sense::parse(&reply.sense)) });
     }
+    // A drive without a serial number refuses the page.
+    if plane.execute(&cdb::vital_product_data(0x80, 36), Data::In(serial), TIMEOUT).map_or(1, |reply| reply.status) != 0
+    {
+        *serial = [0; 36];
+    }
+    // What comes before the names says how the drive is at the moment.
+    standard[..8].fill(0);
+    Ok(answers)
 }
 
 #[cfg(test)]

