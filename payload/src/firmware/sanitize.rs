@@ -2,7 +2,7 @@
 //! idle says "completed" of whatever was last, so nothing but a state that was seen to change proves anything.
 
 use super::{
-    Watcher,
+    Name, Watcher,
     follow::{self, Left},
 };
 use crate::{
@@ -148,7 +148,7 @@ pub fn erase<P: CommandPlane>(
     }
     let seen = follow(drive, watcher)?;
     let (after, _) = drive.abilities().map_err(command("IDENTIFY DEVICE"))?;
-    if (&after.model, &after.serial) != (&identify.model, &identify.serial) {
+    if Name::of(&after) != Name::of(&identify) {
         return Err(SanitizeError::Exchanged);
     }
     let evidence = match (seen, before) {

@@ -105,3 +105,11 @@ fn one_that_runs_at_boot_is_picked_up_and_an_idle_drive_proves_nothing() {
     let error = watch(&mut AtaDrive::new(&mut fake), &mut record).unwrap_err();
     assert!(error.to_string().contains("goes on sanitizing"), "{error}");
 }
+
+#[test]
+fn another_drive_proves_nothing() {
+    for sanitize_steps in [0, 3] {
+        let mut fake = Fake { sanitize_steps, ..Fake::lying(Lie::Exchanged) };
+        assert!(matches!(run(&mut fake, Action::BlockErase).0, Err(SanitizeError::Exchanged)));
+    }
+}
