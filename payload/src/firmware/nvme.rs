@@ -191,7 +191,9 @@ pub fn erase_by_format<A: NvmeAdmin>(
     Ok(Formatted { erase, before, after, took, reached })
 }
 
-/// Sanitizes the whole drive and follows it to its end. `authorised` are the namespaces that the job may erase.
+/// Sanitizes the whole drive and follows it to its end. `authorised` are the namespaces that the job may erase; it must
+/// name all that are active. Namespaces that exist and are not attached to this controller are erased as well, and cannot
+/// be asked for here.
 ///
 /// # Errors
 /// Anything but a success, by the drive's own word.

@@ -33,7 +33,7 @@ pub enum Password {
     Gone,
     /// The drive has one, and cannot be used until it is unlocked with it (after a power cycle at the latest).
     Set,
-    /// The drive could not be asked: it may have one.
+    /// It may have one: the drive could not be asked, or has one that it does not take for ours.
     Unknown,
 }
 
@@ -46,7 +46,7 @@ impl Password {
                 "the drive HAS THE USER PASSWORD \"{PASSWORD_TEXT}\": start this stick again to remove it, or use `hdparm --user-master u --security-disable {PASSWORD_TEXT}`"
             ),
             Self::Unknown => format!(
-                "the drive does not answer and MAY HAVE THE USER PASSWORD \"{PASSWORD_TEXT}\": if it still works, leave it on power; then start this stick again to remove it"
+                "the drive MAY HAVE THE USER PASSWORD \"{PASSWORD_TEXT}\": if it is still at work, leave it on power; then start this stick again to remove it"
             ),
         }
     }
@@ -332,19 +332,16 @@ fn clear<P: CommandPlane>(drive: &mut AtaDrive<P>, identity: &Name) -> Result<Re
         return Err(set(RecoverCause::Expired));
     }
     let block = security::password_block();
+    let refused = |error| match error {
+        AtaError::Refused { .. } => unknown(RecoverCause::Refused(error)),
+        other => set(RecoverCause::Command(other)),
+    };
     if state.locked {
-        drive.send(&security::unlock(), &block, SHORT).map_err(|error| set(refused(error)))?;
+        drive.send(&security::unlock(), &block, SHORT).map_err(refused)?;
     }
-    drive.send(&security::disable_password(), &block, SHORT).map_err(|error| set(refused(error)))?;
+    drive.send(&security::disable_password(), &block, SHORT).map_err(refused)?;
     let after = look(drive)?;
     if after.enabled || after.locked { Err(set(RecoverCause::StillSet)) } else { Ok(Recovered::Removed) }
-}
-
-fn refused(error: AtaError) -> RecoverCause {
-    match error {
-        AtaError::Refused { .. } => RecoverCause::Refused(error),
-        other => RecoverCause::Command(other),
-    }
 }
 
 #[cfg(test)]

@@ -136,19 +136,19 @@ fn a_power_cut_while_recovering_is_recovered_from() {
 #[test]
 fn what_cannot_be_recovered_stays_in_the_record() {
     type Change = fn(&mut Fake);
-    let cases: [(Change, &str, usize); 4] = [
-        (|fake| fake.frozen = true, "power connector", 0),
-        (|fake| fake.expired = true, "power off and on", 0),
-        (|fake| fake.password = Some([7; 32]), "somebody else's", 1),
-        (|fake| fake.lies = [Lie::DisableIgnored].into(), "still has it", 1),
+    let cases: [(Change, &str, Password, usize); 4] = [
+        (|fake| fake.frozen = true, "power connector", Password::Set, 0),
+        (|fake| fake.expired = true, "power off and on", Password::Set, 0),
+        (|fake| fake.password = Some([7; 32]), "somebody else's", Password::Unknown, 1),
+        (|fake| fake.lies = [Lie::DisableIgnored].into(), "still has it", Password::Set, 1),
     ];
-    for (change, text, unlocks) in cases {
+    for (change, text, password, unlocks) in cases {
         let mut fake = Fake { password: Some(security::PASSWORD), locked: true, ..Fake::new() };
         change(&mut fake);
         let mut record = Record { may_be_set: true, ..Record::default() };
         let error = recover(&mut AtaDrive::new(&mut fake), &Fake::name(), &mut record).unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
-        assert_eq!((error.password, record.may_be_set), (Password::Set, true));
+        assert_eq!((error.password, record.may_be_set), (password, true));
         assert_eq!(fake.count(0xf2), unlocks, "one attempt");
     }
 }
