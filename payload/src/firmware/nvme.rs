@@ -233,7 +233,7 @@ pub fn sanitize<A: NvmeAdmin>(
 /// Follows an operation that was found running at boot to its end; `None` where none runs.
 ///
 /// # Errors
-/// As [`sanitize`]; a failed state that was found is left as it is.
+/// As [`sanitize()`]; a failed state that was found is left as it is.
 pub fn watch<A: NvmeAdmin>(drive: &mut A, watcher: &mut dyn Watcher) -> Result<Option<Sanitized>, Error> {
     match log(drive)?.state {
         State::Failed => Err(Error::Failed { left_failed_state: false }),
