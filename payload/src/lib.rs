@@ -21,6 +21,7 @@ pub mod job;
 pub mod jobfile;
 pub mod journal;
 mod lock;
+pub mod nvme;
 pub mod plan;
 pub mod power;
 pub mod random;

@@ -46,7 +46,7 @@ pub(super) fn wipe(
 
 /// Whether the interrupted job is this one. An image that was to be kept first is taken anew, or gone on with.
 fn is_same(old: &JobHistory, request: &Request) -> bool {
-    old.request == request.digest && old.action == Action::Wipe && old.contradiction.is_none()
+    old.request == request.digest && old.action == Action::Wipe && old.contradiction.is_none() && old.was_announced()
 }
 
 fn with_store(
@@ -204,6 +204,7 @@ fn why_not(old: &JobHistory) -> String {
         Some(contradiction) => {
             format!("power was lost, and the log contradicts itself about the job ({contradiction})")
         }
+        None if !old.was_announced() => "power was lost before anything was written, and the job begins anew".into(),
         None => "power was lost, and the job was not asked for again".into(),
     }
 }

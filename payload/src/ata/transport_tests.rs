@@ -23,6 +23,9 @@ impl CommandPlane for Scripted {
                 buf[..*len].copy_from_slice(&sector[..*len]);
                 Ok(Reply { status: 0, sense: Vec::new(), transferred: *len })
             }
+            (Some(Answer::Sector(_, len)), Data::Out(_)) => {
+                Ok(Reply { status: 0, sense: Vec::new(), transferred: *len })
+            }
             (Some(Answer::Sense(sense)), _) => {
                 Ok(Reply { status: CHECK_CONDITION, sense: sense.clone(), transferred: 0 })
             }
@@ -89,4 +92,15 @@ fn a_bridge_without_pass_through_is_told_from_a_drive_that_refuses() {
     assert!(matches!(drive(&[((0xec, 0), medium)]).identify(), Err(AtaError::Failed { status: 2, key: 3 })));
     let nothing = Answer::Sense(Vec::new());
     assert!(matches!(drive(&[((0xec, 0), nothing)]).identify(), Err(AtaError::Failed { status: 2, key: 0 })));
+}
+
+#[test]
+fn a_sector_that_was_cut_short_was_not_sent() {
+    let sent = |len| {
+        let answer = Answer::Sector(vec![0; 512], len);
+        let taskfile = crate::ata::security::set_password();
+        drive(&[((0xf1, 0), answer)]).send(&taskfile, &crate::ata::security::password_block(), TIMEOUT)
+    };
+    assert!(matches!(sent(511), Err(AtaError::Short(511))));
+    sent(512).unwrap();
 }

@@ -131,7 +131,7 @@ pub struct Coverage {
 }
 
 /// What a drive's firmware stated of its sizes, in logical sectors.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hidden {
     /// Whether the job asked to lift what hides sectors.

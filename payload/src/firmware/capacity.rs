@@ -2,7 +2,7 @@
 //! other: a Host Protected Area (SET MAX), a Device Configuration Overlay behind it, or, from ACS-3 on, Accessible Max
 //! Address in the place of both.
 
-use super::Watcher;
+use super::{Name, Watcher};
 use crate::{
     ata::{
         AtaDrive, AtaError,
@@ -201,7 +201,7 @@ pub fn survey<P: CommandPlane>(drive: &mut AtaDrive<P>) -> Result<Survey, AtaErr
 struct Seen {
     survey: Survey,
     abilities: Abilities,
-    identity: (String, String),
+    name: Name,
 }
 
 fn look<P: CommandPlane>(drive: &mut AtaDrive<P>) -> Result<Seen, AtaError> {
@@ -220,7 +220,7 @@ fn look<P: CommandPlane>(drive: &mut AtaDrive<P>) -> Result<Seen, AtaError> {
         }),
         accessible: ask(abilities.accessible_max.supported, &mut || accessible(drive).map_err(text)),
     };
-    Ok(Seen { survey, abilities, identity: (identify.model, identify.serial) })
+    Ok(Seen { survey, abilities, name: Name::of(&identify) })
 }
 
 fn accessible<P: CommandPlane>(drive: &mut AtaDrive<P>) -> Result<u64, AtaError> {
@@ -242,7 +242,7 @@ const ORDER: [Limit; 4] =
 /// Something known to be hidden stays hidden; what was lifted before stays lifted.
 pub fn reveal<P: CommandPlane>(drive: &mut AtaDrive<P>, watcher: &mut dyn Watcher) -> Result<Revealed, RevealError> {
     let first = look(drive)?;
-    let (before, identity) = (first.survey.clone(), first.identity.clone());
+    let (before, name) = (first.survey.clone(), first.name.clone());
     let mut seen = first;
     let mut lifted = Vec::new();
     for limit in ORDER {
@@ -253,7 +253,7 @@ pub fn reveal<P: CommandPlane>(drive: &mut AtaDrive<P>, watcher: &mut dyn Watche
         }
         lift(drive, &seen, limit, expected).map_err(|source| RevealError::Refused { limit, source, hidden })?;
         seen = look(drive)?;
-        if seen.identity != identity {
+        if seen.name != name {
             return Err(RevealError::Exchanged);
         }
         // An overlay may be gone and a Host Protected Area remain that it hid: then the native size has grown.

@@ -84,6 +84,19 @@ fn what_a_bridge_loses_is_unknown_and_not_nothing() {
         assert_eq!(revealed(&mut fake).unwrap().after().unknown().count(), 1);
         assert_eq!(fake.visible, 900);
     }
+    let mut fake = Fake { amac: true, hpa: false, dco: false, ..Fake::lying(Lie::ZeroRegisters) };
+    let survey = survey(&mut AtaDrive::new(&mut fake)).unwrap();
+    assert_eq!(survey.unknown().map(|(limit, _)| limit).collect::<Vec<_>>(), [Limit::AccessibleMax]);
+}
+
+#[test]
+fn sizes_that_contradict_each_other_are_unknown() {
     let mut fake = Fake { native: 5, factory: 1, ..Fake::new() };
     assert_eq!(survey(&mut AtaDrive::new(&mut fake)).unwrap().unknown().count(), 2);
+}
+
+#[test]
+fn another_drive_proves_nothing() {
+    let mut fake = Fake { visible: 900, ..Fake::lying(Lie::Exchanged) };
+    assert!(matches!(revealed(&mut fake), Err(RevealError::Exchanged)));
 }

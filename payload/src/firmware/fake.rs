@@ -1,7 +1,7 @@
 //! A drive behind SAT for the tests of this room: what HPA, DCO, AMAC, security and sanitize do to each other, power cuts
 //! after any command, and drives that lie. It shares no code with the procedures but the trait.
 
-use super::{NotRecorded, Watcher};
+use super::{Name, NotRecorded, Watcher};
 use crate::scsi::{CommandError, CommandPlane, Data, Reply};
 use std::{collections::HashSet, time::Duration};
 
@@ -126,6 +126,10 @@ impl Fake {
         Self { lies: [lie].into(), ..Self::new() }
     }
 
+    pub(crate) fn name() -> Name {
+        Name { model: "MODE".to_owned(), serial: "SERI".to_owned() }
+    }
+
     pub(crate) fn power_cycle(&mut self) {
         self.off = false;
         self.cut = None;
@@ -218,6 +222,7 @@ impl Fake {
         if !self.lies(Lie::LimitStays) {
             change(self);
         }
+        self.other |= self.lies(Lie::Exchanged);
     }
 
     fn security(&mut self, command: u8, block: &[u8], prepared: bool) -> Ended {
@@ -238,9 +243,7 @@ impl Fake {
             0xf6 if !self.lies(Lie::DisableIgnored) => self.password = None,
             _ => {}
         }
-        if self.lies(Lie::Exchanged) {
-            self.other = true;
-        }
+        self.other |= self.lies(Lie::Exchanged);
         DONE
     }
 
@@ -262,6 +265,7 @@ impl Fake {
         if self.locked || task.lba != key || matches!(self.sanitize, Sanitize::Running { .. }) {
             return ABORTED;
         }
+        self.other |= self.lies(Lie::Exchanged);
         if !self.lies(Lie::SanitizeIgnored) {
             self.sanitize = Sanitize::Running { left: self.sanitize_steps };
             if self.sanitize_steps == 0 {
@@ -374,7 +378,7 @@ impl CommandPlane for Fake {
 /// Keeps the record of the password; stops after so many questions; lets no time go by.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
-    pub(crate) announced: usize,
+    pub(crate) announced: Vec<Name>,
     pub(crate) may_be_set: bool,
     pub(crate) refuses: bool,
     pub(crate) stops: bool,
@@ -383,11 +387,11 @@ pub(crate) struct Record {
 }
 
 impl Watcher for Record {
-    fn before_password(&mut self) -> Result<(), NotRecorded> {
+    fn before_password(&mut self, drive: &Name) -> Result<(), NotRecorded> {
         if self.refuses {
             return Err(NotRecorded("full".to_owned()));
         }
-        self.announced += 1;
+        self.announced.push(drive.clone());
         self.may_be_set = true;
         Ok(())
     }

@@ -8,10 +8,36 @@
 pub mod capacity;
 #[cfg(test)]
 pub(crate) mod fake;
+mod follow;
+pub mod nvme;
+pub mod purge;
 pub mod sanitize;
+pub mod scsi;
 pub mod security;
 
-use std::time::Duration;
+use crate::ata::Identify;
+use std::{fmt, time::Duration};
+
+/// A drive by its own name: what IDENTIFY DEVICE says, not the bridge in front of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// Model number.
+    pub model: String,
+    /// Serial number.
+    pub serial: String,
+}
+
+impl Name {
+    fn of(identify: &Identify) -> Self {
+        Self { model: identify.model.clone(), serial: identify.serial.clone() }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.model, self.serial)
+    }
+}
 
 /// The caller's record cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +46,12 @@ pub struct NotRecorded(pub String);
 
 /// Stands beside a procedure: keeps the record, shows how far it is, passes the time.
 pub trait Watcher {
-    /// The drive is about to get the user password [`crate::ata::security::PASSWORD`]. Returns once that is recorded
-    /// where it outlives a power cut.
+    /// `drive` is about to get the user password [`crate::ata::security::PASSWORD`]. Returns once that is recorded, with
+    /// the name, where it outlives a power cut: [`security::recover`] needs both.
     ///
     /// # Errors
     /// The record cannot be written; nothing is changed then.
-    fn before_password(&mut self) -> Result<(), NotRecorded>;
+    fn before_password(&mut self, drive: &Name) -> Result<(), NotRecorded>;
 
     /// The drive was asked, and no password is set any more.
     fn password_gone(&mut self);
@@ -39,3 +65,6 @@ pub trait Watcher {
     /// Lets this long go by.
     fn sleep(&mut self, time: Duration);
 }
+
+#[cfg(test)]
+mod noise_tests;

@@ -1,7 +1,10 @@
 //! ATA sanitize. The drive works alone, over power cycles, and answers hardly anything else meanwhile. A drive that is
 //! idle says "completed" of whatever was last, so nothing but a state that was seen to change proves anything.
 
-use super::Watcher;
+use super::{
+    Name, Watcher,
+    follow::{self, Left},
+};
 use crate::{
     ata::{
         AtaDrive, AtaError,
@@ -11,14 +14,6 @@ use crate::{
     scsi::CommandPlane,
 };
 use std::time::Duration;
-
-/// Between two questions.
-const POLL: Duration = Duration::from_secs(5);
-/// So many questions in a row may go without an answer: a drive that is reset, or busy.
-const SILENCE: u32 = 24;
-/// An operation whose progress does not move for so long is given up on. Some drives state no progress at all, and a
-/// pass over the largest disks takes a day and a half.
-const STALLED: Duration = Duration::from_secs(4 * 86_400);
 
 /// Why a drive did not sanitize itself, as far as is proved.
 #[derive(Debug, thiserror::Error)]
@@ -72,14 +67,9 @@ pub enum SanitizeError {
     /// In progress, then neither in progress nor completed.
     #[error("the drive ended its sanitize operation without saying that it succeeded: nothing is proved to be erased")]
     NotCompleted,
-    /// It stopped moving.
-    #[error("the drive's sanitize operation has stood at {} for {}", percent(*.progress), humantime::format_duration(*.stood))]
-    Stalled {
-        /// In 65,536ths.
-        progress: u16,
-        /// For how long.
-        stood: Duration,
-    },
+    /// It stopped moving, or does not end.
+    #[error("the drive's sanitize operation has not moved, or not ended, for {}", humantime::format_duration(*.0))]
+    Stalled(Duration),
     /// Another drive answers.
     #[error("another drive answers now: the connection is not to be trusted")]
     Exchanged,
@@ -158,7 +148,7 @@ pub fn erase<P: CommandPlane>(
     }
     let seen = follow(drive, watcher)?;
     let (after, _) = drive.abilities().map_err(command("IDENTIFY DEVICE"))?;
-    if (&after.model, &after.serial) != (&identify.model, &identify.serial) {
+    if Name::of(&after) != Name::of(&identify) {
         return Err(SanitizeError::Exchanged);
     }
     let evidence = match (seen, before) {
@@ -246,31 +236,18 @@ fn status<P: CommandPlane>(drive: &mut AtaDrive<P>) -> Result<Answer, SanitizeEr
 
 /// Asks until nothing is in progress; `Ok` says whether anything was, and that the drive calls it a success.
 fn follow<P: CommandPlane>(drive: &mut AtaDrive<P>, watcher: &mut dyn Watcher) -> Result<bool, SanitizeError> {
-    let (mut seen, mut last, mut stood, mut silent) = (false, 0, Duration::ZERO, 0);
-    loop {
-        match status(drive) {
-            Ok(Answer::Failed) => return Err(failed(drive)),
-            Ok(Answer::Status(Status { in_progress: true, progress, .. })) => {
-                stood = if seen && progress == last { stood + POLL } else { Duration::ZERO };
-                (seen, last, silent) = (true, progress, 0);
-                watcher.progress(Some(progress));
-            }
-            Ok(Answer::Status(Status { completed: true, .. })) => return Ok(seen),
-            Ok(Answer::Status(_)) => return Err(SanitizeError::NotCompleted),
-            Err(error) if silent == SILENCE => return Err(error),
-            Err(_) => {
-                silent += 1;
-                watcher.progress(None);
-            }
-        }
-        if stood >= STALLED {
-            return Err(SanitizeError::Stalled { progress: last, stood });
-        }
-        if watcher.stop() {
-            return Err(SanitizeError::Abandoned(last));
-        }
-        watcher.sleep(POLL);
-    }
+    let ask = || match status(drive) {
+        Ok(Answer::Failed) => follow::Answer::Over(failed(drive)),
+        Ok(Answer::Status(Status { in_progress: true, progress, .. })) => follow::Answer::Working(Some(progress)),
+        Ok(Answer::Status(Status { completed: true, .. })) => follow::Answer::Ended,
+        Ok(Answer::Status(_)) => follow::Answer::Over(SanitizeError::NotCompleted),
+        Err(error) => follow::Answer::Silent(error),
+    };
+    follow::follow(watcher, ask).map_err(|left| match left {
+        Left::Error(error) => error,
+        Left::Stalled(time) => SanitizeError::Stalled(time),
+        Left::Abandoned(progress) => SanitizeError::Abandoned(progress.unwrap_or(0)),
+    })
 }
 
 /// Tries to bring a drive back that failed; whether that works, nothing is erased.

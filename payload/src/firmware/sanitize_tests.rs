@@ -1,7 +1,10 @@
 use super::*;
 use crate::{
     ata::sanitize::Passes,
-    firmware::fake::{Fake, Lie, Record, Sanitize},
+    firmware::{
+        fake::{Fake, Lie, Record, Sanitize},
+        follow::{POLL, STALLED},
+    },
 };
 
 const ACTIONS: [Action; 3] =
@@ -52,7 +55,7 @@ fn a_drive_that_lies_proves_nothing() {
         assert!(result.is_err(), "{lie:?}");
     }
     let (result, record) = run(&mut Fake::lying(Lie::SanitizeStalls), Action::BlockErase);
-    assert!(matches!(result, Err(SanitizeError::Stalled { .. })));
+    assert!(matches!(result, Err(SanitizeError::Stalled(_))));
     assert!(record.slept >= STALLED);
 }
 
@@ -101,4 +104,12 @@ fn one_that_runs_at_boot_is_picked_up_and_an_idle_drive_proves_nothing() {
     let mut record = Record { stops: true, ..Record::default() };
     let error = watch(&mut AtaDrive::new(&mut fake), &mut record).unwrap_err();
     assert!(error.to_string().contains("goes on sanitizing"), "{error}");
+}
+
+#[test]
+fn another_drive_proves_nothing() {
+    for sanitize_steps in [0, 3] {
+        let mut fake = Fake { sanitize_steps, ..Fake::lying(Lie::Exchanged) };
+        assert!(matches!(run(&mut fake, Action::BlockErase).0, Err(SanitizeError::Exchanged)));
+    }
 }

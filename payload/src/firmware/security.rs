@@ -2,10 +2,10 @@
 //! goes wrong in between, the password is taken away again, or the error says that it is still there and how to open the
 //! drive.
 
-use super::{NotRecorded, Watcher};
+use super::{Name, NotRecorded, Watcher};
 use crate::{
     ata::{
-        AtaDrive, AtaError, Identify,
+        AtaDrive, AtaError,
         abilities::{EraseTime, SecurityAbilities},
         security::{self, PASSWORD_TEXT, Scope},
     },
@@ -33,7 +33,7 @@ pub enum Password {
     Gone,
     /// The drive has one, and cannot be used until it is unlocked with it (after a power cycle at the latest).
     Set,
-    /// The drive could not be asked: it may have one.
+    /// It may have one: the drive could not be asked, or has one that it does not take for ours.
     Unknown,
 }
 
@@ -46,7 +46,7 @@ impl Password {
                 "the drive HAS THE USER PASSWORD \"{PASSWORD_TEXT}\": start this stick again to remove it, or use `hdparm --user-master u --security-disable {PASSWORD_TEXT}`"
             ),
             Self::Unknown => format!(
-                "the drive does not answer and MAY HAVE THE USER PASSWORD \"{PASSWORD_TEXT}\": if it still works, leave it on power; then start this stick again to remove it"
+                "the drive MAY HAVE THE USER PASSWORD \"{PASSWORD_TEXT}\": if it is still at work, leave it on power; then start this stick again to remove it"
             ),
         }
     }
@@ -101,9 +101,9 @@ pub enum Cause {
     #[error("another drive answers now (it was {before}, it is {after}): the connection is not to be trusted")]
     Exchanged {
         /// Model and serial before.
-        before: String,
+        before: Name,
         /// And after.
-        after: String,
+        after: Name,
     },
 }
 
@@ -192,7 +192,7 @@ pub enum RecoverCause {
     StillSet,
     /// Another drive answers: it gets no password of ours.
     #[error("another drive answers now ({0}): the connection is not to be trusted")]
-    Exchanged(String),
+    Exchanged(Name),
     /// IDENTIFY DEVICE lost the security feature set.
     #[error("the drive or its adapter does not say any more whether a password is set")]
     NotSaid,
@@ -213,7 +213,7 @@ pub fn erase<P: CommandPlane>(
     gate(state, scope)
         .and_then(|state| if watcher.stop() { Err(Cause::Stopped) } else { Ok(state) })
         .map_err(untouched)?;
-    watcher.before_password().map_err(|error| untouched(error.into()))?;
+    watcher.before_password(&identity).map_err(|error| untouched(error.into()))?;
     match run(drive, &identity, scope) {
         Ok(erased) => {
             watcher.password_gone();
@@ -221,7 +221,7 @@ pub fn erase<P: CommandPlane>(
         }
         Err(cause) => {
             // Whatever the cause, and even where SET PASSWORD itself failed: its answer may have got lost, not its effect.
-            let password = match clear(drive, Some(&identity)) {
+            let password = match clear(drive, &identity) {
                 Ok(_) => {
                     watcher.password_gone();
                     Password::Gone
@@ -233,13 +233,17 @@ pub fn erase<P: CommandPlane>(
     }
 }
 
-/// Removes the published password from a drive of which the record says that it may have it. Tries once: a drive counts
-/// wrong passwords.
+/// Removes the published password from the drive `name`, of which the record says that it may have it. Tries once: a
+/// drive counts wrong passwords.
 ///
 /// # Errors
 /// The password is still there, or may be; the error says which.
-pub fn recover<P: CommandPlane>(drive: &mut AtaDrive<P>, watcher: &mut dyn Watcher) -> Result<Recovered, RecoverError> {
-    let recovered = clear(drive, None)?;
+pub fn recover<P: CommandPlane>(
+    drive: &mut AtaDrive<P>,
+    name: &Name,
+    watcher: &mut dyn Watcher,
+) -> Result<Recovered, RecoverError> {
+    let recovered = clear(drive, name)?;
     watcher.password_gone();
     Ok(recovered)
 }
@@ -247,13 +251,9 @@ pub fn recover<P: CommandPlane>(drive: &mut AtaDrive<P>, watcher: &mut dyn Watch
 fn look<P: CommandPlane>(
     drive: &mut AtaDrive<P>,
     step: &'static str,
-) -> Result<(String, Option<SecurityAbilities>), Cause> {
+) -> Result<(Name, Option<SecurityAbilities>), Cause> {
     let (identify, abilities) = drive.abilities().map_err(Cause::command(step))?;
-    Ok((name(&identify), abilities.security))
-}
-
-fn name(identify: &Identify) -> String {
-    format!("{} {}", identify.model, identify.serial)
+    Ok((Name::of(&identify), abilities.security))
 }
 
 fn gate(state: Option<SecurityAbilities>, scope: Scope) -> Result<SecurityAbilities, Cause> {
@@ -273,7 +273,7 @@ fn gate(state: Option<SecurityAbilities>, scope: Scope) -> Result<SecurityAbilit
 }
 
 /// From SET PASSWORD on.
-fn run<P: CommandPlane>(drive: &mut AtaDrive<P>, identity: &str, scope: Scope) -> Result<Erased, Cause> {
+fn run<P: CommandPlane>(drive: &mut AtaDrive<P>, identity: &Name, scope: Scope) -> Result<Erased, Cause> {
     let block = security::password_block();
     drive.send(&security::set_password(), &block, SHORT).map_err(Cause::command("SECURITY SET PASSWORD"))?;
     let state = same(drive, identity)?.filter(|state| state.enabled).ok_or(Cause::NotSet)?;
@@ -294,9 +294,9 @@ fn run<P: CommandPlane>(drive: &mut AtaDrive<P>, identity: &str, scope: Scope) -
 }
 
 /// The security state of a drive that must be the one it was.
-fn same<P: CommandPlane>(drive: &mut AtaDrive<P>, identity: &str) -> Result<Option<SecurityAbilities>, Cause> {
+fn same<P: CommandPlane>(drive: &mut AtaDrive<P>, identity: &Name) -> Result<Option<SecurityAbilities>, Cause> {
     let (after, state) = look(drive, "IDENTIFY DEVICE")?;
-    if after == identity { Ok(state) } else { Err(Cause::Exchanged { before: identity.to_owned(), after }) }
+    if after == *identity { Ok(state) } else { Err(Cause::Exchanged { before: identity.clone(), after }) }
 }
 
 /// How long an erase may take: twice what the drive says and some, never less than two minutes.
@@ -310,19 +310,18 @@ pub fn time_out(estimate: Option<EraseTime>) -> Duration {
 }
 
 /// Takes our password away, where one is set, from the drive `identity` and no other.
-fn clear<P: CommandPlane>(drive: &mut AtaDrive<P>, identity: Option<&str>) -> Result<Recovered, RecoverError> {
+fn clear<P: CommandPlane>(drive: &mut AtaDrive<P>, identity: &Name) -> Result<Recovered, RecoverError> {
     let unknown = |cause| RecoverError { cause, password: Password::Unknown };
     let set = |cause| RecoverError { cause, password: Password::Set };
-    let look = |drive: &mut AtaDrive<P>, identity: Option<&str>| {
+    let look = |drive: &mut AtaDrive<P>| {
         let (identify, abilities) = drive.abilities().map_err(|error| unknown(RecoverCause::Command(error)))?;
-        let found = name(&identify);
-        if identity.is_some_and(|identity| identity != found) {
+        let found = Name::of(&identify);
+        if found != *identity {
             return Err(unknown(RecoverCause::Exchanged(found)));
         }
-        let state = abilities.security.ok_or_else(|| unknown(RecoverCause::NotSaid))?;
-        Ok((found, state))
+        abilities.security.ok_or_else(|| unknown(RecoverCause::NotSaid))
     };
-    let (found, state) = look(drive, identity)?;
+    let state = look(drive)?;
     if !state.enabled && !state.locked {
         return Ok(Recovered::NotSet);
     }
@@ -333,19 +332,16 @@ fn clear<P: CommandPlane>(drive: &mut AtaDrive<P>, identity: Option<&str>) -> Re
         return Err(set(RecoverCause::Expired));
     }
     let block = security::password_block();
+    let refused = |error| match error {
+        AtaError::Refused { .. } => unknown(RecoverCause::Refused(error)),
+        other => set(RecoverCause::Command(other)),
+    };
     if state.locked {
-        drive.send(&security::unlock(), &block, SHORT).map_err(|error| set(refused(error)))?;
+        drive.send(&security::unlock(), &block, SHORT).map_err(refused)?;
     }
-    drive.send(&security::disable_password(), &block, SHORT).map_err(|error| set(refused(error)))?;
-    let (_, after) = look(drive, Some(&found))?;
+    drive.send(&security::disable_password(), &block, SHORT).map_err(refused)?;
+    let after = look(drive)?;
     if after.enabled || after.locked { Err(set(RecoverCause::StillSet)) } else { Ok(Recovered::Removed) }
-}
-
-fn refused(error: AtaError) -> RecoverCause {
-    match error {
-        AtaError::Refused { .. } => RecoverCause::Refused(error),
-        other => RecoverCause::Command(other),
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ fn a_drive_erases_itself_and_has_no_password_afterwards() {
         let (result, record) = erased(&mut fake, scope);
         assert_eq!(result.unwrap().scope(), scope);
         assert_eq!((fake.password, fake.data), (None, data));
-        assert_eq!((record.announced, record.may_be_set), (1, false));
+        assert_eq!((record.announced, record.may_be_set), (vec![Fake::name()], false));
         let commands: Vec<u8> = fake.log.iter().map(|(command, _)| *command).collect();
         assert_eq!(commands, [0xec, 0xf1, 0xec, 0xf3, 0xf4, 0xec]);
     }
@@ -52,7 +52,7 @@ fn a_drive_that_cannot_is_left_alone_and_told_why() {
         let error = result.unwrap_err();
         assert!(error.to_string().contains(advice), "{error}");
         assert_eq!(error.password, Password::NeverSent);
-        assert_eq!((fake.password, fake.data, record.announced), (before, [true; 3], 0));
+        assert_eq!((fake.password, fake.data, record.announced), (before, [true; 3], Vec::new()));
         assert_eq!(fake.log, [(0xec, 0)]);
     }
 }
@@ -108,7 +108,7 @@ fn a_power_cut_at_any_command_leaves_no_password_unreported() {
             left += usize::from(was_set);
             assert!(!was_set || record.may_be_set, "{cut:?}: nobody knows of the password");
             let mut next = Record { may_be_set: record.may_be_set, ..Record::default() };
-            let recovered = recover(&mut AtaDrive::new(&mut fake), &mut next).unwrap();
+            let recovered = recover(&mut AtaDrive::new(&mut fake), &Fake::name(), &mut next).unwrap();
             assert_eq!(recovered, if was_set { Recovered::Removed } else { Recovered::NotSet }, "{cut:?}");
             assert_eq!((fake.password, fake.locked, next.may_be_set), (None, false, false), "{cut:?}");
         }
@@ -124,10 +124,10 @@ fn a_power_cut_while_recovering_is_recovered_from() {
             let mut fake = Fake { password: Some(security::PASSWORD), cut: Some(cut), ..Fake::new() };
             fake.locked = true;
             let mut record = Record { may_be_set: true, ..Record::default() };
-            let error = recover(&mut AtaDrive::new(&mut fake), &mut record).unwrap_err();
+            let error = recover(&mut AtaDrive::new(&mut fake), &Fake::name(), &mut record).unwrap_err();
             assert!(record.may_be_set && matches!(error.password, Password::Unknown | Password::Set), "{cut:?}");
             fake.power_cycle();
-            recover(&mut AtaDrive::new(&mut fake), &mut record).unwrap();
+            recover(&mut AtaDrive::new(&mut fake), &Fake::name(), &mut record).unwrap();
             assert_eq!((fake.password, record.may_be_set), (None, false), "{cut:?}");
         }
     }
@@ -136,19 +136,31 @@ fn a_power_cut_while_recovering_is_recovered_from() {
 #[test]
 fn what_cannot_be_recovered_stays_in_the_record() {
     type Change = fn(&mut Fake);
-    let cases: [(Change, &str, usize); 4] = [
-        (|fake| fake.frozen = true, "power connector", 0),
-        (|fake| fake.expired = true, "power off and on", 0),
-        (|fake| fake.password = Some([7; 32]), "somebody else's", 1),
-        (|fake| fake.lies = [Lie::DisableIgnored].into(), "still has it", 1),
+    let cases: [(Change, &str, Password, usize); 4] = [
+        (|fake| fake.frozen = true, "power connector", Password::Set, 0),
+        (|fake| fake.expired = true, "power off and on", Password::Set, 0),
+        (|fake| fake.password = Some([7; 32]), "somebody else's", Password::Unknown, 1),
+        (|fake| fake.lies = [Lie::DisableIgnored].into(), "still has it", Password::Set, 1),
     ];
-    for (change, text, unlocks) in cases {
+    for (change, text, password, unlocks) in cases {
         let mut fake = Fake { password: Some(security::PASSWORD), locked: true, ..Fake::new() };
         change(&mut fake);
         let mut record = Record { may_be_set: true, ..Record::default() };
-        let error = recover(&mut AtaDrive::new(&mut fake), &mut record).unwrap_err();
+        let error = recover(&mut AtaDrive::new(&mut fake), &Fake::name(), &mut record).unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
-        assert_eq!((error.password, record.may_be_set), (Password::Set, true));
+        assert_eq!((error.password, record.may_be_set), (password, true));
         assert_eq!(fake.count(0xf2), unlocks, "one attempt");
     }
+}
+
+/// The name in the record is another's: this drive gets no password of ours, locked or not.
+#[test]
+fn only_the_drive_in_the_record_is_recovered() {
+    let mut fake = Fake { password: Some(security::PASSWORD), locked: true, ..Fake::new() };
+    let other = Name { serial: "OTHER".to_owned(), ..Fake::name() };
+    let mut record = Record { may_be_set: true, ..Record::default() };
+    let error = recover(&mut AtaDrive::new(&mut fake), &other, &mut record).unwrap_err();
+    assert!(matches!(error.cause, RecoverCause::Exchanged(found) if found == Fake::name()));
+    assert!(record.may_be_set);
+    assert_eq!(fake.log, [(0xec, 0)]);
 }

@@ -211,7 +211,8 @@ impl Facts {
         let unwritable = self.unwritable().bytes();
         let unreadable = self.verify.unreadable.bytes();
         if unwritable + unreadable > 0 {
-            let mut reason = format!("{unwritable} bytes could not be written in some pass, {unreadable} not read back");
+            let mut reason =
+                format!("{unwritable} bytes could not be written in some pass, {unreadable} not read back");
             self.out_of_reach().iter().for_each(|more| reason = format!("{reason}; {more}"));
             return (Outcome::ErasedWithExceptions, reason);
         }

@@ -9,7 +9,7 @@ use crate::{
     ata::AtaDrive,
     discover::{Bus, Drive},
     firmware::{
-        NotRecorded, Watcher,
+        Name, NotRecorded, Watcher,
         capacity::{self, RevealError, Size, Survey},
     },
     jobfile::HiddenAreas as Policy,
@@ -93,18 +93,14 @@ fn look(drive: &Drive, policy: Policy, opener: &dyn Opener, log: &Log) -> Result
     };
     if policy != Policy::Remove || before.hidden() == 0 {
         let sizes = sizes(&before);
-        let areas = HiddenAreas { before: sizes, after: sizes, unknown: not_found_out(&before), ..HiddenAreas::default() };
+        let areas =
+            HiddenAreas { before: sizes, after: sizes, unknown: not_found_out(&before), ..HiddenAreas::default() };
         return Ok(Some(Found { areas, grown: false }));
     }
     lift(drive, &mut ata, &before, log).map(Some)
 }
 
-fn lift<P: CommandPlane>(
-    drive: &Drive,
-    ata: &mut AtaDrive<P>,
-    before: &Survey,
-    log: &Log,
-) -> Result<Found, String> {
+fn lift<P: CommandPlane>(drive: &Drive, ata: &mut AtaDrive<P>, before: &Survey, log: &Log) -> Result<Found, String> {
     let text = format!(
         "{}: shows {} of {} sectors; what hides the others is going to be lifted for good",
         drive.identity,
@@ -137,7 +133,7 @@ fn lift<P: CommandPlane>(
 struct Patient;
 
 impl Watcher for Patient {
-    fn before_password(&mut self) -> Result<(), NotRecorded> {
+    fn before_password(&mut self, _: &Name) -> Result<(), NotRecorded> {
         Err(NotRecorded("no password is set to lift a limit".into()))
     }
 

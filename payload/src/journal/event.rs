@@ -280,5 +280,13 @@ pub enum Event {
     Note { text: Text<400> },
     /// What was found out about areas the drive hides, before anything was written to it: its sizes before and after they
     /// were lifted, where that was asked for; what could not be found out, and why anything stayed hidden.
-    HiddenAreas { job: JobId, slot: u8, removal: bool, before: Sizes, after: Sizes, unknown: Text<120>, left: Text<200> },
+    HiddenAreas {
+        job: JobId,
+        slot: u8,
+        removal: bool,
+        before: Sizes,
+        after: Sizes,
+        unknown: Text<120>,
+        left: Text<200>,
+    },
 }

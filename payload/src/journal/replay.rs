@@ -7,7 +7,9 @@ mod rules;
 
 use super::{
     bounded::{List, Text},
-    event::{Action, DefectKind, DriveRef, Event, Extent, JobId, MAX_PASSES, Outcome, PassContent, Sizes, Sweep, Verify},
+    event::{
+        Action, DefectKind, DriveRef, Event, Extent, JobId, MAX_PASSES, Outcome, PassContent, Sizes, Sweep, Verify,
+    },
     scan::Placed,
 };
 
@@ -220,6 +222,12 @@ fn job_of(event: &Event) -> Option<&JobId> {
 }
 
 impl JobHistory {
+    /// Whether every drive of the job is in the log, which comes before the first write to any: of a job that did not come so
+    /// far nothing was begun, and it does not go on but begins anew.
+    pub fn was_announced(&self) -> bool {
+        self.drives.len() == usize::from(self.announced)
+    }
+
     /// When the log last knew the job to be running.
     pub fn last_seen(&self) -> u64 {
         self.last_seen

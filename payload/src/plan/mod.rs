@@ -174,7 +174,13 @@ impl Plan {
         let job = std::array::from_fn(|_| byte());
         let targets = (0..)
             .zip(accepted)
-            .map(|(slot, drive)| Target { slot, labels: request.media_fields(&drive), drive, history: None, hidden: None })
+            .map(|(slot, drive)| Target {
+                slot,
+                labels: request.media_fields(&drive),
+                drive,
+                history: None,
+                hidden: None,
+            })
             .collect();
         Ok(Self {
             job,
@@ -254,7 +260,9 @@ impl Plan {
     /// A target that shows more of itself now. It must be the same drive in all else, and pass the same preflight; otherwise
     /// it is no target any more.
     pub fn regrow(&mut self, slot: u8, found: Drive, sticks: &Sticks) -> Result<(), Reason> {
-        let Some(at) = self.targets.iter().position(|target| target.slot == slot) else { return Err(Reason::Exchanged) };
+        let Some(at) = self.targets.iter().position(|target| target.slot == slot) else {
+            return Err(Reason::Exchanged);
+        };
         let same = {
             let (old, new) = (&self.targets[at].drive.identity, &found.identity);
             old.model == new.model && old.serial == new.serial && old.wwn == new.wwn && new.bytes > old.bytes

@@ -27,6 +27,9 @@ impl Plan {
         if let Some(why) = &unfinished.contradiction {
             return Err(PlanError::CannotResume(format!("the log contradicts itself about it: {why}")));
         }
+        if !unfinished.was_announced() {
+            return Err(cannot("it was stopped before its drives were in the log, and nothing was written"));
+        }
         if unfinished.action != Action::Wipe {
             return Err(cannot("it was not a wipe"));
         }

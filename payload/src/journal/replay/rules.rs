@@ -40,7 +40,10 @@ pub(super) fn check(job: &JobHistory, event: &Event, runs: u64) -> Verdict {
         Event::DriveRestarted { slot, .. } => running(job, *slot).map(drop),
         Event::HiddenAreas { slot, after, .. } => {
             let drive = running(job, *slot)?;
-            expect(drive.sweeps.is_empty() && drive.hidden.is_none(), "hidden areas were looked for after a sweep began")?;
+            expect(
+                drive.sweeps.is_empty() && drive.hidden.is_none(),
+                "hidden areas were looked for after a sweep began",
+            )?;
             let shown = after.visible.checked_mul(u64::from(drive.drive.logical)) == Some(drive.drive.bytes);
             expect(shown, "a drive that shows another size than it began with")
         }
