@@ -10,15 +10,15 @@ use crate::{
     boot::machine::Machine,
     certify::record::Operator,
     console,
-    discover::{Drive, Roots},
+    discover::{self, Drive, Roots},
     engine::sweep::Limits,
     job::{
-        copy, retain,
+        copy, hidden, retain,
         run::{self, Surroundings, Tally},
         show::outcome_words,
         status::Log,
     },
-    jobfile::Selection,
+    jobfile::{HiddenAreas, Selection, Word},
     journal::{Verify, event::Outcome, replay::Replay},
     plan::{
         Authority, Plan, Request,
@@ -55,6 +55,9 @@ pub struct Args {
     /// How much is read back: full, sampled (10 %) or none
     #[arg(long, default_value = "full", value_parser = verify_named)]
     verify: Verify,
+    /// What a drive hides (HPA, DCO, Accessible Max Address): report it, remove (lift it for good and wipe it too), or refuse
+    #[arg(long, value_name = "WORD", default_value = "report", value_parser = hidden_named)]
+    hidden_areas: HiddenAreas,
     /// Erase without a question the drive with this serial number or WWN, or the regular file at this exact path
     #[arg(long, value_name = "SERIAL")]
     yes_erase: Vec<String>,
@@ -93,6 +96,10 @@ fn verify_named(word: &str) -> Result<Verify, String> {
     }
 }
 
+fn hidden_named(word: &str) -> Result<HiddenAreas, String> {
+    HiddenAreas::from_word(word).ok_or_else(|| "report, remove or refuse".into())
+}
+
 /// Erases the named drives.
 pub fn run(args: &Args) -> Exit {
     match erase(args) {
@@ -112,10 +119,18 @@ fn erase(args: &Args) -> Result<Tally, String> {
     let drives = named::drives(&roots, &args.devices)?;
     let typed = named::authorise("erased", &args.yes_erase, &drives)?;
     let (journal, replay) = host::open_log(&host::log_file(&args.state.clone().unwrap_or_else(host::default_state)))?;
-    let plan = plan(args, drives, typed, &replay)?;
+    let mut plan = plan(args, drives, typed, &replay)?;
     journal.room_for_job(64 << 10).map_err(|error| error.to_string())?;
     let log = Arc::new(Log::new(journal, host::now));
     let mut around = surroundings(args);
+    if !plan.is_resumed() {
+        let sticks = host::sticks_among(&discover::scan(&roots));
+        let mut tell = |text: String| eprintln!("{text}");
+        hidden::bare(&mut plan, args.hidden_areas, &sticks, &*around.opener, &log, &mut tell)?;
+        if plan.targets().is_empty() {
+            return Err("no drive is left to wipe: each of them hides something, or cannot say".into());
+        }
+    }
     if let Some(dir) = &args.keep.store {
         // A wipe that goes on began only after its images were whole.
         if !plan.is_resumed() {
@@ -164,6 +179,9 @@ fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) ->
     let mut asked = format!("{:?}", ("mule-wipe/1", args.method.name, args.verify, &names, &operator));
     // A wipe that was to keep an image does not go on from one that was not.
     args.keep.keep.iter().for_each(|keep| asked.push_str(&format!("{keep:?}")));
+    if args.hidden_areas != HiddenAreas::Report {
+        asked.push_str(args.hidden_areas.word());
+    }
     let request = Request {
         method: args.method,
         selection: Selection::Named(typed.clone()),
@@ -174,7 +192,11 @@ fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) ->
     };
     let sticks = host::sticks_among(&drives);
     let authority = Authority::Typed(typed);
-    let unfinished = replay.jobs.iter().rev().find(|job| job.finished_at.is_none() && job.request == request.digest);
+    let unfinished = replay
+        .jobs
+        .iter()
+        .rev()
+        .find(|job| job.finished_at.is_none() && job.was_announced() && job.request == request.digest);
     if let Some(why) = unfinished.and_then(|old| old.contradiction.as_ref()) {
         eprintln!("mule: the log contradicts itself about the job that was interrupted ({why}): it begins anew");
     } else if let Some(old) = unfinished {

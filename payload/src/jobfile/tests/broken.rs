@@ -295,6 +295,7 @@ fn keys_belong_to_actions() {
         ("smaller", "true", "\"restore\", \"clone\""),
         ("move-gpt", "true", "\"restore\", \"clone\""),
         ("keep", "\"1h\"", "\"wipe\", \"restore\", \"clone\""),
+        ("hidden-areas", "\"refuse\"", "\"wipe\""),
     ];
     assert_eq!(rows.len(), Key::names().filter(|name| Key::from_word(name).unwrap().actions().is_some()).count());
     let least = [
