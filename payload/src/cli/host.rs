@@ -129,11 +129,11 @@ impl Opener for Linux {
         Ok((Box::new(open), identity))
     }
 
-    fn commands(&self, drive: &Drive) -> Result<Option<Box<dyn CommandPlane>>, String> {
+    fn commands(&self, drive: &Drive, access: Access) -> Result<Option<Box<dyn CommandPlane>>, String> {
         if drive.bus == Bus::File {
             return Ok(None);
         }
-        let open = LinuxDrive::open(&drive.path, Access::ReadWrite).map_err(|error| error.to_string())?;
+        let open = LinuxDrive::open(&drive.path, access).map_err(|error| error.to_string())?;
         let found = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
         if found != drive.identity {
             return Err(format!("the drive there now is {found}; nothing was asked of it"));

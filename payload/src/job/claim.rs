@@ -16,7 +16,7 @@ pub trait Opener: Send + Sync {
 
     /// The command plane of a drive that nobody else has open, proved to be the one that was planned; `None` where it has
     /// none. The claim ends with it.
-    fn commands(&self, drive: &Drive) -> Result<Option<Box<dyn CommandPlane>>, String>;
+    fn commands(&self, drive: &Drive, access: Access) -> Result<Option<Box<dyn CommandPlane>>, String>;
 
     /// Has the system read a drive's capacity again, which should be so many sectors now; the drive as it is then,
     /// wherever it is.

@@ -8,6 +8,7 @@ use super::{claim::Opener, status::Log};
 use crate::{
     ata::AtaDrive,
     discover::{Bus, Drive},
+    drive::Access,
     firmware::{
         Name, NotRecorded, Watcher,
         capacity::{self, RevealError, Size, Survey},
@@ -24,6 +25,7 @@ use crate::{
 use std::{thread, time::Duration};
 
 /// Looks for what the targets of a new plan hide, and deals with it as the job says. `tell` hears what a person should know.
+/// A drive's own trouble is that drive's alone; the error is the log's.
 pub fn bare(
     plan: &mut Plan,
     policy: Policy,
@@ -36,7 +38,16 @@ pub fn bare(
     for slot in slots {
         let Some(target) = plan.targets().iter().find(|target| target.slot() == slot) else { continue };
         let drive = target.drive().clone();
-        let Some(mut found) = look(&drive, policy, opener, log)? else { continue };
+        let mut found = match look(&drive, policy, opener, log) {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(Trouble::Log(why)) => return Err(why),
+            Err(Trouble::Drive(why)) => {
+                tell(format!("{}: it is not wiped: {why}", drive.identity));
+                plan.refuse(slot, Reason::HiddenAreas(why));
+                continue;
+            }
+        };
         let hidden = found.areas.after.hidden();
         if policy == Policy::Refuse && (hidden > 0 || !found.areas.unknown.is_empty()) {
             tell(format!("{}: it is not wiped: {}", drive.identity, words(&found.areas)));
@@ -45,8 +56,16 @@ pub fn bare(
         }
         if found.grown {
             tell(format!("{}: {}", drive.identity, words(&found.areas)));
-            let grown = opener.again(&drive, found.areas.after.visible)?;
-            if let Err(reason) = plan.regrow(slot, grown, sticks) {
+            let grown = opener.again(&drive, found.areas.after.visible);
+            let regrown = match grown {
+                Ok(grown) => plan.regrow(slot, grown, sticks),
+                Err(why) => {
+                    let reason = Reason::HiddenAreas(why);
+                    plan.refuse(slot, reason.clone());
+                    Err(reason)
+                }
+            };
+            if let Err(reason) = regrown {
                 tell(format!("{}: its hidden areas were lifted, and it is not wiped: {reason}", drive.identity));
                 continue;
             }
@@ -66,8 +85,16 @@ struct Found {
     grown: bool,
 }
 
+/// What ends the look at a drive.
+enum Trouble {
+    /// It must not be written any more.
+    Drive(String),
+    /// Nothing may be done any more.
+    Log(String),
+}
+
 /// `None` where the question has no meaning: files, and drives of other command sets.
-fn look(drive: &Drive, policy: Policy, opener: &dyn Opener, log: &Log) -> Result<Option<Found>, String> {
+fn look(drive: &Drive, policy: Policy, opener: &dyn Opener, log: &Log) -> Result<Option<Found>, Trouble> {
     let speaks_ata = drive.ata.is_some() || matches!(drive.bus, Bus::Ata | Bus::Usb);
     if !speaks_ata {
         return Ok(None);
@@ -81,10 +108,12 @@ fn look(drive: &Drive, policy: Policy, opener: &dyn Opener, log: &Log) -> Result
     if drive.ata.is_none() {
         return unknown("the drive does not answer ATA commands".into());
     }
-    let plane = match opener.commands(drive) {
+    let access = if policy == Policy::Remove { Access::ReadWrite } else { Access::ReadOnly };
+    let plane = match opener.commands(drive, access) {
         Ok(Some(plane)) => plane,
         Ok(None) => return unknown("the drive takes no commands here".into()),
-        Err(why) => return Err(format!("{}: {why}", drive.identity)),
+        // Whether it can be wiped at all shows when it is claimed for that.
+        Err(why) => return unknown(why),
     };
     let mut ata = AtaDrive::new(plane);
     let before = match capacity::survey(&mut ata) {
@@ -100,7 +129,7 @@ fn look(drive: &Drive, policy: Policy, opener: &dyn Opener, log: &Log) -> Result
     lift(drive, &mut ata, &before, log).map(Some)
 }
 
-fn lift<P: CommandPlane>(drive: &Drive, ata: &mut AtaDrive<P>, before: &Survey, log: &Log) -> Result<Found, String> {
+fn lift<P: CommandPlane>(drive: &Drive, ata: &mut AtaDrive<P>, before: &Survey, log: &Log) -> Result<Found, Trouble> {
     let text = format!(
         "{}: shows {} of {} sectors; what hides the others is going to be lifted for good",
         drive.identity,
@@ -108,13 +137,13 @@ fn lift<P: CommandPlane>(drive: &Drive, ata: &mut AtaDrive<P>, before: &Survey, 
         before.largest()
     );
     let noted = log.append(&Event::Note { text: Text::new(&text) });
-    noted.map_err(|error| format!("the log could not be written: {error}"))?;
+    noted.map_err(|error| Trouble::Log(format!("the log could not be written: {error}")))?;
     let (after, left) = match capacity::reveal(ata, &mut Patient) {
         Ok(revealed) => (revealed.after().clone(), String::new()),
-        Err(error @ RevealError::Exchanged) => return Err(format!("{}: {error}", drive.identity)),
+        Err(error @ RevealError::Exchanged) => return Err(Trouble::Drive(error.to_string())),
         // What was lifted before it failed stays lifted: the drive itself says how much that is.
         Err(error) => {
-            let after = capacity::survey(ata).map_err(|why| format!("{}: {error}; {why}", drive.identity))?;
+            let after = capacity::survey(ata).map_err(|why| Trouble::Drive(format!("{error}; {why}")))?;
             (after, error.to_string())
         }
     };
@@ -178,6 +207,10 @@ pub fn words(areas: &HiddenAreas) -> String {
     let asked = limits.iter().filter(|(_, size)| size.is_some()).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let mut parts = Vec::new();
     match (before.hidden(), after.hidden()) {
+        (0, 0) if asked.is_empty() && !areas.unknown.is_empty() => {}
+        (0, 0) if !areas.unknown.is_empty() => {
+            parts.push(format!("the drive shows all {} sectors it states ({asked})", after.visible));
+        }
         (0, 0) if asked.is_empty() => parts.push("the drive has no commands to hide sectors by, or says so".to_owned()),
         (0, 0) => parts.push(format!("none: the drive shows all {} sectors it states ({asked})", after.visible)),
         (hidden, 0) => parts.push(format!(

@@ -145,3 +145,12 @@ fn whenever_the_machine_stops_the_next_run_wipes_all_that_is_shown_then() {
     }
     assert!(known > 5, "only {known} jobs that went on know what was hidden before");
 }
+
+#[test]
+fn a_drive_in_trouble_is_left_alone_and_stops_no_other() {
+    let bench = bench(Policy::Remove, fake(&[Lie::Exchanged]));
+    let tally = bench.run();
+    assert_eq!((tally.stopped, tally.settled.len(), tally.settled[0].serial.as_str()), (None, 1, "B"));
+    assert_eq!(bench.disks[0].counts().writes, 0);
+    assert_ne!(bench.disks[1].counts().writes, 0);
+}

@@ -105,7 +105,7 @@ impl Opener for SimOpener {
         Ok((Box::new(open), identity))
     }
 
-    fn commands(&self, drive: &Drive) -> Result<Option<Box<dyn CommandPlane>>, String> {
+    fn commands(&self, drive: &Drive, _: Access) -> Result<Option<Box<dyn CommandPlane>>, String> {
         let firmware = self.firmware.get(&drive.identity.serial);
         Ok(firmware.map(|firmware| Box::new(Shown(Arc::clone(firmware))) as _))
     }
