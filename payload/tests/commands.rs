@@ -250,3 +250,41 @@ fn a_store_that_fills_up_ends_the_image_in_good_order_and_the_next_run_goes_on()
     run("cmp", words![image, whole]);
     assert!(!part.exists() && run("zstd", words!["-dc", image]).stdout == bytes);
 }
+
+#[test]
+fn a_chain_is_put_together_as_one_image_that_is_what_a_whole_one_would_be() {
+    for raw in [true, false] {
+        let bench = Bench::new();
+        let source = bench.write("source", &vec![0x5a; 24 * MIB]);
+        let tree = bench.path("tree");
+        fs::create_dir(&tree).unwrap();
+        (0..9_u8).for_each(|n| fs::write(tree.join(format!("file{n}")), vec![n; 300_000]).unwrap());
+        run("mke2fs", words!["-q", "-F", "-t", "ext4", "-E", "nodiscard", "-d", tree, source]);
+        let [one, two, three, whole, flat] =
+            ["one", "two", "three", "whole", "flat"].map(|name| bench.path(&format!("{name}.img.zst")));
+        let image = |image: &Path, base: Option<&Path>| {
+            let mut words = vec![OsStr::new("image"), "create".as_ref(), source.as_ref(), image.as_ref()];
+            words.extend(["--level", "3"].map(OsStr::new));
+            words.extend(raw.then_some(OsStr::new("--raw")));
+            base.iter().for_each(|base| words.extend([OsStr::new("--base"), base.as_ref()]));
+            good(bench.certified(&words));
+        };
+        image(&one, None);
+        for (n, (image_of, base)) in (1..).zip([(&two, &one), (&three, &two)]) {
+            let file = bench.write("new", &[n; 100_000]);
+            let request = format!("write {} new{n}", file.display());
+            run("debugfs", words!["-w", "-R", request, source]);
+            image(image_of, Some(base));
+        }
+        image(&whole, None);
+        good(bench.mule(false, words!["image", "flatten", three, flat, "--state", bench.path("state")]));
+        run("cmp", words![flat, whole]);
+        [&one, &two, &three].iter().for_each(|path| fs::remove_file(path).unwrap());
+        good(bench.mule(false, words!["image", "verify", flat]));
+        let target = bench.write("target", &vec![0x11; 24 * MIB]);
+        good(bench.certified(words!["restore", flat, target, "--yes-erase", target]));
+        run("e2fsck", words!["-fn", target]);
+        let again = bench.mule(false, words!["image", "flatten", whole, flat, "--state", bench.path("state")]);
+        ends(again, 2, "never written over");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod browse;
 mod export;
+mod flatten;
 mod measure;
 mod serve;
 
@@ -52,6 +53,8 @@ enum Command {
     Extract(browse::Extract),
     /// Turn an image into a plain disk file or a qcow2
     Export(export::Export),
+    /// Put a chain of images, each with what changed since the one before, together as one
+    Flatten(flatten::Flatten),
     /// Offer an image as a read-only disk to programs that mount or boot it
     Serve(serve::Serve),
 }
@@ -66,6 +69,7 @@ pub fn run(args: &Args) -> Exit {
         Command::Cat(args) => browse::cat(args, &mut io::stdout().lock()),
         Command::Extract(args) => browse::extract(args),
         Command::Export(args) => export::export(args),
+        Command::Flatten(args) => flatten::flatten(args),
         Command::Serve(args) => serve::serve(args),
     };
     said(result)

@@ -58,6 +58,19 @@ impl<'a> InUse<'a> {
         Ok((says.iter().filter(|says| **says).count() * BLOCK) as u64)
     }
 
+    /// Which bytes of the disk in a frame were in use.
+    pub fn ranges(&mut self, index: u64) -> Result<Vec<Range<u64>>, ReadError> {
+        let start = index * FRAME as u64;
+        let end = start + self.reader.header().frame_len(index) as u64;
+        if self.reader.header().mode == Mode::Raw {
+            return Ok(std::iter::once(start..end).collect());
+        }
+        self.load(index / GROUP)?;
+        let first = self.used.partition_point(|range| range.end <= start);
+        let used = self.used[first..].iter().take_while(|range| range.start < end);
+        Ok(used.map(|range| range.start.max(start)..range.end.min(end)).collect())
+    }
+
     fn load(&mut self, group: u64) -> Result<(), ReadError> {
         if self.group == Some(group) {
             return Ok(());

@@ -61,6 +61,9 @@ pub struct Manifest {
     pub sha256: String,
     pub files: Vec<Volume>,
     pub base: Option<Base>,
+    /// The last image of the chain that this one was put together from, without reading the disk again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flattened: Option<Base>,
     /// What could not be read; zeros in the image. At most 1000 are listed.
     pub bad: Vec<BadArea>,
     pub bad_bytes: u64,

@@ -114,6 +114,7 @@ fn manifest(path: &Path, finished: &Finished, disk: &[u8], mode: Mode) -> Manife
             })
             .collect(),
         base: None,
+        flattened: None,
         bad: Vec::new(),
         bad_bytes: 0,
         bad_files: Vec::new(),

@@ -436,6 +436,7 @@ impl Taking<'_> {
                 .map(|(path, bytes)| Volume { name: name(path).replacen(".part", "", 1), bytes: *bytes })
                 .collect(),
             base: self.base_name(),
+            flattened: None,
             bad: bad.map(|range| BadArea { start: range.start, bytes: range.len }).collect(),
             bad_bytes: taken.unreadable.bytes(),
             bad_files: Vec::new(),
@@ -488,7 +489,7 @@ fn same_as_before(
 }
 
 /// The image gets its name.
-fn rename(finished: &Finished, part: &Path, path: &Path) -> Result<(), ImageError> {
+pub(super) fn rename(finished: &Finished, part: &Path, path: &Path) -> Result<(), ImageError> {
     let prefix = part.as_os_str().len();
     for (from, _) in &finished.files {
         let ending = from.as_os_str().to_string_lossy().get(prefix..).unwrap_or_default().to_owned();

@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod duplicate;
 pub mod fit;
+pub mod flatten;
 pub mod gpt;
 mod hit;
 pub mod image;

@@ -1,0 +1,202 @@
+//! A chain of differential images as one image that needs no other. What it holds is proved against the chain's hashes while
+//! it is read, and read back afterwards as any image is.
+
+use super::{
+    digest::{self, Stream},
+    image::{ImageError, open_chain, rename},
+    level::{self, Governor},
+    squeeze::{self, Feed, Packed, Press, Raw},
+};
+use crate::{
+    certify::{key::StickKey, record::Tool},
+    engine::frames::{FRAME, Pool},
+    files::beside,
+    imagefile::{
+        self, Base, Decompressor, Finished, Group, Header, InUse, Manifest, ReadError, Reader, Signed, State, Volume,
+        WriteError, Writer, names_of,
+    },
+    job::issue::hex,
+};
+use rustix::fs::statvfs;
+use sha2::{Digest, Sha256};
+use std::{num::NonZeroU64, path::Path, sync::Arc, time::Duration};
+
+/// Buffers between unpacking and packing.
+const BUFFERS: usize = 8;
+
+/// How it is done.
+#[derive(Debug)]
+pub struct Wish {
+    pub threads: usize,
+    pub level: level::Wish,
+    /// The largest file.
+    pub limit: Option<NonZeroU64>,
+    pub tool: Tool,
+}
+
+/// Puts the chain that ends with `from` together as the image `to`; `advanced` hears of bytes of the disk, twice, and may
+/// ask to stop.
+pub fn flatten(
+    from: &Path,
+    to: &Path,
+    wish: &Wish,
+    key: &StickKey,
+    advanced: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<Manifest, ImageError> {
+    let signed = Manifest::read(from)?;
+    let reader = open_chain(from)?;
+    if hex(&reader.root()?) != signed.manifest.blake3_root || *reader.header() != signed.manifest.image {
+        return Err(ImageError::Base("its index is not the one its manifest names".into()));
+    }
+    if !names_of(to).is_empty() || Manifest::path(to).exists() {
+        return Err(ImageError::Exists(to.into()));
+    }
+    room(to, &signed.manifest)?;
+    let part = beside(to, ".part");
+    if !names_of(&part).is_empty() {
+        return Err(ImageError::Exists(part));
+    }
+    let made = put_together(&reader, &signed, (from, to, &part), wish, key, advanced);
+    if made.is_err() {
+        // The chain is still there: what was written of it is worth nothing.
+        names_of(&part).iter().for_each(|path| drop(std::fs::remove_file(path)));
+    }
+    made
+}
+
+fn put_together(
+    reader: &Reader,
+    signed: &Signed,
+    (from, to, part): (&Path, &Path, &Path),
+    wish: &Wish,
+    key: &StickKey,
+    advanced: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<Manifest, ImageError> {
+    let header = Header { base_root: None, ..reader.header().clone() };
+    let mut stream = Stream::new(wish_of(&signed.manifest));
+    let writer = Writer::create(part, wish.limit, header)?;
+    let finished = copy(reader, &signed.manifest, writer, wish, &mut stream, advanced)?;
+    let digests = stream.finish();
+    for (found, listed) in [(digests.sha512, &signed.manifest.sha512), (digests.sha256, &signed.manifest.sha256)] {
+        if found.is_some_and(|found| found != *listed) {
+            return Err(ImageError::ReadBack("the digest of the whole disk is not the one in the manifest".into()));
+        }
+    }
+    let manifest = manifest(signed, from, to, &finished, wish, key);
+    let report = imagefile::verify(&Reader::open(part)?, &manifest, wish.threads, None, advanced);
+    if !report.is_good() {
+        let stopped = || "it was stopped while it was read back".into();
+        return Err(ImageError::ReadBack(report.damage.first().map_or_else(stopped, ToString::to_string)));
+    }
+    rename(&finished, part, to)?;
+    manifest.write(to, key)?;
+    Ok(manifest)
+}
+
+fn wish_of(manifest: &Manifest) -> digest::Wish {
+    match (manifest.sha512.is_empty(), manifest.sha256.is_empty()) {
+        (false, false) => digest::Wish::Both,
+        (false, true) => digest::Wish::Sha512,
+        (true, false) => digest::Wish::Sha256,
+        (true, true) => digest::Wish::None,
+    }
+}
+
+/// Whether everything fits, as if nothing of it could be compressed.
+fn room(to: &Path, manifest: &Manifest) -> Result<(), ImageError> {
+    let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let space = statvfs(dir).map_err(|errno| ImageError::Io(dir.into(), errno.into()))?;
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let read = manifest.bytes_read;
+    let needed = read.saturating_add(read / 256 + manifest.image.frames() * 128 + (1 << 20));
+    if free < needed { Err(ImageError::NoRoom { dir: dir.into(), free, needed }) } else { Ok(()) }
+}
+
+fn copy(
+    reader: &Reader,
+    manifest: &Manifest,
+    mut writer: Writer,
+    wish: &Wish,
+    stream: &mut Stream,
+    advanced: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<Finished, ImageError> {
+    let governor = Governor::new(wish.level, wish.threads);
+    let press = Press { threads: wish.threads, governor: &governor, known: None };
+    let consume = |_, (entry, used): Packed| -> Result<(), WriteError> {
+        writer.append(entry.map_err(WriteError::Codec)?, &used)
+    };
+    let produce = |feed: &mut Feed| unpack(reader, manifest, feed, advanced);
+    let (read, written) = squeeze::run(press, 0, stream, produce, consume);
+    written?;
+    read?;
+    Ok(writer.finish(reader.bad_map()?.as_deref())?)
+}
+
+fn unpack(
+    reader: &Reader,
+    manifest: &Manifest,
+    feed: &mut Feed,
+    advanced: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<(), ImageError> {
+    let no_memory = |error| ImageError::Io("memory for buffers".into(), error);
+    let pool = Pool::new(BUFFERS).map_err(no_memory)?;
+    let mut decompressor = Decompressor::new().map_err(no_memory)?;
+    let mut in_use = InUse::new(reader, manifest);
+    for index in 0..reader.header().frames() {
+        let len = reader.header().frame_len(index);
+        let used = in_use.ranges(index)?;
+        let raw = frame(reader, index, &pool, &mut decompressor, used.is_empty())?;
+        let stopped = !advanced(len as u64);
+        if stopped || !feed.give(index, len, raw, used) {
+            return Err(WriteError::Stopped("it was stopped".into()).into());
+        }
+    }
+    Ok(())
+}
+
+fn frame(
+    reader: &Reader,
+    index: u64,
+    pool: &Pool,
+    decompressor: &mut Decompressor,
+    unused: bool,
+) -> Result<Raw, ReadError> {
+    if unused || reader.entry(index)?.0 == State::Free {
+        return Ok(Raw::Free);
+    }
+    let mut buffer = loop {
+        // The packing threads give them back.
+        if let Some(buffer) = pool.take(Duration::from_secs(1)) {
+            break buffer;
+        }
+    };
+    buffer.set_len(reader.header().frame_len(index).min(FRAME));
+    if !reader.frame_into(index, decompressor, &mut buffer)? {
+        buffer.fill(0);
+    }
+    Ok(Raw::Data(Arc::new(buffer)))
+}
+
+fn manifest(signed: &Signed, from: &Path, to: &Path, finished: &Finished, wish: &Wish, key: &StickKey) -> Manifest {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let old = &signed.manifest;
+    let file =
+        |(path, bytes): &(std::path::PathBuf, u64)| Volume { name: name(path).replacen(".part", "", 1), bytes: *bytes };
+    Manifest {
+        name: name(to),
+        image: Header { base_root: None, ..old.image.clone() },
+        blake3_root: hex(&finished.root),
+        groups: finished.groups.iter().map(|(index, file)| Group { index: hex(index), file: hex(file) }).collect(),
+        tail_blake3: hex(&finished.tail),
+        files: finished.files.iter().map(file).collect(),
+        base: None,
+        flattened: Some(Base {
+            name: name(from),
+            blake3_root: old.blake3_root.clone(),
+            manifest_sha256: hex(&Sha256::digest(&signed.bytes)),
+        }),
+        tool: wish.tool.clone(),
+        signer: key.stick_id(),
+        ..old.clone()
+    }
+}
