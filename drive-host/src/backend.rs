@@ -22,6 +22,8 @@ use vmm_sys_util::{
 
 /// Feature bits (virtio 1.2, sections 5.6.3 and 6).
 const HOTPLUG: u64 = 1 << 1;
+const CHANGE: u64 = 1 << 2;
+const ANY_LAYOUT: u64 = 1 << 27;
 const INDIRECT_DESC: u64 = 1 << 28;
 const EVENT_IDX: u64 = 1 << 29;
 const VERSION_1: u64 = 1 << 32;
@@ -102,8 +104,16 @@ impl VhostUserBackend for Host {
         QUEUE_SIZE
     }
 
+    /// QEMU offers the guest `HOTPLUG`, `CHANGE` and `ANY_LAYOUT` whatever is said here, and the crate refuses what was not
+    /// said; the first two announce events, and none ever comes.
     fn features(&self) -> u64 {
-        VERSION_1 | EVENT_IDX | INDIRECT_DESC | HOTPLUG | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits()
+        VERSION_1
+            | EVENT_IDX
+            | INDIRECT_DESC
+            | ANY_LAYOUT
+            | HOTPLUG
+            | CHANGE
+            | VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits()
     }
 
     fn protocol_features(&self) -> VhostUserProtocolFeatures {
