@@ -157,3 +157,6 @@ impl VhostUserBackend for Host {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

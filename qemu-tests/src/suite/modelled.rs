@@ -24,7 +24,7 @@ pub(super) const TESTS: &[Test] = &[
         "a served drive outlives its guest: the next one finds it as it was left",
         two_guests,
     ),
-    Test::new("modelled-tools", "sg3_utils and dd see the served drives as they are", tools),
+    Test::new("modelled-tools", "sg3_utils, smartctl and dd see the served drives as they are", tools),
 ];
 
 /// ```text
@@ -74,7 +74,10 @@ for d in sda sdb; do
 done
 # Requests longer than one segment, beginning in the middle of a page.
 busybox dd if=/dev/zero of=/dev/sdb bs=1536 seek=1 count=683 conv=fsync 2> /dev/null && echo WRITTEN
-sg_inq -p 0xb0 /dev/sda || echo REFUSED
+sg_inq -p 0xb0 /dev/sda > /dev/null 2>&1 || echo REFUSED page
+sg_sat_identify /dev/sda > /dev/null 2>&1 || echo REFUSED sat
+hdparm -I /dev/sda
+smartctl -i /dev/sda
 echo TOOLS-END
 busybox poweroff -f
 "#;
@@ -100,7 +103,10 @@ fn tools(bench: &mut Bench) -> Result<()> {
             ensure!(said.contains(&words), "the guest's tools do not say {words:?}: {said}");
         }
     }
-    ensure!(said.contains("WRITTEN") && said.contains("REFUSED"), "{said}");
+    // The last two are hdparm, which names the drive it asks, and smartctl.
+    for words in ["WRITTEN", "REFUSED page", "REFUSED sat", "/dev/sda:", "Serial number:        TOOLS-1"] {
+        ensure!(said.contains(words), "the guest's tools do not say {words:?}: {said}");
+    }
     drop(vm);
     oracle::untouched(&disks[0])?;
     let cells = fs::read(&disks[1].path).context("reading the cells")?;
