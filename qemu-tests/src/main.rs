@@ -6,6 +6,7 @@ mod certs;
 mod disk;
 mod job;
 mod limits;
+mod model;
 mod oracle;
 mod random;
 mod run;

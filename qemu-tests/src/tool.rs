@@ -13,7 +13,14 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mcopy", "mtools"),
     ("mdel", "mtools"),
     ("ddrescuelog", "gddrescue"),
+    ("busybox", "busybox-static"),
+    ("cpio", "cpio"),
     ("debugfs", "e2fsprogs"),
+    ("hdparm", "hdparm"),
+    ("smartctl", "smartmontools"),
+    ("sg_inq", "sg3-utils"),
+    ("sg_readcap", "sg3-utils"),
+    ("sg_sat_identify", "sg3-utils"),
     ("mke2fs", "e2fsprogs"),
     ("mkfs.fat", "dosfstools"),
     ("mkfs.exfat", "exfatprogs"),
@@ -93,7 +100,7 @@ impl Tool {
 }
 
 /// The tool's path where it lies outside `PATH`, else its name.
-fn find(name: &str) -> PathBuf {
+pub(crate) fn find(name: &str) -> PathBuf {
     let in_path = std::env::var_os("PATH")
         .is_some_and(|folders| std::env::split_paths(&folders).any(|folder| folder.join(name).exists()));
     let elsewhere = SYSTEM_FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());

@@ -45,6 +45,11 @@ impl Bench {
         Ok(stick)
     }
 
+    /// The kernel that the stick image was made with.
+    pub(crate) fn kernel(&self) -> PathBuf {
+        self.image.with_file_name("kernel").join("bzImage")
+    }
+
     pub(crate) fn disk(&self, serial: &str, bytes: u64) -> Result<Disk> {
         Disk::stamped(&self.folder, serial, bytes)
     }

@@ -8,6 +8,7 @@ mod imaging;
 mod job_file;
 mod log;
 mod methods;
+mod modelled;
 mod power_cut;
 mod resume;
 mod selection;
@@ -59,6 +60,7 @@ const GROUPS: &[&[Test]] = &[
     log::TESTS,
     job_file::TESTS,
     methods::TESTS,
+    modelled::TESTS,
     harness::TESTS,
 ];
 

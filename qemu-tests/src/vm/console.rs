@@ -85,6 +85,11 @@ impl Console {
         self.lock().lines.iter().any(|line| line.text.contains(text))
     }
 
+    /// Every line so far.
+    pub(crate) fn text(&self) -> String {
+        self.lock().lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    }
+
     /// For a failure report: the last lines and where the rest is.
     pub(crate) fn tail(&self) -> String {
         let lines = &self.lock().lines;
@@ -165,6 +170,7 @@ mod tests {
         assert_eq!(wait("half", 5000), Ok("half a li".into()));
         assert_eq!(wait("never", 5000), Err(Missing::Ended));
         assert_eq!(console.events().len(), 1);
+        assert!(console.text().starts_with("10 %\n20 %\n"));
         assert!(console.contains("20 %") && !console.contains("30 %"));
         assert!(console.tail().contains("MULE WRITING A"));
         assert!(std::fs::read_to_string(folder.path().join("log")).unwrap().contains("MULE WRITING A"));

@@ -16,12 +16,46 @@ pub(crate) struct Machine {
     sticks: Vec<Stick>,
     stick_write_log: Option<PathBuf>,
     drives: Vec<Drive>,
+    /// Sockets of drive hosts, each of which is a SCSI controller with its drives.
+    drive_hosts: Vec<PathBuf>,
+    direct: Option<Direct>,
+}
+
+/// A kernel that QEMU starts itself, without a boot medium.
+#[derive(Debug, Clone)]
+pub(crate) struct Direct {
+    pub(crate) kernel: PathBuf,
+    pub(crate) initramfs: PathBuf,
+    pub(crate) command_line: String,
 }
 
 impl Machine {
     /// The reference machine: two Core 2 cores, 256 MiB, started from this stick by the BIOS.
     pub(crate) fn new(stick: &Stick) -> Self {
-        Self { memory_mib: 256, cpus: 2, sticks: vec![stick.clone()], stick_write_log: None, drives: Vec::new() }
+        Self { sticks: vec![stick.clone()], ..Self::bare() }
+    }
+
+    /// The same machine without a stick.
+    pub(crate) fn direct(direct: Direct) -> Self {
+        Self { direct: Some(direct), ..Self::bare() }
+    }
+
+    fn bare() -> Self {
+        Self {
+            memory_mib: 256,
+            cpus: 2,
+            sticks: Vec::new(),
+            stick_write_log: None,
+            drives: Vec::new(),
+            drive_hosts: Vec::new(),
+            direct: None,
+        }
+    }
+
+    /// One more SCSI controller, whose drives are served by a `drive-host` that listens on this socket.
+    pub(crate) fn drive_host(mut self, socket: &Path) -> Self {
+        self.drive_hosts.push(socket.to_owned());
+        self
     }
 
     pub(crate) fn memory(mut self, mib: u32) -> Self {
@@ -85,6 +119,12 @@ impl Machine {
         .map(str::to_owned)
         .into();
         args.extend(self.controllers());
+        args.extend(self.served());
+        args.extend(self.direct.iter().flat_map(|direct| {
+            let path = |path: &Path| path.display().to_string();
+            let (kernel, initramfs) = (path(&direct.kernel), path(&direct.initramfs));
+            ["-kernel".into(), kernel, "-initrd".into(), initramfs, "-append".into(), direct.command_line.clone()]
+        }));
         for (number, stick) in self.sticks.iter().enumerate() {
             let log = self.stick_write_log.as_ref().filter(|_| number == 0);
             args.extend(stick_arguments(stick, number, log));
@@ -93,6 +133,22 @@ impl Machine {
         for (number, drive) in self.drives.iter().enumerate() {
             args.extend(chain(drive, number));
             args.extend(["-device".to_owned(), device(drive, number, &mut port)]);
+        }
+        args
+    }
+
+    /// Controllers of drive hosts, which need the guest's memory to be shared with them.
+    fn served(&self) -> Vec<String> {
+        if self.drive_hosts.is_empty() {
+            return Vec::new();
+        }
+        let memory = format!("memory-backend-memfd,id=shared,size={}M,share=on", self.memory_mib);
+        let mut args: Vec<String> = ["-object", &memory, "-machine", "memory-backend=shared"].map(str::to_owned).into();
+        for (number, socket) in self.drive_hosts.iter().enumerate() {
+            let chardev = format!("socket,id=host{number},path={}", socket.display());
+            // The queue reset of virtio 1.2 would be a feature that the drive host has to know.
+            let device = format!("vhost-user-scsi-pci,chardev=host{number},num_queues={},queue_reset=off", self.cpus);
+            args.extend(["-chardev".to_owned(), chardev, "-device".to_owned(), device]);
         }
         args
     }
@@ -242,6 +298,25 @@ mod tests {
             .into();
         assert_eq!(order, ["throttle", "blklogwrites", "blkdebug", "raw"]);
         assert_eq!(node["file"]["file"]["inject-error"][0]["sector"], 9);
+    }
+
+    #[test]
+    fn a_drive_host_shares_the_memory_and_only_then() {
+        let plain = line(&Machine::new(&stick("A")));
+        assert!(!plain.contains("memory-backend") && !plain.contains("vhost"), "{plain}");
+        let two = line(&Machine::new(&stick("A")).drive_host(Path::new("/x/1")).drive_host(Path::new("/x/2")));
+        assert!(two.contains("memfd,id=shared,size=256M,share=on -machine memory-backend=shared"), "{two}");
+        assert!(two.contains("id=host1,path=/x/2 -device vhost-user-scsi-pci,chardev=host1,num_queues=2"), "{two}");
+        assert_eq!(two.matches("memory-backend=shared").count(), 1);
+    }
+
+    #[test]
+    fn a_kernel_without_a_stick_gets_its_command_line_as_one_word() {
+        let direct =
+            Direct { kernel: "/x/k".into(), initramfs: "/x/i".into(), command_line: "console=ttyS0 quiet".into() };
+        let args = Machine::direct(direct).arguments("tcg", Path::new("/x/qmp"));
+        assert!(args.windows(2).any(|pair| pair == ["-append", "console=ttyS0 quiet"]), "{args:?}");
+        assert!(args.iter().all(|arg| !arg.contains("usb-storage")));
     }
 
     #[test]

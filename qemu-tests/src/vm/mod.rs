@@ -10,7 +10,7 @@ pub(crate) use console::Missing;
 pub(crate) use control::Control;
 pub(crate) use drive::{Bus, Drive, Fault};
 pub(crate) use event::{Event, Final, Outcome, Then};
-pub(crate) use machine::{Machine, device_id};
+pub(crate) use machine::{Direct, Machine, device_id};
 
 use crate::limits::{self, limit};
 use anyhow::{Context, Result, anyhow, bail};
@@ -164,6 +164,11 @@ impl Vm {
             None => Control::connect(&self.sockets.path().join("qmp"))?,
         };
         Ok(self.control.insert(connected))
+    }
+
+    /// Every line so far.
+    pub(crate) fn console_text(&self) -> String {
+        self.console.text()
     }
 
     pub(crate) fn console_tail(&self) -> String {

@@ -1,0 +1,105 @@
+//! Serves drives to a QEMU guest over vhost-user-scsi: the guest's own SCSI drivers talk to code of this process.
+//!
+//! Standard output says `ready` once the socket is there. Then each line on standard input is a command, answered with a
+//! line that starts with `ok` or `error`: `power-cycle N`, `quit`. The end of standard input ends the program as well.
+
+#![forbid(unsafe_code)]
+
+mod backend;
+mod file_disk;
+mod request;
+mod target;
+
+use anyhow::{Context, Result, bail, ensure};
+use backend::Host;
+use clap::Parser;
+use file_disk::FileDisk;
+use std::{
+    io::{BufRead, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use target::Target;
+use vhost::vhost_user::{
+    Error::{Disconnected, PartialMessage},
+    Listener,
+};
+use vhost_user_backend::{Error, VhostUserDaemon};
+use vm_memory::{GuestMemoryAtomic, GuestMemoryMmap};
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where QEMU connects; made by this program.
+    #[arg(long)]
+    socket: PathBuf,
+    /// A disk whose cells are a file; targets are numbered in the order given.
+    #[arg(long = "file-disk", value_name = "SERIAL=PATH")]
+    file_disks: Vec<String>,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let targets: Result<Vec<Box<dyn Target>>> = arguments.file_disks.iter().map(|text| file_disk(text)).collect();
+    let targets = targets?;
+    ensure!(!targets.is_empty(), "there is no drive to serve; name one with --file-disk SERIAL=PATH");
+    let host = Arc::new(Host::new(targets));
+    let socket = &arguments.socket;
+    let listener = Listener::new(socket, true).with_context(|| format!("listening on {}", socket.display()))?;
+    let served = Arc::clone(&host);
+    std::thread::Builder::new().name("serve".into()).spawn(move || serve(&served, listener)).context("a thread")?;
+    say("ready")?;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.context("reading standard input")?;
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["quit"] => return say("ok"),
+            ref words => match obey(&host, words) {
+                Ok(()) => say("ok")?,
+                Err(error) => say(&format!("error {error:#}"))?,
+            },
+        }
+    }
+    Ok(())
+}
+
+fn file_disk(text: &str) -> Result<Box<dyn Target>> {
+    let (serial, path) = text.split_once('=').context("--file-disk takes SERIAL=PATH")?;
+    let disk = FileDisk::open(serial, Path::new(path)).with_context(|| format!("opening {path}"))?;
+    Ok(Box::new(disk))
+}
+
+fn obey(host: &Host, words: &[&str]) -> Result<()> {
+    match words {
+        ["power-cycle", number] => {
+            let number: usize = number.parse().context("the number of a target")?;
+            host.targets().get_mut(number).with_context(|| format!("no target {number}"))?.power_cycle();
+            Ok(())
+        }
+        _ => bail!("unknown command {words:?}"),
+    }
+}
+
+/// One guest after the other; the drives stay as they are in between.
+fn serve(host: &Arc<Host>, mut listener: Listener) {
+    loop {
+        let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
+        let started = VhostUserDaemon::new("drive-host".into(), Arc::clone(host), memory)
+            .and_then(|mut daemon| daemon.start(&mut listener).map(|()| daemon));
+        match started {
+            // The end of a guest closes the connection; what else went wrong is for the log of the test.
+            Ok(mut daemon) => match daemon.wait() {
+                Ok(()) | Err(Error::HandleRequest(Disconnected | PartialMessage)) => {}
+                Err(error) => eprintln!("drive-host: the connection to QEMU was given up: {error}"),
+            },
+            Err(error) => {
+                eprintln!("drive-host: serving a guest: {error}");
+                return;
+            }
+        }
+    }
+}
+
+/// Answers at once, whatever standard output is connected to.
+fn say(line: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("writing to standard output")
+}
