@@ -13,7 +13,7 @@ const GOOD: u8 = 0;
 const CHECK_CONDITION: u8 = 2;
 
 /// Sense key, additional sense code and its qualifier (SPC-5 table 48 and annex F).
-type Sense = (u8, u8, u8);
+pub(crate) type Sense = (u8, u8, u8);
 const MEDIUM_ERROR: Sense = (3, 0x0c, 0);
 const UNRECOVERED_READ: Sense = (3, 0x11, 0);
 const INVALID_COMMAND: Sense = (5, 0x20, 0);
@@ -34,6 +34,15 @@ impl FileDisk {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let blocks = file.metadata()?.len() / BLOCK;
         Ok(Self { serial: serial.into(), file, blocks })
+    }
+
+    pub(crate) fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// Lets so many blocks be addressed; the file keeps the others.
+    pub(crate) fn show(&mut self, blocks: u64) {
+        self.blocks = blocks;
     }
 
     /// What a command that sends data sends.
@@ -61,15 +70,11 @@ impl FileDisk {
         }
     }
 
-    fn inquiry(&self, vital: bool, page: u8) -> Result<Vec<u8>, Sense> {
-        let vpd = |page: u8, body: &[u8]| {
-            let len = u16::try_from(body.len()).unwrap_or(0).to_be_bytes();
-            [&[0, page], &len[..], body].concat()
-        };
-        match (vital, page) {
+    fn inquiry(&self, of_product: bool, page: u8) -> Result<Vec<u8>, Sense> {
+        match (of_product, page) {
             (false, 0) => Ok([&[0, 0, 6, 2, 31, 0, 0, 2], &b"MULE    FILE DISK       0001"[..]].concat()),
-            (true, 0) => Ok(vpd(0, &[0, 0x80])),
-            (true, 0x80) => Ok(vpd(0x80, self.serial.as_bytes())),
+            (true, 0) => Ok(vital(0, &[0, 0x80])),
+            (true, 0x80) => Ok(vital(0x80, self.serial.as_bytes())),
             _ => Err(INVALID_FIELD),
         }
     }
@@ -125,8 +130,14 @@ impl Target for FileDisk {
     }
 }
 
+/// A page of vital product data (SPC-5, section 7.7).
+pub(crate) fn vital(page: u8, body: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(body.len()).unwrap_or(0).to_be_bytes();
+    [&[0, page], &len[..], body].concat()
+}
+
 /// CHECK CONDITION with fixed-format sense data (SPC-5, section 4.4.3).
-fn failed((key, code, qualifier): Sense) -> Answer {
+pub(crate) fn failed((key, code, qualifier): Sense) -> Answer {
     let mut sense = vec![0; 18];
     (sense[0], sense[2], sense[7], sense[12], sense[13]) = (0x70, key, 10, code, qualifier);
     Answer { status: CHECK_CONDITION, sense, transferred: 0 }

@@ -8,12 +8,14 @@
 mod backend;
 mod file_disk;
 mod request;
+mod sata_disk;
 mod target;
 
 use anyhow::{Context, Result, bail, ensure};
 use backend::Host;
 use clap::Parser;
 use file_disk::FileDisk;
+use sata_disk::SataDisk;
 use std::{
     io::{BufRead, Write},
     path::{Path, PathBuf},
@@ -35,13 +37,19 @@ struct Arguments {
     /// A disk whose cells are a file; targets are numbered in the order given.
     #[arg(long = "file-disk", value_name = "SERIAL=PATH")]
     file_disks: Vec<String>,
+    /// A SATA disk whose cells are a file, with what hides some of them; numbered after the others.
+    #[arg(long = "sata-disk", value_name = "SERIAL=PATH[,hpa=SECTORS][,dco=SECTORS][,lies]")]
+    sata_disks: Vec<String>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let targets: Result<Vec<Box<dyn Target>>> = arguments.file_disks.iter().map(|text| file_disk(text)).collect();
-    let targets = targets?;
-    ensure!(!targets.is_empty(), "there is no drive to serve; name one with --file-disk SERIAL=PATH");
+    let mut targets = targets?;
+    for text in &arguments.sata_disks {
+        targets.push(Box::new(SataDisk::from_text(text).with_context(|| format!("--sata-disk {text}"))?));
+    }
+    ensure!(!targets.is_empty(), "there is no drive to serve; name one with --file-disk or --sata-disk SERIAL=PATH");
     let host = Arc::new(Host::new(targets));
     let socket = &arguments.socket;
     let listener = Listener::new(socket, true).with_context(|| format!("listening on {}", socket.display()))?;

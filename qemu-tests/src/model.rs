@@ -29,6 +29,15 @@ impl DriveHost {
         Self::start(args, folder)
     }
 
+    /// Serves SATA disks, each with what hides some of its sectors: `hpa=SECTORS`, `dco=SECTORS`, `lies`.
+    pub(crate) fn of_sata_disks(disks: &[(&Disk, &str)], folder: &Path) -> Result<Self> {
+        let args = disks.iter().flat_map(|(disk, hidden)| {
+            let comma = if hidden.is_empty() { "" } else { "," };
+            ["--sata-disk".to_owned(), format!("{}={}{comma}{hidden}", disk.serial, disk.path.display())]
+        });
+        Self::start(args, folder)
+    }
+
     fn start(args: impl IntoIterator<Item = String>, folder: &Path) -> Result<Self> {
         let program = program()?;
         let sockets =

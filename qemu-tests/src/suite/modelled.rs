@@ -24,6 +24,17 @@ pub(super) const TESTS: &[Test] = &[
         "a served drive outlives its guest: the next one finds it as it was left",
         two_guests,
     ),
+    Test::new(
+        "modelled-hidden-remove",
+        "HPA and DCO are lifted through the kernel, and all cells are wiped",
+        hidden_remove,
+    ),
+    Test::new(
+        "modelled-hidden-left",
+        "what stays hidden is an exception, or refused, and never an erasure",
+        hidden_left,
+    ),
+    Test::new("modelled-hdparm", "hdparm and sg3_utils see and drive the served SATA disk's limits", hdparm),
     Test::new("modelled-tools", "sg3_utils, smartctl and dd see the served drives as they are", tools),
 ];
 
@@ -61,6 +72,103 @@ fn two_guests(bench: &mut Bench) -> Result<()> {
     bench.boot(&machine)?.expect_erased(1)?;
     oracle::untouched(&disks[0])?;
     oracle::wiped(&disks[1], Leaves::Byte(0))
+}
+
+const NATIVE: u64 = 12 * MIB;
+
+/// ```text
+/// stick   USB     HPA, DCO, BOTH, PLAIN   SATA, served by drive-host; 12 MiB each, some of them hidden
+/// ```
+fn hidden_remove(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["HPA", "DCO", "BOTH", "PLAIN"], NATIVE)?;
+    let hidden = ["hpa=16384", "dco=20480", "dco=20480,hpa=16384", ""];
+    let shown = [16384, 20480, 16384, NATIVE / SECTOR];
+    let served: Vec<_> = disks.iter().zip(hidden).collect();
+    let host = DriveHost::of_sata_disks(&served, &bench.folder)?;
+    let stick = bench.stick(&Job::wipe("zero").key("hidden-areas", "remove"))?;
+    bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?.expect_erased(4)?;
+    let certificates = bench.certificates(&stick)?;
+    for (disk, shown) in disks.iter().zip(shown) {
+        oracle::wiped(disk, Leaves::Byte(0))?;
+        let certificate = certificates.of(&disk.serial)?;
+        certificate.expect_outcome("erased")?.verify()?;
+        let number = |pointer: &str| certificate.number(pointer);
+        let sizes = (number("/media/bytes"), number("/coverage/hidden/before/visible"));
+        ensure!(sizes == (Some(NATIVE), Some(shown)), "{}: the certificate has {sizes:?}", disk.serial);
+        ensure!(number("/coverage/hidden/sectors_not_reached") == Some(0), "{}: not all was reached", disk.serial);
+    }
+    Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB     HIDES, LIES   SATA, served by drive-host   remove
+/// second boot   stick   USB     the same                                   refuse
+/// ```
+fn hidden_left(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["LIES", "PLAIN"], NATIVE)?;
+    let host = DriveHost::of_sata_disks(&[(&disks[0], "hpa=16384,lies"), (&disks[1], "")], &bench.folder)?;
+    let stick = bench.stick(&Job::wipe("zero").key("hidden-areas", "refuse"))?;
+    let machine = Machine::new(&stick).drive_host(&host.socket());
+    let finished = bench.boot(&machine)?;
+    ensure!((finished.end.erased, finished.end.refused) == (1, 1), "{}", finished.end);
+    oracle::untouched(&disks[0])?;
+    oracle::wiped(&disks[1], Leaves::Byte(0))?;
+    stick.set_job(&Job::wipe("zero").drives(&["LIES"]).key("hidden-areas", "remove"))?;
+    let finished = bench.boot(&machine)?;
+    ensure!(finished.end.exceptions == 1 && finished.end.erased == 0, "{}", finished.end);
+    let certificates = bench.certificates(&stick)?;
+    let certificate = certificates.of("LIES")?;
+    certificate.expect_outcome("erased-with-exceptions")?.verify()?;
+    let left = certificate.number("/coverage/hidden/sectors_not_reached");
+    ensure!(left == Some(NATIVE / SECTOR - 16384), "the certificate says {left:?} sectors were not reached");
+    let (cells, shown) = (fs::read(&disks[0].path).context("reading the cells")?, 16384 * 512);
+    let mut expected = vec![0; cells.len()];
+    disks[0].tag.fill(&mut expected, 0);
+    ensure!(cells[..shown].iter().all(|byte| *byte == 0), "what the drive shows is not blank");
+    ensure!(cells[shown..] == expected[shown..], "what the drive hides was changed");
+    Ok(())
+}
+
+const HDPARM: &str = r#"
+busybox mount -t sysfs none /sys; busybox mount -t proc none /proc; busybox mount -t devtmpfs none /dev
+echo 1 > /proc/sys/kernel/printk
+d=/dev/$(busybox ls /sys/bus/scsi/devices/*:0:0:0/block)
+hdparm -I $d; hdparm -N $d; hdparm --dco-identify $d
+sg_sat_identify --ident $d && echo IDENTIFIED-BY-SAT
+hdparm --yes-i-know-what-i-am-doing -Np20480 $d && hdparm -N $d
+hdparm --yes-i-know-what-i-am-doing --dco-restore $d && hdparm -I $d
+smartctl -i $d
+echo TOOLS-END
+busybox poweroff -f
+"#;
+
+/// ```text
+/// D   SATA, served by drive-host, an HPA before a DCO; the guest is an initramfs of the host's own programs
+/// ```
+fn hdparm(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("HDPARM-1", NATIVE)?;
+    let host = DriveHost::of_sata_disks(&[(&disk, "dco=20480,hpa=16384")], &bench.folder)?;
+    let initramfs = initramfs(&bench.folder, HDPARM)?;
+    let direct = Direct { kernel: bench.kernel(), initramfs, command_line: COMMAND_LINE.into() };
+    let vm = bench.start(&Machine::direct(direct).drive_host(&host.socket()))?;
+    vm.wait_text(&["tools-end"], 120)?;
+    let said = vm.console_text();
+    for words in [
+        "Model Number:       MULE MODELLED SATA DISK",
+        "Serial Number:      HDPARM-1",
+        "Host Protected Area feature set",
+        "Device Configuration Overlay feature set",
+        "max sectors   = 16384/20480, HPA is enabled",
+        "Real max sectors: 24576",
+        "IDENTIFIED-BY-SAT",
+        "max sectors   = 20480/20480, HPA is disabled",
+        "LBA48  user addressable sectors:       24576",
+        "Device Model:     MULE MODELLED SATA DISK",
+    ] {
+        ensure!(said.contains(words), "the guest's tools do not say {words:?}: {said}");
+    }
+    drop(vm);
+    oracle::untouched(&disk)
 }
 
 /// What the guest without the payload runs; the console shows what it said. The kernel looks for drives in the background
