@@ -1,5 +1,6 @@
 //! IDENTIFY DEVICE data (ATA8-ACS, 7.16; ACS-3, 7.12.7): 256 words, little-endian.
 
+use super::abilities::Abilities;
 use crate::scsi::{text::clean, vpd::hex};
 use serde::Serialize;
 
@@ -18,40 +19,6 @@ pub enum IdentifyError {
     /// Word 0 bit 15: an ATAPI device.
     #[error("the device is no ATA disk")]
     NotADisk,
-}
-
-/// The security feature set (word 128, words 89 and 90).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Security {
-    /// A user password is set.
-    pub enabled: bool,
-    /// The drive refuses media access until it is unlocked.
-    pub locked: bool,
-    /// Security commands are refused until the next power-on.
-    pub frozen: bool,
-    /// Too many wrong passwords since power-on.
-    pub count_expired: bool,
-    /// Enhanced security erase is supported.
-    pub enhanced_erase: bool,
-    /// Master password capability: maximum rather than high.
-    pub maximum: bool,
-    /// Minutes a normal erase takes, where given.
-    pub erase_minutes: Option<u32>,
-    /// Minutes an enhanced erase takes, where given.
-    pub enhanced_erase_minutes: Option<u32>,
-}
-
-/// The sanitize feature set (word 59).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Sanitize {
-    /// CRYPTO SCRAMBLE EXT.
-    pub crypto_scramble: bool,
-    /// OVERWRITE EXT.
-    pub overwrite: bool,
-    /// BLOCK ERASE EXT.
-    pub block_erase: bool,
-    /// SANITIZE ANTIFREEZE LOCK EXT.
-    pub antifreeze: bool,
 }
 
 /// How the medium moves (word 217).
@@ -76,26 +43,15 @@ pub struct Identify {
     pub wwn: Option<String>,
     /// Addressable logical sectors (words 230-233, 100-103 or 60-61).
     pub sectors: u64,
-    /// Whether the 48-bit address feature set is supported.
-    pub lba48: bool,
     /// Logical sector in bytes (words 106, 117-118).
     pub logical_sector: u32,
     /// Physical sector in bytes (word 106).
     pub physical_sector: u32,
     /// Word 217.
     pub rotation: Option<Rotation>,
-    /// Security feature set, where it is supported.
-    pub security: Option<Security>,
-    /// Sanitize feature set, where it is supported.
-    pub sanitize: Option<Sanitize>,
-    /// Host Protected Area feature set supported (word 82 bit 10).
-    pub hpa: bool,
-    /// Host Protected Area feature set enabled (word 85 bit 10).
-    pub hpa_enabled: bool,
-    /// Device Configuration Overlay supported (word 83 bit 11; obsolete since ACS-3).
-    pub dco: bool,
-    /// Accessible Max Address Configuration supported (word 119 bit 8).
-    pub accessible_max: bool,
+    /// What it can do about its own erasure and its hidden areas.
+    #[serde(flatten)]
+    pub abilities: Abilities,
     /// SMART supported (word 82 bit 0).
     pub smart: bool,
     /// SMART enabled (word 85 bit 0).
@@ -126,15 +82,14 @@ impl Identify {
         // Words 82-84 and 85-87 count only with bits 15:14 of words 83 and 87 at 01b.
         let supported = words.get(83) >> 14 == 1;
         let enabled = words.get(87) >> 14 == 1;
-        let lba48 = supported && words.bit(83, 10);
+        let abilities = Abilities::parse(data);
         let (logical_sector, physical_sector) = words.sector_sizes();
         Ok(Self {
             model: words.text(27, 20),
             serial: words.text(10, 10),
             firmware: words.text(23, 4),
             wwn: words.world_wide_name(enabled),
-            sectors: words.sectors(lba48),
-            lba48,
+            sectors: words.sectors(abilities.lba48),
             logical_sector,
             physical_sector,
             rotation: match words.get(217) {
@@ -142,12 +97,7 @@ impl Identify {
                 rpm @ 0x0401..=0xfffe => Some(Rotation::Rpm(rpm)),
                 _ => None,
             },
-            security: words.security(),
-            sanitize: words.sanitize(),
-            hpa: supported && words.bit(82, 10),
-            hpa_enabled: enabled && words.bit(85, 10),
-            dco: supported && words.bit(83, 11),
-            accessible_max: words.get(119) >> 14 == 1 && words.bit(119, 8),
+            abilities,
             smart: supported && words.bit(82, 0),
             smart_enabled: enabled && words.bit(85, 0),
             trim: words.valid(169) && words.bit(169, 0),
@@ -206,39 +156,6 @@ impl Words<'_> {
         let logical = if valid && self.bit(106, 12) { words.saturating_mul(2) } else { 512 };
         let exponent = if valid && self.bit(106, 13) { self.get(106) & 0xf } else { 0 };
         (logical, logical.saturating_mul(1 << exponent))
-    }
-
-    fn security(&self) -> Option<Security> {
-        let word = self.valid(128).then(|| self.get(128)).filter(|word| word & 1 == 1)?;
-        let bit = |bit: u32| word >> bit & 1 == 1;
-        Some(Security {
-            enabled: bit(1),
-            locked: bit(2),
-            frozen: bit(3),
-            count_expired: bit(4),
-            enhanced_erase: bit(5),
-            maximum: bit(8),
-            erase_minutes: self.erase_minutes(89),
-            enhanced_erase_minutes: self.erase_minutes(90),
-        })
-    }
-
-    /// Units of two minutes, in 15 bits where bit 15 is set (ACS-3), else in 8; 0 is "not given".
-    fn erase_minutes(&self, word: usize) -> Option<u32> {
-        let value = self.get(word);
-        let units = if value >> 15 == 1 { value & 0x7fff } else { value & 0xff };
-        (units != 0).then(|| u32::from(units) * 2)
-    }
-
-    fn sanitize(&self) -> Option<Sanitize> {
-        let word = self.get(59);
-        let bit = |bit: u32| word >> bit & 1 == 1;
-        (word != 0xffff && bit(12)).then(|| Sanitize {
-            crypto_scramble: bit(13),
-            overwrite: bit(14),
-            block_erase: bit(15),
-            antifreeze: bit(10),
-        })
     }
 
     /// Word 76 bits 3:1, one for each generation.

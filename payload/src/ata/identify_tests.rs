@@ -1,4 +1,6 @@
 use super::*;
+use crate::ata::abilities::EraseTime;
+use std::time::Duration;
 
 /// IDENTIFY DEVICE data of a drive, written word by word; the checksum is made at the end.
 pub(crate) struct Sample([u8; 512]);
@@ -65,14 +67,19 @@ fn a_disk_of_2009_is_read() {
     let id = Identify::parse(&sample().sealed()).unwrap();
     assert_eq!((id.model.as_str(), id.serial.as_str()), ("WDC WD5000AAKS-00A7B2", "WD-WMASY1234567"));
     assert_eq!((id.firmware.as_str(), id.wwn.as_deref()), ("01.01A01", Some("naa.50014ee0abcdef01")));
-    assert_eq!((id.sectors, id.lba48), (976_773_168, true));
+    assert_eq!((id.sectors, id.abilities.lba48), (976_773_168, true));
     assert_eq!((id.logical_sector, id.physical_sector), (512, 512));
     assert_eq!((id.sata_generation, id.sata_negotiated, id.rotation), (Some(2), None, None));
-    assert!(id.hpa && id.hpa_enabled && id.dco && id.smart && id.smart_enabled && !id.trim && !id.accessible_max);
-    let security = id.security.unwrap();
-    assert!(security.frozen && security.enhanced_erase && !security.enabled && !security.locked && !security.maximum);
-    assert_eq!((security.erase_minutes, security.enhanced_erase_minutes), (Some(120), Some(600)));
-    assert_eq!(id.sanitize, None);
+    let abilities = id.abilities;
+    assert!(abilities.hpa.supported && abilities.hpa.enabled && abilities.dco.supported);
+    assert!(id.smart && id.smart_enabled && !id.trim && !abilities.accessible_max.supported);
+    let security = abilities.security.unwrap();
+    assert!(
+        security.frozen && security.enhanced_erase && !security.enabled && !security.locked && !security.master_maximum
+    );
+    let minutes = |minutes: u64| Some(EraseTime::About(Duration::from_secs(60 * minutes)));
+    assert_eq!((security.erase_time, security.enhanced_erase_time), (minutes(120), minutes(600)));
+    assert_eq!(abilities.sanitize, None);
 }
 
 #[test]
@@ -81,7 +88,7 @@ fn sector_sizes_rotation_sanitize_and_trim_are_read() {
     let id = Identify::parse(&newer.sealed()).unwrap();
     assert_eq!((id.logical_sector, id.physical_sector), (512, 4096));
     assert_eq!((id.rotation, id.sata_negotiated, id.trim), (Some(Rotation::Rpm(7200)), Some(3), true));
-    let sanitize = id.sanitize.unwrap();
+    let sanitize = id.abilities.sanitize.unwrap();
     assert!(sanitize.crypto_scramble && sanitize.overwrite && sanitize.block_erase && sanitize.antifreeze);
     let native = sample().word(106, 0x5000).word(117, 2048).word(217, 1);
     let id = Identify::parse(&native.sealed()).unwrap();
@@ -92,8 +99,11 @@ fn sector_sizes_rotation_sanitize_and_trim_are_read() {
 fn words_that_are_not_valid_say_nothing() {
     let bare = sample().word(83, 0).word(87, 0).word(128, 0xffff).word(59, 0xffff).word(76, 0xffff).word(106, 0x3fff);
     let id = Identify::parse(&bare.sealed()).unwrap();
-    assert!(!id.hpa && !id.hpa_enabled && !id.lba48 && !id.smart && !id.dco);
-    assert_eq!((id.wwn, id.security, id.sanitize, id.sata_generation), (None, None, None, None));
+    let abilities = id.abilities;
+    assert!(
+        !abilities.hpa.supported && !abilities.hpa.enabled && !abilities.lba48 && !id.smart && !abilities.dco.supported
+    );
+    assert_eq!((id.wwn, abilities.security, abilities.sanitize, id.sata_generation), (None, None, None, None));
     assert_eq!((id.sectors, id.physical_sector), (0x0fff_ffff, 512));
 }
 

@@ -75,8 +75,9 @@ impl<P: CommandPlane> AtaDrive<P> {
 
     /// IDENTIFY DEVICE, and what it says about erasing.
     pub fn abilities(&mut self) -> Result<(Identify, Abilities), AtaError> {
-        let sector = self.sector(&command::identify_device())?;
-        Ok((Identify::parse(&sector)?, Abilities::parse(&sector)))
+        let identify = self.identify()?;
+        let abilities = identify.abilities;
+        Ok((identify, abilities))
     }
 
     /// Reads the SMART data, the thresholds and the drive's verdict. What a drive or bridge does not answer stays unknown;

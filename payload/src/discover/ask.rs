@@ -30,8 +30,8 @@ pub fn ask(drive: &mut Drive) {
     if identify.smart_enabled {
         drive.health = ata.health().ok();
     }
-    if identify.hpa {
-        drive.native_sectors = ata.native_sectors(identify.lba48).ok();
+    if identify.abilities.hpa.supported {
+        drive.native_sectors = ata.native_sectors(identify.abilities.lba48).ok();
     }
 }
 

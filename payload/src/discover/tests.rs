@@ -24,7 +24,7 @@ fn a_bench_pc_has_its_drives_and_nothing_else() {
     assert_eq!((identity.wwn.as_deref(), identity.bytes), (Some("naa.50014ee0abcdef01"), 500_107_862_016));
     assert_eq!(sda.geometry, Geometry::new(500_107_862_016, 512, 512));
     assert_eq!((sda.firmware.as_deref(), sda.rotational), (Some("01.01A01"), Some(true)));
-    assert!(!sda.removable && !sda.read_only && sda.usage.is_empty() && sda.ata.unwrap().hpa);
+    assert!(!sda.removable && !sda.read_only && sda.usage.is_empty() && sda.ata.unwrap().abilities.hpa.supported);
     assert_eq!(sda.partitions, ["sda1", "sda2"]);
     let sdb = named(&drives, "sdb");
     assert_eq!((sdb.bus, sdb.port.as_str(), sdb.removable), (Bus::Usb, "usb 1-4", true));
