@@ -61,7 +61,8 @@ fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries: std::io::Result<Vec<_>> = fs::read_dir(folder).context("listing certificates")?.collect();
     let mut paths: Vec<PathBuf> = entries.context("listing certificates")?.iter().map(fs::DirEntry::path).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    paths.sort();
+    // Of those of one second the later ones have a number: NAME.json, NAME-2.json.
+    paths.sort_by(|a, b| a.file_stem().cmp(&b.file_stem()));
     Ok(paths)
 }
 

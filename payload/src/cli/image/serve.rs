@@ -9,6 +9,8 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 #[derive(Debug, clap::Args)]
@@ -47,11 +49,24 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, String> {
     Ok(Exit::Good)
 }
 
+/// How often, and after which pause, a socket that somebody listens on is tried again: a program that was ended a moment ago
+/// may live on in a child it has just made.
+const TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// A socket that a run before this one left behind is replaced; anything else that exists stays.
 fn listen(path: &Path) -> io::Result<UnixListener> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-        fs::remove_file(path)?;
+    let is_socket = || fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    for last in [false; TRIES - 1].into_iter().chain([true]) {
+        if !is_socket() {
+            break;
+        }
+        if UnixStream::connect(path).is_err_and(refused) {
+            fs::remove_file(path)?;
+        } else if !last {
+            thread::sleep(PAUSE);
+        }
     }
     let listener = UnixListener::bind(path)?;
     // Whatever the umask: it is a customer's disk.
