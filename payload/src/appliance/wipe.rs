@@ -191,7 +191,7 @@ fn log_bytes(plan: &Plan) -> u64 {
     let drives = plan.targets().len() as u64;
     let sweeps = plan.passes().len() as u64 + 1;
     let work =
-        |t: &crate::plan::Target| t.drive().geometry.map_or(0, |g| total_work(&g, plan.passes().len(), plan.verify()));
+        |t: &crate::plan::Target| t.drive().geometry.map_or(0, |g| total_work(&g, plan.method().command, plan.passes().len(), plan.verify()));
     let longest = plan.targets().iter().map(work).max().unwrap_or(0);
     let checkpoints = longest / SLOW / Limits::default().checkpoint.as_secs().max(1) + sweeps;
     let frames = drives * (2 * sweeps + 8) + checkpoints * drives.div_ceil(16);
@@ -227,6 +227,7 @@ pub(super) fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, h
     let passes: Vec<Content> = old.passes.iter().copied().map(Into::into).collect();
     let context = Context {
         job: old.job,
+        command: method.command,
         passes: &passes,
         verify: old.verify,
         log,

@@ -5,10 +5,12 @@ pub(crate) mod copy;
 use super::{
     key::StickKey,
     record::{
-        Coverage, FORMAT, Host, LogReference, Media, Operator, PassRecord, Record, Sanitisation, Tool, Validation,
+        CommandRecord, Coverage, FORMAT, Hidden, Host, KindsRecord, LogReference, Media, Operator, PassRecord, Record, Sanitisation, Tool, Validation,
         Verification,
     },
 };
+
+use crate::journal::event::Sizes;
 
 pub(crate) const BLOCKS: u64 = 976_773_168;
 
@@ -41,6 +43,7 @@ pub(crate) fn erased() -> Record {
             source: method.source.into(),
             category: "Clear".into(),
             technique: "overwrite".into(),
+            command: None,
             passes: vec![pass(1, "00"), pass(2, "FF"), pass(3, "random")],
             started: time(9),
             finished: time(14),
@@ -63,6 +66,7 @@ pub(crate) fn erased() -> Record {
             blocks_unreadable: 0,
             different: Vec::new(),
             unreadable: Vec::new(),
+            kinds: None,
             started: time(12),
             finished: time(14),
         },
@@ -84,6 +88,40 @@ pub(crate) fn erased() -> Record {
             "Whether the result is accepted is the organisation's decision (validation, NIST SP 800-88 Rev. 2, 4.5.2).",
         ].map(String::from).into(),
     }
+}
+
+/// The same disk after an enhanced security erase with a full verification: a purge.
+pub(crate) fn purged() -> Record {
+    let mut record = erased();
+    let method = crate::plan::method::find("ata-secure-erase-enhanced").unwrap();
+    let evidence = crate::firmware::erase::Evidence::PasswordGone;
+    let sizes = Sizes { visible: BLOCKS, native: Some(BLOCKS), factory: Some(BLOCKS), accessible: None };
+    record.sanitisation = Sanitisation {
+        method: method.name.into(),
+        title: method.title.into(),
+        source: method.source.into(),
+        category: "Purge".into(),
+        technique: "command".into(),
+        command: Some(CommandRecord {
+            name: "enhanced SECURITY ERASE UNIT".into(),
+            purge: "NIST SP 800-88 Rev. 1, table A-5, purge 2 (not named by Rev. 2)".into(),
+            cryptographic: false,
+            evidence: evidence.name().into(),
+            evidence_words: evidence.words().into(),
+            started: "2026-03-01T09:15:09Z".into(),
+            finished: "2026-03-01T11:15:09Z".into(),
+            markers: BLOCKS / 19,
+            markers_left: 0,
+        }),
+        passes: Vec::new(),
+        ..record.sanitisation
+    };
+    record.coverage.blocks_overwritten = 0;
+    record.coverage.hidden = Some(Hidden { before: sizes, after: sizes, ..Hidden::default() });
+    record.verification.kinds =
+        Some(KindsRecord { repeating: BLOCKS, pattern: "a5".repeat(16), ..KindsRecord::default() });
+    record.statement = "The drive was given enhanced SECURITY ERASE UNIT and reported its success.".into();
+    record
 }
 
 fn media(bytes: u64) -> Media {

@@ -73,10 +73,14 @@ pub struct Sanitisation {
     pub title: String,
     /// Where the pass list is documented.
     pub source: String,
-    /// `Clear`: the highest an overwrite through the interface can claim; blank where the outcome is not an erasure.
+    /// `Purge` where a standard calls the drive's command one for this medium, and its effect was seen; else `Clear`, the
+    /// highest an overwrite through the interface can claim; blank where the outcome is not an erasure.
     pub category: String,
-    /// `overwrite`.
+    /// `overwrite`, `command`, or `command and overwrite`.
     pub technique: String,
+    /// The erasure by the drive's own firmware, before the passes, where the method has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandRecord>,
     /// Every pass, literally, in order.
     pub passes: Vec<PassRecord>,
     pub started: String,
@@ -85,6 +89,28 @@ pub struct Sanitisation {
     pub interruptions: Vec<Interruption>,
     /// Why the outcome is not `erased`; blank where it is.
     pub reason: String,
+}
+
+/// What a drive's firmware was asked for, and what shows that it was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandRecord {
+    /// The command's name in its standard; blank where none was sent.
+    pub name: String,
+    /// What calls it a purge of this medium; blank where nothing does.
+    pub purge: String,
+    /// Whether it only destroys keys.
+    pub cryptographic: bool,
+    /// `password-gone`, `seen-in-progress`, `seen-to-change` or `reported-only`; blank where it did not succeed.
+    pub evidence: String,
+    /// The same in words.
+    pub evidence_words: String,
+    pub started: String,
+    pub finished: String,
+    /// Blocks of known data that were written and read back before it: at least 5 % of the drive, both ends included.
+    pub markers: u64,
+    /// Those that were still there after it.
+    pub markers_left: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +143,7 @@ pub struct Interruption {
 pub struct Coverage {
     /// Blocks of `logical_block` bytes that the drive shows.
     pub blocks_addressable: u64,
-    /// Blocks that took the last pass.
+    /// Blocks that took the last pass; 0 where there was none.
     pub blocks_overwritten: u64,
     /// Blocks that could not be written in some pass.
     pub unwritable: Vec<BlockRange>,
@@ -161,7 +187,8 @@ pub struct Verification {
     pub extent: String,
     /// What was done, in words, with the standard's section where it follows one.
     pub description: String,
-    /// Blocks read back and found equal.
+    /// Blocks read back and found equal; where nothing was written after the drive's own erasure, read and found without a
+    /// marker.
     pub blocks_matched: u64,
     /// Blocks read back and found different.
     pub blocks_different: u64,
@@ -169,8 +196,27 @@ pub struct Verification {
     pub blocks_unreadable: u64,
     pub different: Vec<BlockRange>,
     pub unreadable: Vec<BlockRange>,
+    /// What kinds of data were read, where nothing was written after the drive's own erasure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<KindsRecord>,
     pub started: String,
     pub finished: String,
+}
+
+/// Blocks by what they hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KindsRecord {
+    /// 00 everywhere.
+    pub zeros: u64,
+    /// FF everywhere.
+    pub ones: u64,
+    /// Another pattern of at most 16 bytes, repeated.
+    pub repeating: u64,
+    /// Anything else.
+    pub varied: u64,
+    /// The first such pattern, hexadecimal; blank where there is none.
+    pub pattern: String,
 }
 
 /// From the job file's `[operator]`; blank where it says nothing.

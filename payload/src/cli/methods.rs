@@ -1,7 +1,7 @@
 //! `mule methods`: the table, with every pass spelled out.
 
 use super::Exit;
-use crate::plan::method::{METHODS, Method, Requires};
+use crate::plan::method::{self, Method, Requires};
 use serde_json::json;
 
 /// Arguments of `mule methods`.
@@ -28,10 +28,10 @@ pub fn run(args: &Args) -> Exit {
                 "passes": m.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
             })
         };
-        println!("{:#}", serde_json::Value::from_iter(METHODS.iter().map(row)));
+        println!("{:#}", serde_json::Value::from_iter(method::all().map(row)));
         return Exit::Good;
     }
-    for method in METHODS {
+    for method in method::all() {
         println!("{}  —  {}", method.name, method.title);
         println!("    passes: {}", method.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
         println!("    verification: {}", verification(method));

@@ -82,7 +82,7 @@ pub struct Args {
 
 fn method_named(name: &str) -> Result<&'static Method, String> {
     method::find(name).ok_or_else(|| {
-        let names: Vec<_> = method::METHODS.iter().map(|method| method.name).collect();
+        let names: Vec<_> = method::all().map(|method| method.name).collect();
         format!("there is no such method; there are: {}", names.join(", "))
     })
 }

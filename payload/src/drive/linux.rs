@@ -4,6 +4,7 @@ use super::{
     Access, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, OpenError, Request, admission::admit,
     worker::Worker,
 };
+use crate::scsi::{CommandPlane, LinuxPlane};
 use mule_sys::{Done, Ring, block};
 use rustix::{fs::FallocateFlags, io::Errno};
 use std::{
@@ -303,6 +304,13 @@ impl DataPlane for LinuxDrive {
                 self.makes_zeros = false;
                 Ok(false)
             }
+        }
+    }
+
+    fn commands(&self) -> Option<Box<dyn CommandPlane>> {
+        match self.device {
+            Device::Block { .. } => Some(Box::new(LinuxPlane::new(Arc::clone(&self.file)))),
+            Device::File => None,
         }
     }
 }

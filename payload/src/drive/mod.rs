@@ -18,6 +18,7 @@ pub use linux::LinuxDrive;
 pub use mule_sys::AlignedBuf;
 pub use open_error::OpenError;
 
+use crate::{nvme::NvmeAdmin, scsi::CommandPlane};
 use std::{fmt, time::Duration};
 
 /// What a drive is opened for.
@@ -100,4 +101,15 @@ pub trait DataPlane: Send {
     /// then they are written. No proof that they are zeros, and no erasure: a flash drive may keep what was there. Refused
     /// like a write request, in whole blocks.
     fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError>;
+
+    /// The drive's command plane, under the same claim; `None` where it takes no SCSI or ATA commands.
+    fn commands(&self) -> Option<Box<dyn CommandPlane>> {
+        None
+    }
+
+    /// The drive's controller, under the same claim, and the namespace that is the drive; `None` where it is no NVMe
+    /// drive.
+    fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {
+        None
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod extents;
 pub mod frames;
+pub mod kinds;
 pub mod pattern;
 pub mod sampling;
 pub mod sweep;

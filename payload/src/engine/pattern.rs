@@ -79,7 +79,7 @@ const STRIDE: usize = 4096;
 
 /// Whether every byte is `byte`. In words and without a branch for each, so that the compiler makes vector code of it: the
 /// C library's comparison that a static binary carries takes the bytes one by one.
-fn is_all(byte: u8, found: &[u8]) -> bool {
+pub(super) fn is_all(byte: u8, found: &[u8]) -> bool {
     let wanted = u64::from_ne_bytes([byte; 8]);
     found.chunks(STRIDE).all(|part| {
         let (words, rest) = part.as_chunks::<8>();

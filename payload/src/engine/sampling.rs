@@ -13,9 +13,21 @@ use crate::drive::Geometry;
 pub const SUBSECTIONS: u64 = 1000;
 /// One sample is at least one part in this many of its subsection (5 %).
 const SAMPLE_DIVISOR: u64 = 20;
+const MARKER_DIVISOR: u64 = 19;
 
 /// The ranges to read, ascending; all of a drive too small to be cut up. `seed` decides the places.
 pub fn sample(geometry: &Geometry, seed: [u8; 32]) -> Ranges {
+    places(geometry, seed, 2, SAMPLE_DIVISOR)
+}
+
+/// Where markers are put before a drive erases itself: one sample in each subsection and a little more than 5 % of the
+/// drive, so that bad blocks among them leave 5 %; besides, the first and the last block.
+pub fn markers(geometry: &Geometry, seed: [u8; 32]) -> Ranges {
+    places(geometry, seed, 1, MARKER_DIVISOR)
+}
+
+/// `samples` (1 or 2) in each subsection, each one part in `divisor` of it.
+fn places(geometry: &Geometry, seed: [u8; 32], samples: u64, divisor: u64) -> Ranges {
     let block = u64::from(geometry.logical());
     let mut ranges = Ranges::default();
     // Below two samples of one block each in every subsection there is nothing to choose.
@@ -27,10 +39,11 @@ pub fn sample(geometry: &Geometry, seed: [u8; 32]) -> Ranges {
     for section in 0..SUBSECTIONS {
         let start = geometry.blocks() * section / SUBSECTIONS;
         let end = geometry.blocks() * (section + 1) / SUBSECTIONS;
-        let half = (end - start) / 2;
-        let len = (end - start).div_ceil(SAMPLE_DIVISOR);
-        // One sample in each half: any place within its half, and so never overlapping.
-        for (from, room) in [(start, half), (start + half, end - start - half)] {
+        let len = (end - start).div_ceil(divisor);
+        // Each in its own part: any place within it, and so never overlapping.
+        for part in 0..samples {
+            let from = start + (end - start) * part / samples;
+            let room = start + (end - start) * (part + 1) / samples - from;
             let at = from + draws.below(room - len + 1);
             ranges.insert(at * block, len * block);
         }
@@ -84,6 +97,16 @@ mod tests {
                 let inside: u64 = ranges.bytes_before(end) - ranges.bytes_before(start);
                 assert!(inside * 10 >= end - start, "{blocks}: section {section} has {inside} bytes");
             }
+        }
+    }
+
+    #[test]
+    fn markers_are_a_twentieth_of_the_drive_and_at_both_ends() {
+        for blocks in [20_000, 20_001, 1_000_003, 1_953_525_168] {
+            let g = geometry(blocks);
+            let ranges = markers(&g, [3; 32]);
+            assert!(ranges.bytes() * 20 >= g.bytes() && ranges.bytes() < g.bytes() / 6, "{blocks}");
+            assert_eq!((ranges.as_slice()[0].start, ranges.as_slice().last().unwrap().end()), (0, g.bytes()));
         }
     }
 

@@ -4,7 +4,11 @@
 //! are left; those that fail again are defects, everything around them is done. The *watermark* is the address before
 //! which nothing is outstanding; at a checkpoint the drive's cache is flushed first, so that all before it is on the medium.
 
-use super::{extents::Ranges, pattern::Pattern};
+use super::{
+    extents::Ranges,
+    kinds::Kinds,
+    pattern::{Pattern, is_all},
+};
 use crate::drive::{AlignedBuf, Completion, DataPlane, IoError, IoErrorKind, Op, Request};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -26,9 +30,11 @@ pub enum Mode {
     Write,
     /// Read the drive and compare.
     Compare,
+    /// Read the drive, tell what kind of data it holds, and look for blocks that hold the pattern: those must not.
+    Inspect,
 }
 
-/// Limits of a sweep.
+/// Limits of a sweep, and of waiting for a drive that works alone.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// How many requests to keep in flight, where the drive takes as many.
@@ -40,11 +46,19 @@ pub struct Limits {
     pub hang: Duration,
     /// How many separate bad places end the sweep: a dying drive is not ground through for days.
     pub bad_places: usize,
+    /// The longest time between two questions to a drive that works alone.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 4, checkpoint: Duration::from_secs(4), hang: Duration::from_secs(600), bad_places: 1000 }
+        Self {
+            depth: 4,
+            checkpoint: Duration::from_secs(4),
+            hang: Duration::from_secs(600),
+            bad_places: 1000,
+            patience: Duration::from_secs(5),
+        }
     }
 }
 
@@ -57,8 +71,10 @@ pub struct Found {
     pub unwritable: Ranges,
     /// Places that could not be read.
     pub unreadable: Ranges,
-    /// Places that held something else.
+    /// Places that held something else; those that held the pattern, where it must be gone.
     pub different: Ranges,
+    /// What an inspection met.
+    pub kinds: Kinds,
 }
 
 impl Found {
@@ -141,7 +157,7 @@ pub fn sweep(
         pending: BTreeSet::new(),
         in_flight: Vec::new(),
         pool: Vec::new(),
-        scratch: vec![0; if mode == Mode::Compare { CHUNK } else { 0 }],
+        scratch: vec![0; if mode == Mode::Write { 0 } else { CHUNK }],
         found: Found::default(),
     };
     for _ in 0..depth {
@@ -164,7 +180,7 @@ impl Sweep<'_> {
     fn op(&self) -> Op {
         match self.mode {
             Mode::Write => Op::Write,
-            Mode::Compare => Op::Read,
+            Mode::Compare | Mode::Inspect => Op::Read,
         }
     }
 
@@ -275,13 +291,16 @@ impl Sweep<'_> {
         }
         let phase = match self.mode {
             Mode::Write => self.pattern.period().map(|period| piece.offset % period),
-            Mode::Compare => None,
+            Mode::Compare | Mode::Inspect => None,
         };
         self.pool.push(PoolBuffer { buf, phase });
         if self.found.places() > self.limits.bad_places { Err(End::TooManyBad) } else { Ok(()) }
     }
 
     fn succeeded(&mut self, piece: Piece, data: &[u8]) {
+        if self.mode == Mode::Inspect {
+            return self.inspect(piece.offset, data);
+        }
         if self.mode == Mode::Write || self.pattern.matches(piece.offset, data, &mut self.scratch) {
             self.found.bytes += piece.len;
             return;
@@ -296,6 +315,23 @@ impl Sweep<'_> {
                 self.found.different.insert(offset, len);
             }
             offset += len;
+        }
+    }
+
+    /// Whole pieces of one byte, which are most of what there is, are noted at once: no keystream looks like that.
+    fn inspect(&mut self, start: u64, data: &[u8]) {
+        if is_all(0x00, data) || is_all(0xff, data) {
+            self.found.bytes += data.len() as u64;
+            return self.found.kinds.note(data);
+        }
+        let block = self.plane.geometry().logical();
+        for (offset, found) in (start..).step_by(block as usize).zip(data.chunks(block as usize)) {
+            if self.pattern.matches(offset, found, &mut self.scratch) {
+                self.found.different.insert(offset, found.len() as u64);
+            } else {
+                self.found.bytes += found.len() as u64;
+                self.found.kinds.note(found);
+            }
         }
     }
 
@@ -317,7 +353,7 @@ impl Sweep<'_> {
         } else {
             let defects = match self.mode {
                 Mode::Write => &mut self.found.unwritable,
-                Mode::Compare => &mut self.found.unreadable,
+                Mode::Compare | Mode::Inspect => &mut self.found.unreadable,
             };
             defects.insert(piece.offset, piece.len);
             observer.advanced(piece.len);

@@ -13,6 +13,8 @@ pub(crate) enum Lie {
     PasswordIgnored,
     /// SECURITY ERASE UNIT succeeds; nothing is erased, the password stays.
     EraseIgnored,
+    /// Every erasure runs its course and succeeds; the cells stay as they were.
+    CellsStay,
     /// SECURITY DISABLE PASSWORD succeeds and does nothing.
     DisableIgnored,
     /// A sanitize command is accepted; nothing happens, the status is what it was.

@@ -6,6 +6,7 @@
 //! FREEZE LOCK is sent by none of them and no freeze is relied upon.
 
 pub mod capacity;
+pub mod erase;
 #[cfg(test)]
 pub(crate) mod fake;
 mod follow;
@@ -28,7 +29,8 @@ pub struct Name {
 }
 
 impl Name {
-    fn of(identify: &Identify) -> Self {
+    /// As IDENTIFY DEVICE says it.
+    pub fn of(identify: &Identify) -> Self {
         Self { model: identify.model.clone(), serial: identify.serial.clone() }
     }
 }

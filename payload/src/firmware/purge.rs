@@ -49,6 +49,88 @@ pub enum Technique {
     NvmeFormat(SecureErase),
 }
 
+/// An erasure that the drive's own firmware is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// This technique, and no other.
+    This(Technique),
+    /// The best purge that the drive truly offers.
+    BestPurge,
+}
+
+impl Technique {
+    /// The command's name in its standard.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AtaSanitize(action) => action.name(),
+            Self::AtaSecurity(Scope::Normal) => "SECURITY ERASE UNIT",
+            Self::AtaSecurity(Scope::Enhanced) => "enhanced SECURITY ERASE UNIT",
+            Self::ScsiSanitize(action) => action.name(),
+            Self::NvmeSanitize(action) => action.name(),
+            Self::NvmeFormat(SecureErase::UserData) => "FORMAT NVM with user data erase",
+            Self::NvmeFormat(SecureErase::Cryptographic) => "FORMAT NVM with cryptographic erase",
+        }
+    }
+
+    /// The technique of that name, among those of the table.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|technique| technique.name() == name)
+    }
+
+    /// Every technique of the table, and those that are only a lesser erasure.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.into_iter().map(|(_, technique, ..)| technique).chain([Self::AtaSecurity(Scope::Normal)])
+    }
+
+    /// Whether it only destroys keys.
+    pub fn is_cryptographic(self) -> bool {
+        TABLE.iter().any(|(_, technique, _, cryptographic)| *technique == self && *cryptographic)
+    }
+
+    /// Whether it is a security erase, which may leave ones as well as zeros.
+    pub fn is_security_erase(self) -> bool {
+        matches!(self, Self::AtaSecurity(_))
+    }
+
+    /// Whether the drive has a state of its own that can be seen to change; a format has none.
+    pub fn has_state(self) -> bool {
+        !matches!(self, Self::NvmeFormat(_))
+    }
+
+    /// Whether it overwrites all of the drive with zeros (a security erase: zeros or ones), so that a drive that holds
+    /// anything else afterwards was not erased by it.
+    pub fn overwrites(self) -> bool {
+        matches!(
+            self,
+            Self::AtaSanitize(AtaAction::Overwrite { .. })
+                | Self::AtaSecurity(Scope::Normal)
+                | Self::ScsiSanitize(ScsiAction::Overwrite)
+                | Self::NvmeSanitize(NvmeAction::Overwrite)
+        )
+    }
+}
+
+/// What calls `technique` a purge of this medium; `None` where nothing does.
+pub fn source(technique: Technique, medium: Option<Medium>) -> Option<&'static str> {
+    let calls = |row: &&Row| row.1 == technique && row.0.is_none_or(|needed| medium == Some(needed));
+    TABLE.iter().find(calls).map(|(_, _, source, _)| *source)
+}
+
+/// Whether a drive offers a technique in its present state.
+///
+/// # Errors
+/// It does not, or something is in the way.
+pub fn offered(offer: Offer<'_>, technique: Technique) -> Result<(), Unavailable> {
+    match available(offer, technique) {
+        Available::Yes => Ok(()),
+        Available::Blocked(why) => Err(Unavailable { why: why.to_owned() }),
+        Available::No(Some(what)) => Err(Unavailable { why: format!("the drive does not offer {what}") }),
+        Available::No(None) => {
+            Err(Unavailable { why: format!("{} is a command of another interface", technique.name()) })
+        }
+    }
+}
+
 /// A technique, and what calls it purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Purge {
@@ -140,12 +222,10 @@ fn available(offer: Offer<'_>, technique: Technique) -> Available {
         (Offer::Ata(abilities), Technique::AtaSecurity(scope)) => ata_security(abilities, scope),
         (Offer::Scsi(actions), Technique::ScsiSanitize(action)) => yes(actions.contains(&action), action.name()),
         (Offer::Nvme(abilities, _), Technique::NvmeSanitize(action)) => yes(abilities.offers(action), action.name()),
-        (Offer::Nvme(_, format), Technique::NvmeFormat(erase)) => match erase {
-            SecureErase::UserData => yes(format.supported, "FORMAT NVM with user data erase"),
-            SecureErase::Cryptographic => {
-                yes(format.supported && format.cryptographic, "FORMAT NVM with cryptographic erase")
-            }
-        },
+        (Offer::Nvme(_, format), Technique::NvmeFormat(erase)) => {
+            let offered = format.supported && (erase == SecureErase::UserData || format.cryptographic);
+            yes(offered, technique.name())
+        }
         _ => Available::No(None),
     }
 }
@@ -166,10 +246,7 @@ fn ata_sanitize(abilities: &Abilities, action: AtaAction) -> Available {
 }
 
 fn ata_security(abilities: &Abilities, scope: Scope) -> Available {
-    let name = match scope {
-        Scope::Normal => "SECURITY ERASE UNIT",
-        Scope::Enhanced => "enhanced SECURITY ERASE UNIT",
-    };
+    let name = Technique::AtaSecurity(scope).name();
     match abilities.security {
         None => Available::No(Some(name)),
         Some(security) if scope == Scope::Enhanced && !security.enhanced_erase => Available::No(Some(name)),

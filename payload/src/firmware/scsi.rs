@@ -124,6 +124,11 @@ pub fn watch<P: CommandPlane>(plane: &mut P, watcher: &mut dyn Watcher) -> Resul
     }
 }
 
+/// Whether the drive says that it knows the command.
+pub fn offers<P: CommandPlane>(plane: &mut P, action: Action) -> bool {
+    asked(plane, action) == Some(true)
+}
+
 /// Whether the drive knows the command; `None` where it does not say.
 fn asked<P: CommandPlane>(plane: &mut P, action: Action) -> Option<bool> {
     let mut answer = [0; 64];

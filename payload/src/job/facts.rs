@@ -1,5 +1,8 @@
 //! What became of one drive, in numbers; the outcome follows from them and from nothing else.
 
+pub mod command;
+
+use command::CommandFacts;
 use crate::{
     engine::{extents::Ranges, pattern::StreamKey},
     journal::{
@@ -60,6 +63,8 @@ pub struct Facts {
     pub pauses: Vec<Pause>,
     /// What was found out about areas the drive hides.
     pub hidden: Option<HiddenAreas>,
+    /// The erasure by the drive's own firmware, where the method has one.
+    pub command: Option<CommandFacts>,
     /// Why it ended before its end, if it did.
     pub failure: Option<String>,
     /// Whether that was a stop from outside (a person, a power cut) rather than the drive's fault.
@@ -93,14 +98,16 @@ impl Facts {
             },
             pauses: Vec::new(),
             hidden: None,
+            command: None,
             failure: None,
             stopped: false,
         }
     }
 
-    /// What the log knows about a drive of an interrupted job.
-    pub fn from_history(history: &DriveHistory, passes: &[Content], verify: Verify) -> Self {
+    /// What the log knows about a drive of an interrupted job, whose method has a command or none.
+    pub fn from_history(history: &DriveHistory, passes: &[Content], verify: Verify, commanded: bool) -> Self {
         let mut facts = Self::new(history.drive.bytes, passes, verify);
+        facts.command = commanded.then(|| CommandFacts::from_history(history));
         for past in &history.sweeps {
             let defects = |kind| {
                 let mut ranges = Ranges::default();
@@ -124,6 +131,9 @@ impl Facts {
                         None => past.offset - pass.unwritable.bytes_before(past.offset),
                     };
                 }
+                Sweep::MarkersWritten | Sweep::MarkersRead | Sweep::MarkersGone => {}
+                // What the log does not have of it is what kinds of data were read: it is done anew.
+                Sweep::Verify if facts.is_command_only() => {}
                 Sweep::Verify => {
                     facts.verify.started = Some(past.started_at);
                     facts.verify.finished = past.finished_at;
@@ -151,6 +161,11 @@ impl Facts {
         Some((number, pass.bytes + pass.unwritable.bytes()))
     }
 
+    /// Whether the method has nothing but a command.
+    pub fn is_command_only(&self) -> bool {
+        self.command.is_some() && self.passes.is_empty()
+    }
+
     /// Places that did not take the last pass.
     pub fn unwritten(&self) -> Ranges {
         self.passes.last().map(|pass| pass.unwritable.clone()).unwrap_or_default()
@@ -174,11 +189,15 @@ impl Facts {
 
     /// Whether every pass reached the end with every block either written or listed.
     fn passes_complete(&self) -> bool {
-        !self.passes.is_empty()
+        (!self.passes.is_empty() || self.command.is_some())
             && self
                 .passes
                 .iter()
                 .all(|pass| pass.finished.is_some() && pass.bytes + pass.unwritable.bytes() == self.capacity)
+    }
+
+    fn kinds_bytes(&self) -> u64 {
+        self.command.as_ref().map_or(0, |command| command.kinds.bytes())
     }
 
     /// Whether the verification that was asked for reached the end, with every byte accounted for.
@@ -187,6 +206,7 @@ impl Facts {
         let dealt_with = verify.matched + verify.different.bytes() + verify.unreadable.bytes();
         match verify.extent {
             Verify::None => true,
+            _ if self.is_command_only() && self.kinds_bytes() != verify.matched => false,
             Verify::Full => verify.finished.is_some() && dealt_with == self.capacity,
             Verify::Sampled => verify.finished.is_some() && verify.planned > 0 && dealt_with == verify.planned,
         }
@@ -197,6 +217,10 @@ impl Facts {
         if let Some(failure) = &self.failure {
             let outcome = if self.stopped { Outcome::Interrupted } else { Outcome::Failed };
             return (outcome, failure.clone());
+        }
+        let only = self.is_command_only();
+        if let Some(why) = self.command.as_ref().and_then(|command| command.failure(self.capacity, only)) {
+            return (Outcome::Failed, why);
         }
         if !self.passes_complete() {
             return (Outcome::Failed, "not every pass reached the end of the drive".into());
@@ -213,13 +237,25 @@ impl Facts {
         if unwritable + unreadable > 0 {
             let mut reason =
                 format!("{unwritable} bytes could not be written in some pass, {unreadable} not read back");
-            self.out_of_reach().iter().for_each(|more| reason = format!("{reason}; {more}"));
+            self.reservations().iter().for_each(|more| reason = format!("{reason}; {more}"));
             return (Outcome::ErasedWithExceptions, reason);
         }
-        match self.out_of_reach() {
-            Some(reason) => (Outcome::ErasedWithExceptions, reason),
-            None => (Outcome::Erased, String::new()),
+        match self.reservations().join("; ") {
+            none if none.is_empty() => (Outcome::Erased, none),
+            reason => (Outcome::ErasedWithExceptions, reason),
         }
+    }
+
+    fn reservations(&self) -> Vec<String> {
+        let unseen = self.command.as_ref().and_then(CommandFacts::reservation);
+        [self.out_of_reach(), unseen].into_iter().flatten().collect()
+    }
+
+    /// What calls this erasure a purge of the drive; `None` where it is no purge, or not proved to be one.
+    pub fn purge(&self) -> Option<&'static str> {
+        let known = |hidden: &HiddenAreas| hidden.after.hidden() == 0 && hidden.unknown.is_empty();
+        let all = self.hidden.as_ref().is_none_or(known);
+        self.command.as_ref()?.purge.filter(|_| all && self.outcome().0 == Outcome::Erased)
     }
 
     /// Why a wipe of everything the drive shows is not a wipe of all of it.

@@ -1,6 +1,7 @@
 //! A job over many drives: claim, overwrite, verify, certify, each drive on a thread of its own.
 
 pub mod claim;
+pub mod commanded;
 pub mod copy;
 pub mod facts;
 pub mod hidden;

@@ -1,12 +1,16 @@
 //! From the facts to the certificate's record. Every number in it comes from [`Facts`]; the words follow from the numbers.
 
-use super::{facts::Facts, retain::Retained};
+use super::{
+    facts::{Facts, command::CommandFacts},
+    retain::Retained,
+};
 use crate::{
     certify::record::{
-        BlockRange, Coverage, FORMAT, Hidden, Host, Interruption, LogReference, Media, Operator, PassRecord, Record,
+        BlockRange, CommandRecord, Coverage, FORMAT, Hidden, KindsRecord, Host, Interruption, LogReference, Media, Operator, PassRecord, Record,
         Sanitisation, Tool, Validation, Verification,
     },
     engine::{extents::Ranges, sampling},
+    firmware::{erase::Evidence, purge::Technique},
     journal::{Verify, event::Outcome},
     plan::method::Method,
 };
@@ -47,7 +51,8 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
     let (outcome, reason) = facts.outcome();
     let block = u64::from(frame.media.logical_block.max(1));
     let erased = matches!(outcome, Outcome::Erased | Outcome::ErasedWithExceptions);
-    let started = facts.passes.iter().filter_map(|pass| pass.started).min();
+    let began = facts.command.as_ref().and_then(|command| command.started);
+    let started = facts.passes.iter().filter_map(|pass| pass.started).chain(began).min();
     Record {
         format: FORMAT.into(),
         id: format!("{}-{}", frame.job, frame.slot),
@@ -57,8 +62,9 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
             method: frame.method.name.into(),
             title: frame.method.title.into(),
             source: frame.method.source.into(),
-            category: if erased { "Clear".into() } else { String::new() },
-            technique: "overwrite".into(),
+            category: category(facts, erased).into(),
+            technique: technique(facts).into(),
+            command: facts.command.as_ref().map(|command| command_record(command, block)),
             passes: passes(facts),
             started: time(started),
             finished: time(Some(finished)),
@@ -77,7 +83,87 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
     }
 }
 
+fn category(facts: &Facts, erased: bool) -> &'static str {
+    match facts.purge() {
+        Some(_) => "Purge",
+        None if erased => "Clear",
+        None => "",
+    }
+}
+
+fn technique(facts: &Facts) -> &'static str {
+    match (&facts.command, facts.passes.is_empty()) {
+        (None, _) => "overwrite",
+        (Some(_), true) => "command",
+        (Some(_), false) => "command and overwrite",
+    }
+}
+
+fn command_record(command: &CommandFacts, block: u64) -> CommandRecord {
+    CommandRecord {
+        name: command.technique.map_or("", Technique::name).into(),
+        purge: command.purge.unwrap_or_default().into(),
+        cryptographic: command.technique.is_some_and(Technique::is_cryptographic),
+        evidence: command.evidence.map_or("", Evidence::name).into(),
+        evidence_words: command.evidence.map_or("", Evidence::words).into(),
+        started: time(command.started),
+        finished: time(command.finished),
+        markers: command.marked / block,
+        markers_left: command.left.bytes() / block,
+    }
+}
+
+/// What a drive held when it was read after its own erasure.
+fn kinds_words(kinds: &KindsRecord) -> String {
+    let kinds = [
+        (kinds.zeros, "hold only zeros".to_owned()),
+        (kinds.ones, "hold only ones (FF)".to_owned()),
+        (kinds.repeating, format!("hold a repeated pattern ({} first)", kinds.pattern)),
+        (kinds.varied, "hold other data, which was not there before".to_owned()),
+    ];
+    let met = kinds.iter().filter(|(blocks, _)| *blocks > 0).map(|(blocks, what)| format!("{blocks} {what}"));
+    met.collect::<Vec<_>>().join(", ")
+}
+
+fn kinds(facts: &Facts, block: u64) -> Option<KindsRecord> {
+    let kinds = facts.command.as_ref().filter(|_| facts.is_command_only())?.kinds;
+    Some(KindsRecord {
+        zeros: kinds.zeros / block,
+        ones: kinds.ones / block,
+        repeating: kinds.repeating / block,
+        varied: kinds.varied / block,
+        pattern: kinds.example.map(|pattern| super::issue::hex(&pattern)).unwrap_or_default(),
+    })
+}
+
+/// What a command proved; its passes, where there are any, are told after it.
+fn command_statement(facts: &Facts, block: u64) -> Option<String> {
+    let command = facts.command.as_ref()?;
+    let mut text = format!(
+        "The drive was given {} and reported its success; {}. {} blocks of known data, written and read back before, are \
+         gone.",
+        command.technique?.name(),
+        command.evidence?.words(),
+        command.marked / block
+    );
+    if let Some(kinds) = kinds(facts, block) {
+        let words = kinds_words(&kinds);
+        text.push_str(&format!(" {} blocks were read afterwards: {words}.", facts.verify.matched / block));
+    }
+    Some(text)
+}
+
 fn statement(outcome: Outcome, facts: &Facts, block: u64) -> String {
+    let erased = matches!(outcome, Outcome::Erased | Outcome::ErasedWithExceptions);
+    let overwritten = || overwritten_statement(outcome, facts, block);
+    match command_statement(facts, block).filter(|_| erased) {
+        Some(text) if facts.passes.is_empty() => text,
+        Some(text) => format!("{text} {}", overwritten()),
+        None => overwritten(),
+    }
+}
+
+fn overwritten_statement(outcome: Outcome, facts: &Facts, block: u64) -> String {
     let blocks = facts.capacity / block;
     let matched = facts.verify.matched / block;
     let read_back = match facts.verify.extent {
@@ -147,7 +233,14 @@ fn coverage(facts: &Facts, block: u64, hidden_areas: String) -> Coverage {
 
 fn verification(facts: &Facts, block: u64) -> Verification {
     let verify = &facts.verify;
+    let inspected = "to be read past all caches of the host, after the drive's own erasure, to look for the markers and to \
+                     tell what kinds of data are there";
     let (extent, description) = match verify.extent {
+        Verify::Full if facts.is_command_only() => ("full", format!("every addressable block was {inspected}")),
+        Verify::Sampled if facts.is_command_only() => (
+            "sampled",
+            format!("{}; these and all places with markers were {inspected}", sampled_description(facts, block)),
+        ),
         Verify::Full => (
             "full",
             "every addressable block was to be read back past all caches of the host and compared with the last pass"
@@ -164,6 +257,7 @@ fn verification(facts: &Facts, block: u64) -> Verification {
         blocks_unreadable: verify.unreadable.bytes() / block,
         different: blocks(&verify.different, block),
         unreadable: blocks(&verify.unreadable, block),
+        kinds: kinds(facts, block),
         started: time(verify.started),
         finished: time(verify.finished),
     }
@@ -179,6 +273,27 @@ fn sampled_description(facts: &Facts, block: u64) -> String {
     )
 }
 
+fn command_limits(command: &CommandFacts, purge: Option<&str>) -> Vec<String> {
+    let name = command.technique.map_or("the command", Technique::name);
+    let mut limits = vec![match purge {
+        Some(source) => format!("{name} is called a purge of such a medium by: {source}."),
+        None => format!("{name} is not claimed to be a Purge here."),
+    }];
+    limits.push(
+        "What the drive's firmware did where it cannot be read (remapped sectors, over-provisioned cells, areas it hides) is \
+         its maker's word; what can be read was read as the verification says."
+            .into(),
+    );
+    if command.technique.is_some_and(Technique::is_cryptographic) {
+        limits.push(
+            "It destroys keys, not data: a purge only where the drive's encryption is validated and was on before the first \
+             data were written (NIST SP 800-88 Rev. 1, 2.6; Rev. 2, 3.2), which no command tells."
+                .into(),
+        );
+    }
+    limits
+}
+
 fn limits(facts: &Facts, media: &Media, retained: &[Retained]) -> Vec<String> {
     let kept = |kept: &Retained| {
         format!(
@@ -188,11 +303,16 @@ fn limits(facts: &Facts, media: &Media, retained: &[Retained]) -> Vec<String> {
         )
     };
     let mut limits: Vec<String> = retained.iter().map(kept).collect();
+    match &facts.command {
+        Some(command) => limits.extend(command_limits(command, facts.purge())),
+        None => limits.extend([
+            "This is an overwrite through the drive's interface (Clear in the words of NIST SP 800-88); it is no Purge.".into(),
+            "It says nothing about data on areas the drive hides or on sectors it has remapped, nor, on flash media, about \
+             over-provisioned cells."
+                .into(),
+        ]),
+    }
     limits.extend([
-        "This is an overwrite through the drive's interface (Clear in the words of NIST SP 800-88); it is no Purge.".into(),
-        "It says nothing about data on areas the drive hides or on sectors it has remapped, nor, on flash media, about \
-         over-provisioned cells."
-            .into(),
         "What is read back comes through the drive; an answer from its own cache cannot be told from one from the medium."
             .into(),
         "Times are those of the machine's clock. The operator's words are not checked by this program.".into(),

@@ -2,6 +2,7 @@
 
 use super::{
     claim::{Claimed, Opener},
+    commanded::Commanded,
     facts::{Facts, Pause},
     issue::{Health, Issuer, Settled, Shelf},
     retain::Retained,
@@ -66,6 +67,7 @@ impl Shared {
     fn context(&self) -> Context<'_> {
         Context {
             job: self.job,
+            command: self.method.command,
             passes: &self.passes,
             verify: self.verify,
             log: &self.log,
@@ -189,7 +191,7 @@ pub fn abandon(
 }
 
 fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settled {
-    let mut facts = Facts::from_history(&lost.history, context.passes, context.verify);
+    let mut facts = Facts::from_history(&lost.history, context.passes, context.verify, context.command.is_some());
     match &lost.history.finished {
         // Its part was over, only the certificate was not written any more.
         Some((Outcome::Failed, reason)) => facts.failure = Some(reason.to_string()),
@@ -250,7 +252,7 @@ impl Line {
 fn run_drives(targets: Vec<Target>, shared: &Arc<Shared>, show: &mut Show<'_>) -> Vec<Settled> {
     let line = |target: Target| {
         let (drive, slot) = (target.drive().clone(), target.slot());
-        let work = |geometry: &Geometry| total_work(geometry, shared.passes.len(), shared.verify);
+        let work = |geometry: &Geometry| total_work(geometry, shared.method.command, shared.passes.len(), shared.verify);
         let work = drive.geometry.as_ref().map_or(0, work);
         let shared = Arc::clone(shared);
         Line::start(drive, slot, work, move |status| process(target, &shared, status))
@@ -288,7 +290,10 @@ fn broken(drive: &Drive) -> Settled {
 fn process(target: Target, shared: &Shared, status: &Status) -> Settled {
     let context = shared.context();
     let examined = match Claimed::new(target, &*shared.around.opener) {
-        Ok(claimed) => Overwritten::new(claimed, &context, status).verify(&context, status),
+        Ok(claimed) => {
+            let commanded = Commanded::new(claimed, &context, status);
+            Overwritten::new(commanded, &context, status).verify(&context, status)
+        }
         Err((target, error)) => Examined::not_claimed(*target, &error, &context),
     };
     shared.issuer().certify(&examined)

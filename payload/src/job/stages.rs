@@ -1,11 +1,11 @@
-//! One drive's straight line: claimed → overwritten → examined. Each stage takes the one before by move and only it can
+//! One drive's straight line: claimed → commanded → overwritten → examined. Each stage takes the one before by move and only it can
 //! make its own, so that nothing unverified reaches a certificate as verified.
 
 use super::{
-    claim::{ClaimError, Claimed},
-    facts::{Facts, Pause},
+    claim::ClaimError,
+    commanded::{self, Commanded},
+    facts::{Facts, command::CommandFacts},
     observer::Watch,
-    recheck,
     status::{Log, Message, Status},
 };
 use crate::{
@@ -20,20 +20,34 @@ use crate::{
         Verify,
         event::{Event, JobId, Sweep},
     },
+    firmware::purge::Wanted,
     plan::{Content, Target},
     random,
 };
+
 
 /// What the stages of one job have in common.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     pub job: JobId,
+    /// What the drive's own firmware is asked for before the passes.
+    pub command: Option<Wanted>,
     pub passes: &'a [Content],
     pub verify: Verify,
     pub log: &'a Log,
     pub limits: Limits,
     /// Where the job goes on after an interruption: when the log last saw it running, and when it went on.
     pub interrupted: Option<(u64, u64)>,
+}
+
+impl Context<'_> {
+    /// Nothing has happened yet to a drive of `capacity` bytes.
+    pub(super) fn no_facts(&self, capacity: u64) -> Facts {
+        Facts {
+            command: self.command.map(|_| CommandFacts::default()),
+            ..Facts::new(capacity, self.passes, self.verify)
+        }
+    }
 }
 
 /// A drive after its last pass, good or bad.
@@ -68,41 +82,41 @@ impl Examined {
     }
 }
 
-fn begin(target: &Target, context: &Context<'_>) -> Facts {
+pub(super) fn begin(target: &Target, context: &Context<'_>) -> Facts {
     match target.history() {
-        Some(history) => Facts::from_history(history, context.passes, context.verify),
+        Some(history) => Facts::from_history(history, context.passes, context.verify, context.command.is_some()),
         None => Facts {
             hidden: target.hidden().cloned(),
-            ..Facts::new(target.drive().identity.bytes, context.passes, context.verify)
+            ..context.no_facts(target.drive().identity.bytes)
         },
     }
 }
 
-fn fail(facts: &mut Facts, reason: String) {
+pub(super) fn fail(facts: &mut Facts, reason: String) {
     facts.failure.get_or_insert(reason);
 }
 
 /// The work of all sweeps in bytes.
-pub fn total_work(geometry: &Geometry, passes: usize, verify: Verify) -> u64 {
+pub fn total_work(geometry: &Geometry, command: Option<Wanted>, passes: usize, verify: Verify) -> u64 {
     let verified = match verify {
         Verify::Full => geometry.bytes(),
         Verify::Sampled => sampling::sample(geometry, [0; 32]).bytes(),
         Verify::None => 0,
     };
-    geometry.bytes() * passes as u64 + verified
+    let commanded = command.map_or(0, |_| commanded::work(geometry));
+    commanded + geometry.bytes() * passes as u64 + verified
 }
 
 impl Overwritten {
     /// Runs every pass that is not finished yet.
-    pub fn new(claimed: Claimed, context: &Context<'_>, status: &Status) -> Self {
-        let (target, plane) = claimed.into_parts();
-        let facts = begin(&target, context);
+    pub fn new(commanded: Commanded, context: &Context<'_>, status: &Status) -> Self {
+        let Commanded { target, plane, facts } = commanded;
         let mut this = Self { target, plane, facts };
-        this.go_on_or_begin_again(context);
         let capacity = this.plane.geometry().bytes();
+        let before = context.command.map_or(0, |_| commanded::work(&this.plane.geometry()));
         while this.facts.failure.is_none() {
             let Some((number, offset)) = this.facts.position() else { break };
-            let done = capacity * number as u64 + offset;
+            let done = before + capacity * number as u64 + offset;
             let writes = this.facts.passes[number].content;
             status.update(|shown| {
                 shown.step = format!("pass {} of {}: {writes}", number + 1, context.passes.len());
@@ -113,34 +127,6 @@ impl Overwritten {
             }
         }
         this
-    }
-
-    /// After an interruption: whether what the log says was written is still there.
-    fn go_on_or_begin_again(&mut self, context: &Context<'_>) {
-        let (Some(_), Some((last_seen, resumed))) = (self.target.history(), context.interrupted) else { return };
-        let detail = match recheck::unchanged(&mut *self.plane, &self.facts) {
-            Ok(checked) => match self.facts.position() {
-                Some((number, offset)) => {
-                    format!("went on in pass {} at byte {offset}; {checked} bytes before it read again", number + 1)
-                }
-                None => format!("went on with the verification; {checked} bytes read again"),
-            },
-            Err(why) => {
-                let (pauses, hidden) = (std::mem::take(&mut self.facts.pauses), self.facts.hidden.take());
-                let anew = Facts::new(self.facts.capacity, context.passes, context.verify);
-                self.facts = Facts { pauses, hidden, ..anew };
-                let event = Event::DriveRestarted {
-                    job: context.job,
-                    slot: self.target.slot(),
-                    reason: crate::journal::bounded::Text::new(&why),
-                };
-                if let Err(error) = context.log.append(&event) {
-                    fail(&mut self.facts, format!("the log could not be written: {error}"));
-                }
-                format!("began again with the first pass: {why}")
-            }
-        };
-        self.facts.pauses.push(Pause { last_seen, resumed: Some(resumed), detail });
     }
 
     fn pass(&mut self, number: usize, offset: u64, context: &Context<'_>, status: &Status) -> Result<(), String> {
@@ -190,18 +176,25 @@ impl Overwritten {
     }
 
     fn read_back(&mut self, context: &Context<'_>, status: &Status) -> Result<(), String> {
-        let Some(last) = self.facts.passes.last() else { return Ok(()) };
-        let pattern = Pattern::new(last.content, last.key);
+        let (pattern, mode) = match (self.facts.passes.last(), &self.facts.command) {
+            (Some(last), _) => (Pattern::new(last.content, last.key), Mode::Compare),
+            (None, Some(command)) => (Pattern::Stream(command.key), Mode::Inspect),
+            (None, None) => return Ok(()),
+        };
         let verify = &mut self.facts.verify;
         let offset = verify.reached;
         if verify.started.is_none() {
             verify.started = Some(context.log.now());
             verify.seed = random::bytes().map_err(|e| format!("no random seed from the kernel: {e}"))?;
         }
-        let ranges = verified_ranges(&self.plane.geometry(), verify.extent, verify.seed);
+        let mut ranges = verified_ranges(&self.plane.geometry(), verify.extent, verify.seed);
+        if let (Mode::Inspect, Pattern::Stream(key)) = (mode, pattern) {
+            ranges.extend(&commanded::places(&self.plane.geometry(), key));
+        }
         verify.planned = ranges.bytes();
         verify.matched = ranges.bytes_before(offset) - verify.different.bytes() - verify.unreadable.bytes();
-        let done = self.facts.capacity * self.facts.passes.len() as u64 + ranges.bytes_before(offset);
+        let before = context.command.map_or(0, |_| commanded::work(&self.plane.geometry()));
+        let done = before + self.facts.capacity * self.facts.passes.len() as u64 + ranges.bytes_before(offset);
         status.update(|shown| {
             shown.step = "verify".into();
             shown.done = done;
@@ -211,7 +204,7 @@ impl Overwritten {
         context.log.append(&started).map_err(|e| format!("the log could not be written: {e}"))?;
         let mut watch = Watch::new(context, status, slot, sweep);
         let rest = ranges.from_offset(offset);
-        let (found, end) = sweep::sweep(&mut *self.plane, Mode::Compare, pattern, &rest, context.limits, &mut watch);
+        let (found, end) = sweep::sweep(&mut *self.plane, mode, pattern, &rest, context.limits, &mut watch);
         verify.matched += found.bytes;
         verify.different.extend(&found.different);
         verify.unreadable.extend(&found.unreadable);
@@ -219,6 +212,9 @@ impl Overwritten {
         match end {
             End::Complete => {
                 stopped?;
+                if let (Mode::Inspect, Some(command)) = (mode, &mut self.facts.command) {
+                    (command.looked, command.left, command.kinds) = (true, found.different, found.kinds);
+                }
                 verify.finished = Some(context.log.now());
                 Ok(())
             }
@@ -239,7 +235,7 @@ fn verified_ranges(geometry: &Geometry, extent: Verify, seed: [u8; 32]) -> Range
     }
 }
 
-fn describe(end: &End, context: &Context<'_>, stopped: &mut bool) -> String {
+pub(super) fn describe(end: &End, context: &Context<'_>, stopped: &mut bool) -> String {
     match end {
         End::Complete => String::new(),
         End::Stopped => {

@@ -5,7 +5,7 @@ pub(super) mod rig;
 use crate::{
     drive::sim::{Lie, PowerCut},
     journal::{Verify, event::Outcome},
-    plan::method::METHODS,
+    plan::method::OVERWRITES,
 };
 use rig::{Bench, MIB, disk, holds_old_data};
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn three_drives_are_erased_verified_and_certified() {
 
 #[test]
 fn every_method_leaves_its_last_pass_on_every_cell() {
-    for method in METHODS {
+    for method in OVERWRITES {
         let mut bench = Bench::new(vec![disk("A", 2 * MIB + 512)]);
         bench.method = method.name;
         assert!(bench.run().is_clean(), "{}", method.name);
@@ -255,7 +255,7 @@ fn a_changed_request_is_not_resumed() {
         unfinished,
         request,
         &crate::plan::Authority::JobFile,
-        vec![rig::drive("sda", &bench.disks[0])],
+        vec![rig::described("sda", &bench.disks[0])],
         &crate::plan::Sticks::default(),
     );
     assert!(plan.is_err());

@@ -12,7 +12,7 @@ use super::{
     request::{Given, Keys, Request},
     values::{Action, HiddenAreas, Then, VerifyExtent, Word},
 };
-use crate::plan::method::{self, METHODS, Method, Requires, Step};
+use crate::plan::method::{self, Method, Requires, Step};
 use std::time::Duration;
 
 /// The word a destructive unattended job must carry.
@@ -132,7 +132,7 @@ impl Checker {
     }
 
     fn method(&mut self, keys: &Keys, action: Option<Action>) -> Option<&'static Method> {
-        let names = || METHODS.iter().map(|method| method.name);
+        let names = || method::all().map(|method| method.name);
         let Some(given) = keys.get(Key::Method) else {
             if action == Some(Action::Wipe) {
                 self.missing(Key::Method, format!("is missing: a wipe needs one. Allowed: {}", quoted(names())));
@@ -148,7 +148,7 @@ impl Checker {
             return None;
         };
         if action == Some(Action::Verify) && !ends_known(method) {
-            let known = quoted(METHODS.iter().filter(|method| ends_known(method)).map(|method| method.name));
+            let known = quoted(method::all().filter(|method| ends_known(method)).map(|method| method.name));
             let message = format!(
                 "\"{}\" ends with random data, which cannot be told from any other data later. Allowed with \
                  action = \"verify\": {known}",

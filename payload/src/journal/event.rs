@@ -102,11 +102,18 @@ impl From<PassContent> for Content {
     }
 }
 
-/// Which sweep over the drive: the number of a writing pass (from 0), or the verification after the last.
+/// Which sweep over the drive: the number of a writing pass (from 0), the verification after the last, or one of those
+/// around a command of the drive's firmware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, MaxSize)]
 pub enum Sweep {
     Pass(u8),
     Verify,
+    /// Known blocks are written before the command; the key says which and where.
+    MarkersWritten,
+    /// They are read back before the command.
+    MarkersRead,
+    /// They are looked for after it.
+    MarkersGone,
 }
 
 /// A run of bytes on a drive.
@@ -289,4 +296,13 @@ pub enum Event {
         unknown: Text<120>,
         left: Text<200>,
     },
+    /// A command by which the drive erases itself is about to be sent. `technique` is its name in its standard.
+    CommandStarted { job: JobId, slot: u8, technique: Text<64> },
+    /// The drive says that it succeeded; `evidence` names what was seen of that.
+    CommandEnded { job: JobId, slot: u8, evidence: Text<24> },
+    /// The drive of this model and serial number (by IDENTIFY DEVICE) is about to get the published user password: from
+    /// here on it may have it.
+    PasswordMayBeSet { model: Text<40>, serial: Text<20> },
+    /// The drive was asked, and has no password any more.
+    PasswordGone { model: Text<40>, serial: Text<20> },
 }

@@ -17,6 +17,9 @@ use super::{
 /// cannot go on any more.
 const MAX_UNFINISHED: usize = 4;
 
+/// Drives that are kept of those that may have a password: more than a stick sees in its life.
+const MAX_PASSWORDS: usize = 256;
+
 /// One sweep of one drive, over every boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepHistory {
@@ -53,6 +56,24 @@ pub struct HiddenAreas {
     pub left: String,
 }
 
+/// A command by which a drive was to erase itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandHistory {
+    /// Its name in its standard.
+    pub technique: String,
+    pub started_at: u64,
+    /// When the drive said that it had succeeded, and the name of what was seen of that.
+    pub ended: Option<(u64, String)>,
+}
+
+/// A drive, by IDENTIFY DEVICE, that may have the published user password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordHistory {
+    pub model: String,
+    pub serial: String,
+    pub since: u64,
+}
+
 /// What the log knows of one drive of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriveHistory {
@@ -63,6 +84,7 @@ pub struct DriveHistory {
     pub interruptions: Vec<Interruption>,
     /// What was found out about its hidden areas, where that was asked.
     pub hidden: Option<HiddenAreas>,
+    pub command: Option<CommandHistory>,
     pub finished: Option<(Outcome, String)>,
     pub certified: bool,
     /// In which run of the machine it was finished.
@@ -114,6 +136,8 @@ pub struct Replay {
     pub clean: bool,
     /// The first entry that cannot be true.
     pub contradiction: Option<Contradiction>,
+    /// Drives that may have the published password, the oldest first.
+    pub passwords: Vec<PasswordHistory>,
     keeps_all: bool,
     /// How often the machine, or a job, went on.
     runs: u64,
@@ -141,11 +165,27 @@ impl Replay {
         let result = match (event, job_of(event)) {
             (Event::JobStarted { .. }, Some(_)) => self.start(at, event),
             (_, Some(id)) => self.add_to_job(*id, at, event),
-            (_, None) => Ok(()),
+            (_, None) => {
+                self.note_password(at, event);
+                Ok(())
+            }
         };
         if let Err(reason) = result {
             let (sequence, at) = (placed.sequence, placed.at);
             self.contradiction.get_or_insert_with(|| Contradiction { sequence, at, reason: reason.into() });
+        }
+    }
+
+    /// A drive is named once, however often it got the password.
+    fn note_password(&mut self, at: u64, event: &Event) {
+        let (Event::PasswordMayBeSet { model, serial } | Event::PasswordGone { model, serial }) = event else { return };
+        self.passwords.retain(|known| known.model != **model || known.serial != **serial);
+        if matches!(event, Event::PasswordMayBeSet { .. }) {
+            if self.passwords.len() == MAX_PASSWORDS {
+                self.passwords.remove(0);
+            }
+            let (model, serial) = (model.to_string(), serial.to_string());
+            self.passwords.push(PasswordHistory { model, serial, since: at });
         }
     }
 
@@ -210,6 +250,8 @@ fn job_of(event: &Event) -> Option<&JobId> {
         | Event::DriveFinished { job, .. }
         | Event::Certified { job, .. }
         | Event::HiddenAreas { job, .. }
+        | Event::CommandStarted { job, .. }
+        | Event::CommandEnded { job, .. }
         | Event::JobResumed { job }
         | Event::JobFinished { job } => Some(job),
         Event::Created { .. }
@@ -217,6 +259,8 @@ fn job_of(event: &Event) -> Option<&JobId> {
         | Event::Boot { .. }
         | Event::Refused { .. }
         | Event::Shutdown
+        | Event::PasswordMayBeSet { .. }
+        | Event::PasswordGone { .. }
         | Event::Note { .. } => None,
     }
 }
@@ -246,6 +290,7 @@ impl JobHistory {
                 defects: Vec::new(),
                 interruptions: Vec::new(),
                 hidden: None,
+                command: None,
                 finished: None,
                 certified: false,
                 finished_in: 0,
@@ -272,6 +317,8 @@ impl JobHistory {
             | Event::DriveRestarted { slot, .. }
             | Event::DriveFinished { slot, .. }
             | Event::HiddenAreas { slot, .. }
+            | Event::CommandStarted { slot, .. }
+            | Event::CommandEnded { slot, .. }
             | Event::Certified { slot, .. } => {
                 if let Some(drive) = self.drive(*slot) {
                     drive.add(at, event, runs);
@@ -322,6 +369,16 @@ impl DriveHistory {
                 }
                 self.sweeps.clear();
                 self.defects.clear();
+                self.command = None;
+            }
+            Event::CommandStarted { technique, .. } => {
+                let technique = technique.to_string();
+                self.command = Some(CommandHistory { technique, started_at: at, ended: None });
+            }
+            Event::CommandEnded { evidence, .. } => {
+                if let Some(command) = &mut self.command {
+                    command.ended = Some((at, evidence.to_string()));
+                }
             }
             Event::DriveFinished { outcome, reason, .. } => {
                 self.finished = Some((*outcome, reason.to_string()));

@@ -50,6 +50,12 @@ impl<A: NvmeAdmin + ?Sized> NvmeAdmin for &mut A {
     }
 }
 
+impl<A: NvmeAdmin + ?Sized> NvmeAdmin for Box<A> {
+    fn admin(&mut self, command: &AdminCommand, data: Data<'_>) -> Result<u32, NvmeError> {
+        (**self).admin(command, data)
+    }
+}
+
 fn identify(nsid: u32, structure: u32) -> AdminCommand {
     AdminCommand { opcode: IDENTIFY, nsid, cdw10: structure, cdw11: 0, timeout: SHORT }
 }

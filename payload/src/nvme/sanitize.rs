@@ -141,6 +141,16 @@ impl Log {
             estimates: [estimate(8), estimate(12), estimate(16)],
         }
     }
+
+    /// How long the drive says that an action takes.
+    pub fn estimate(&self, action: Action) -> Option<Duration> {
+        let [overwrite, block_erase, crypto_erase] = self.estimates;
+        match action {
+            Action::Overwrite => overwrite,
+            Action::BlockErase => block_erase,
+            Action::CryptoErase => crypto_erase,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! The methods: rows of a table, each a literal list of passes with its source.
 //!
 //! The same name means different passes in every product (`mule methods` prints ours), so a certificate never relies on
-//! the name: it prints the list. No method here is more than *Clear* in the words of NIST SP 800-88: an overwrite through
-//! the drive's interface does not reach what the drive hides.
+//! the name: it prints the list. Passes alone are never more than *Clear* in the words of NIST SP 800-88: an overwrite
+//! through the drive's interface does not reach what the drive hides.
+
+mod commanded;
 
 use super::content::Content;
+pub use crate::firmware::purge::Wanted;
+pub use commanded::COMMANDED;
 use std::fmt;
 
 /// One step of a method as the table has it; a random byte is drawn once a job, when the plan is made.
@@ -51,6 +55,8 @@ pub struct Method {
     pub name: &'static str,
     /// The name in the field.
     pub title: &'static str,
+    /// The drive's own erasure that comes before the passes, where there is one.
+    pub command: Option<Wanted>,
     /// The passes, in order.
     pub steps: &'static [Step],
     /// Whether verification is part of it.
@@ -64,13 +70,14 @@ use Step::{Byte, ComplementOfRandomByte, Random, RandomByte, Triple};
 
 /// No erasure at all: what a restore or a clone is planned with. The drive's content is overwritten by the copy itself.
 pub static COPY: Method =
-    Method { name: "copy", title: "Overwritten by a copy", steps: &[], requires: JobDecides, source: "" };
+    Method { name: "copy", title: "Overwritten by a copy", command: None, steps: &[], requires: JobDecides, source: "" };
 
-/// Every method, in the order `mule methods` prints them.
-pub const METHODS: &[Method] = &[
+/// The methods that only overwrite.
+pub static OVERWRITES: &[Method] = &[
     Method {
         name: "zero",
         title: "One pass of zeros",
+        command: None,
         steps: &[Byte(0x00)],
         requires: JobDecides,
         source: "plain overwrite; meets the description of Clear for magnetic disks in NIST SP 800-88 Rev. 1, Table A-5",
@@ -78,6 +85,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "random",
         title: "One pass of a cryptographic random stream",
+        command: None,
         steps: &[Random],
         requires: JobDecides,
         source: "plain overwrite (ChaCha keystream, a new key for each drive and pass)",
@@ -85,6 +93,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "nist-clear",
         title: "NIST SP 800-88 Clear (overwrite)",
+        command: None,
         steps: &[Byte(0x00)],
         requires: Verification,
         source: "NIST SP 800-88 Rev. 1 (2014), Table A-5: at least one pass of a fixed value, verified (4.7); \
@@ -93,6 +102,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "dod-5220.22-m",
         title: "DoD 5220.22-M, 3 passes (\"E\")",
+        command: None,
         steps: &[Byte(0x00), Byte(0xff), Random],
         requires: Verification,
         source: "NISPOM Supplement 1 (February 1995): a character, its complement, random, verify; with 00, FF and a \
@@ -101,6 +111,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "dod-5220.22-m-ece",
         title: "DoD 5220.22-M ECE, 7 passes",
+        command: None,
         steps: &[RandomByte, ComplementOfRandomByte, Random, RandomByte, RandomByte, ComplementOfRandomByte, Random],
         requires: JobDecides,
         source: "E (c, complement, random) + C (one character) + E, after the clearing and sanitisation matrix as Eraser \
@@ -109,6 +120,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "gutmann",
         title: "Gutmann, 35 passes",
+        command: None,
         steps: &[
             Random,
             Random,
@@ -153,6 +165,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "rcmp-tssit-ops-ii",
         title: "RCMP TSSIT OPS-II, 7 passes",
+        command: None,
         steps: &[Byte(0x00), Byte(0xff), Byte(0x00), Byte(0xff), Byte(0x00), Byte(0xff), RandomByte],
         requires: Verification,
         source: "as KillDisk and BitRaser document it: three times 00 and FF, a random byte, verify (nwipe uses 9 passes)",
@@ -160,6 +173,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "hmg-is5-baseline",
         title: "HMG Infosec Standard 5, baseline",
+        command: None,
         steps: &[Byte(0x00)],
         requires: Verification,
         source: "as KillDisk documents it: zeros, verify",
@@ -167,6 +181,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "hmg-is5-enhanced",
         title: "HMG Infosec Standard 5, enhanced",
+        command: None,
         steps: &[Byte(0x00), Byte(0xff), Random],
         requires: Verification,
         source: "as KillDisk and nwipe document it: zeros, ones, random, verify",
@@ -174,6 +189,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "vsitr",
         title: "VSITR, 7 passes",
+        command: None,
         steps: &[Byte(0x00), Byte(0xff), Byte(0x00), Byte(0xff), Byte(0x00), Byte(0xff), Byte(0xaa)],
         requires: JobDecides,
         source: "German Federal Office for Information Security, VSITR, as east-tec documents it",
@@ -181,6 +197,7 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "schneier",
         title: "Schneier, 7 passes",
+        command: None,
         steps: &[Byte(0xff), Byte(0x00), Random, Random, Random, Random, Random],
         requires: JobDecides,
         source: "B. Schneier, Applied Cryptography (1996), as nwipe and east-tec document it",
@@ -188,15 +205,21 @@ pub const METHODS: &[Method] = &[
     Method {
         name: "bmb21-2019",
         title: "BMB21-2019, 6 passes",
+        command: None,
         steps: &[Byte(0xff), Byte(0x00), Random, Random, Random, Byte(0xff)],
         requires: JobDecides,
         source: "Chinese State Secrecy Bureau, BMB21-2019, as nwipe implements it; the text of the standard was not seen",
     },
 ];
 
+/// Every method, in the order `mule methods` prints them.
+pub fn all() -> impl Iterator<Item = &'static Method> {
+    OVERWRITES.iter().chain(COMMANDED)
+}
+
 /// The method of that name.
 pub fn find(name: &str) -> Option<&'static Method> {
-    METHODS.iter().find(|method| method.name == name)
+    all().find(|method| method.name == name)
 }
 
 impl Method {

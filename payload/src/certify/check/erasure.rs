@@ -2,6 +2,8 @@
 //!
 //! The order of times is not asked about: they are a machine's clock's, and it may be wrong or be put right at any moment.
 
+mod command;
+
 use super::{Findings, fits, identity, is_time};
 use crate::{
     certify::{
@@ -54,14 +56,15 @@ fn times(record: &Record, found: &mut Findings) {
 fn passes(record: &Record, found: &mut Findings) {
     let sanitisation = &record.sanitisation;
     let passes = &sanitisation.passes;
-    found.expect(sanitisation.technique == "overwrite", "a technique this version does not know");
+    let method = method::find(&sanitisation.method);
+    command::check(record, method, found);
     let numbered = passes.iter().zip(1..).all(|(pass, number)| pass.number == number);
     found.expect(numbered, "the passes are not numbered one by one");
     let within = passes.iter().all(|pass| pass.bytes_written <= record.media.bytes);
     found.expect(within, "a pass that wrote more than the drive holds");
     let in_order = passes.windows(2).all(|two| !two[0].finished.is_empty() || two[1].started.is_empty());
     found.expect(in_order, "a pass began before the one before it ended");
-    match method::find(&sanitisation.method) {
+    match method {
         None => found.expect(false, "a method this version does not know"),
         Some(method) => {
             let writes: Vec<_> = passes.iter().map(|pass| pass.writes.as_str()).collect();
@@ -147,10 +150,11 @@ fn out_of_reach(record: &Record) -> bool {
 fn complete(record: &Record, found: &mut Findings) {
     let (sanitisation, verification) = (&record.sanitisation, &record.verification);
     found.expect(record.coverage.blocks_addressable > 0, "an erasure of nothing");
-    found.expect(!sanitisation.passes.is_empty(), "an erasure without a pass");
+    let anything = !sanitisation.passes.is_empty() || command::is_alone(record);
+    found.expect(anything, "an erasure without a pass");
     let ended = sanitisation.passes.iter().all(|pass| !pass.started.is_empty() && !pass.finished.is_empty());
     found.expect(ended && !sanitisation.started.is_empty(), "an erasure with a pass that did not reach its end");
-    found.expect(sanitisation.category == "Clear", "an overwrite is Clear and nothing else");
+    found.expect(sanitisation.category == command::category(record), "a category that is not the one that was proved");
     let resumed = sanitisation.interruptions.iter().all(|pause| !pause.resumed.is_empty());
     found.expect(resumed, "an erasure that did not go on after an interruption");
     let blocks = record.coverage.blocks_addressable;
@@ -168,7 +172,9 @@ fn erased(record: &Record, found: &mut Findings) {
     let (coverage, verification) = (&record.coverage, &record.verification);
     complete(record, found);
     found.expect(record.sanitisation.reason.is_empty(), "a reservation in an erasure without exceptions");
-    found.expect(coverage.blocks_overwritten == coverage.blocks_addressable, "blocks that were not overwritten");
+    let all = coverage.blocks_overwritten == coverage.blocks_addressable || command::is_alone(record);
+    found.expect(all, "blocks that were not overwritten");
+    found.expect(!command::unseen(record), "a command whose completion was not observed");
     found.expect(coverage.unwritable_blocks == 0, "blocks that could not be written");
     let full = record.sanitisation.passes.iter().all(|pass| pass.bytes_written == record.media.bytes);
     found.expect(full, "a pass that did not write every byte");
@@ -181,12 +187,15 @@ fn exceptions(record: &Record, found: &mut Findings) {
     let (coverage, verification) = (&record.coverage, &record.verification);
     complete(record, found);
     let bad = coverage.unwritable_blocks > 0 || verification.blocks_unreadable > 0;
-    found.expect(bad || out_of_reach(record), "exceptions without one");
+    found.expect(bad || out_of_reach(record) || command::unseen(record), "exceptions without one");
     found.expect(!record.sanitisation.reason.is_empty(), "exceptions without a reason");
     let unwritable = coverage.unwritable_blocks.saturating_mul(u64::from(record.media.logical_block));
     let reached = |written: u64| written.checked_add(unwritable) >= Some(record.media.bytes);
     let all = record.sanitisation.passes.iter().all(|pass| reached(pass.bytes_written));
     found.expect(all, "blocks neither overwritten nor listed as unwritable");
+    if command::is_alone(record) {
+        return found.expect(verification.blocks_different == 0, "markers that were still there");
+    }
     let last = coverage.blocks_addressable.saturating_sub(coverage.blocks_overwritten);
     found.expect(verification.blocks_different <= last, "blocks that differ although they were written");
 }

@@ -53,6 +53,7 @@ impl CopyRecord {
                 blocks_unreadable: 0,
                 different: Vec::new(),
                 unreadable: Vec::new(),
+                kinds: None,
                 started: String::new(),
                 finished: String::new(),
             },

@@ -2,7 +2,7 @@ use super::*;
 use crate::certify::{
     Certificate,
     copy::{CopyRecord, Outcome},
-    fixture::{copy::*, erased},
+    fixture::{copy::*, erased, purged},
 };
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ fn poisoned(certificate: &Certificate, hostile: &str) -> (Certificate, usize) {
 }
 
 fn every_kind() -> Vec<Certificate> {
-    all().into_iter().map(Certificate::from).chain([erased().into()]).collect()
+    all().into_iter().map(Certificate::from).chain([erased().into(), purged().into()]).collect()
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Entries as people and scripts read them. A random pass's key rebuilds everything the pass wrote; it stays in the log.
 
 use crate::{
+    ata::security::PASSWORD_TEXT,
     certify::key::PublicStickKey,
     console::format::{grouped, printable, size},
+    firmware::erase::Evidence,
     job::{issue, record},
     journal::{
         event::{DefectKind, DriveRef, Event, Extent, JobId, Outcome, PassContent, Progress, Sweep, Verify},
@@ -44,6 +46,9 @@ fn sweep_words(sweep: Sweep) -> String {
     match sweep {
         Sweep::Pass(number) => format!("pass {}", u32::from(number) + 1),
         Sweep::Verify => "verification".into(),
+        Sweep::MarkersWritten => "writing of markers".into(),
+        Sweep::MarkersRead => "reading of the markers".into(),
+        Sweep::MarkersGone => "search for the markers".into(),
     }
 }
 
@@ -51,6 +56,9 @@ fn sweep_value(sweep: Sweep) -> Value {
     match sweep {
         Sweep::Pass(number) => json!({"pass": u32::from(number) + 1}),
         Sweep::Verify => json!("verify"),
+        Sweep::MarkersWritten => json!("markers-written"),
+        Sweep::MarkersRead => json!("markers-read"),
+        Sweep::MarkersGone => json!("markers-gone"),
     }
 }
 
@@ -75,7 +83,7 @@ fn key_words(sweep: Sweep, key: Option<&[u8; 32]>) -> Option<String> {
     match (sweep, key) {
         (_, None) => None,
         (Sweep::Verify, Some(seed)) => Some(format!("seed {}", hex(seed))),
-        (Sweep::Pass(_), Some(_)) => Some("key withheld".into()),
+        (_, Some(_)) => Some("key withheld".into()),
     }
 }
 
@@ -106,6 +114,14 @@ pub(super) fn words(event: &Event) -> String {
         Event::JobFinished { job } => format!("job {}: finished", short(job)),
         Event::Shutdown => "switching off or restarting in good order".into(),
         Event::Note { text } => format!("note: {}", printable(text)),
+        Event::PasswordMayBeSet { model, serial } => format!(
+            "{} {} is about to get the user password \"{PASSWORD_TEXT}\", and may have it from here on",
+            printable(model),
+            printable(serial)
+        ),
+        Event::PasswordGone { model, serial } => {
+            format!("{} {} was asked and has no password", printable(model), printable(serial))
+        }
         Event::Checkpoint { job, drives } => {
             let reached: Vec<_> = drives.iter().map(reached).collect();
             format!("job {}: {}", short(job), reached.join("; "))
@@ -117,6 +133,8 @@ pub(super) fn words(event: &Event) -> String {
         | Event::DriveRestarted { job, slot, .. }
         | Event::DriveFinished { job, slot, .. }
         | Event::HiddenAreas { job, slot, .. }
+        | Event::CommandStarted { job, slot, .. }
+        | Event::CommandEnded { job, slot, .. }
         | Event::Certified { job, slot, .. } => format!("job {} drive {slot}: {}", short(job), drive_event(event)),
     }
 }
@@ -145,6 +163,11 @@ fn drive_event(event: &Event) -> String {
                 grouped(after.visible),
                 grouped(after.largest())
             )
+        }
+        Event::CommandStarted { technique, .. } => format!("is about to be sent {}", printable(technique)),
+        Event::CommandEnded { evidence, .. } => {
+            let words = Evidence::named(evidence).map_or_else(|| printable(evidence), |known| known.words().into());
+            format!("says that it has erased itself: {words}")
         }
         Event::SweepStarted { sweep, key, .. } => {
             let key = key_words(*sweep, key.as_ref()).map(|words| format!(" ({words})")).unwrap_or_default();
@@ -194,6 +217,12 @@ pub(super) fn fields(event: &Event) -> (&'static str, Value) {
         Event::JobFinished { job } => ("job-finished", json!({"job": hex(job)})),
         Event::Shutdown => ("shutdown", json!({})),
         Event::Note { text } => ("note", json!({"text": text.as_str()})),
+        Event::PasswordMayBeSet { model, serial } => {
+            ("password-may-be-set", json!({"model": model.as_str(), "serial": serial.as_str()}))
+        }
+        Event::PasswordGone { model, serial } => {
+            ("password-gone", json!({"model": model.as_str(), "serial": serial.as_str()}))
+        }
         of_a_drive => drive_fields(of_a_drive),
     }
 }
@@ -224,6 +253,19 @@ fn drive_fields(event: &Event) -> (&'static str, Value) {
         }
         Event::Certified { job, slot, sha256, name } => {
             ("certified", json!({"job": hex(job), "slot": slot, "sha256": hex(sha256), "name": name.as_str()}))
+        }
+        Event::HiddenAreas { job, slot, removal, before, after, unknown, left } => (
+            "hidden-areas",
+            json!({
+                "job": hex(job), "slot": slot, "removal": removal, "before": before, "after": after,
+                "unknown": unknown.as_str(), "left": left.as_str(),
+            }),
+        ),
+        Event::CommandStarted { job, slot, technique } => {
+            ("command-started", json!({"job": hex(job), "slot": slot, "technique": technique.as_str()}))
+        }
+        Event::CommandEnded { job, slot, evidence } => {
+            ("command-ended", json!({"job": hex(job), "slot": slot, "evidence": evidence.as_str()}))
         }
         _ => ("unknown", Value::Null),
     }

@@ -130,6 +130,7 @@ pub(super) fn verification(
         blocks_unreadable,
         different,
         unreadable,
+        kinds: None,
         started: time(started),
         finished: time(finished),
     }

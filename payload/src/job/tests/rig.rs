@@ -10,9 +10,12 @@ use crate::{
     cli::host::Folder,
     console::Silent,
     discover::{Bus, Drive},
-    drive::{Access, DataPlane, Geometry, Identity, sim::SimDisk},
+    drive::{
+        self, Access, Completion, DataPlane, Geometry, Identity, IoError,
+        sim::{SimDisk, SimDrive},
+    },
     engine::sweep::Limits,
-    firmware::fake::Fake,
+    firmware::fake::{Fake, Lie},
     job::{
         claim::Opener,
         hidden,
@@ -52,7 +55,7 @@ pub(in crate::job) fn clock() -> u64 {
 }
 
 /// A simulated drive as discovery would describe it.
-pub(in crate::job) fn drive(name: &str, disk: &SimDisk) -> Drive {
+pub(in crate::job) fn described(name: &str, disk: &SimDisk) -> Drive {
     let identity = disk.identity();
     Drive {
         name: name.into(),
@@ -88,12 +91,59 @@ impl SimOpener {
     }
 }
 
-/// The command plane of a disk with firmware. What it shows follows from what the firmware says.
-struct Shown(Firmware);
+/// The command plane of a disk with firmware. When the firmware erases, it is the disk's cells that change.
+struct Shown(Firmware, SimDisk);
 
 impl CommandPlane for Shown {
     fn execute(&mut self, cdb: &[u8], data: Data<'_>, timeout: Duration) -> Result<Reply, CommandError> {
-        self.0.lock().unwrap().execute(cdb, data, timeout)
+        let mut fake = self.0.lock().unwrap();
+        fake.data = [true; 3];
+        let reply = fake.execute(cdb, data, timeout);
+        if !fake.data[0] && !fake.lies.contains(&Lie::CellsStay) {
+            let (command, feature) = fake.log.iter().rev().find(|(command, f)| *command == 0xf4 || *f != 0).unwrap();
+            let len = usize::try_from(self.1.identity().bytes).unwrap();
+            let left = match (command, feature) {
+                (0xf4, _) if !fake.data[1] => vec![0xa5; len],
+                (0xb4, 0x12) => vec![0xff; len],
+                (0xb4, 0x11) => (0_u32..).map(|n| (n.wrapping_mul(0x9e37_79b9) >> 24) as u8).take(len).collect(),
+                _ => vec![0; len],
+            };
+            self.1.write_cells(0, &left);
+        }
+        reply
+    }
+}
+
+/// A drive that takes commands on the claim of its data plane.
+struct Armed(SimDrive, Option<(Firmware, SimDisk)>);
+
+impl DataPlane for Armed {
+    fn geometry(&self) -> Geometry {
+        self.0.geometry()
+    }
+
+    fn depth(&self) -> usize {
+        self.0.depth()
+    }
+
+    fn submit(&mut self, request: drive::Request) -> Result<(), IoError> {
+        self.0.submit(request)
+    }
+
+    fn wait(&mut self, timeout: Duration) -> Result<Option<Completion>, IoError> {
+        self.0.wait(timeout)
+    }
+
+    fn flush(&mut self) -> Result<(), IoError> {
+        self.0.flush()
+    }
+
+    fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
+        self.0.make_zeros(offset, len)
+    }
+
+    fn commands(&self) -> Option<Box<dyn CommandPlane>> {
+        self.1.as_ref().map(|(firmware, disk)| Box::new(Shown(Arc::clone(firmware), disk.clone())) as _)
     }
 }
 
@@ -102,19 +152,21 @@ impl Opener for SimOpener {
         let disk = self.disk(drive)?;
         let open = disk.open(access).map_err(|error| error.to_string())?;
         let identity = open.identity();
-        Ok((Box::new(open), identity))
+        let firmware = self.firmware.get(&drive.identity.serial).map(|firmware| (Arc::clone(firmware), disk.clone()));
+        Ok((Box::new(Armed(open, firmware)), identity))
     }
 
     fn commands(&self, drive: &Drive, _: Access) -> Result<Option<Box<dyn CommandPlane>>, String> {
+        let disk = self.disk(drive)?;
         let firmware = self.firmware.get(&drive.identity.serial);
-        Ok(firmware.map(|firmware| Box::new(Shown(Arc::clone(firmware))) as _))
+        Ok(firmware.map(|firmware| Box::new(Shown(Arc::clone(firmware), disk.clone())) as _))
     }
 
     fn again(&self, drive: &Drive, sectors: u64) -> Result<Drive, String> {
         let disk = self.disk(drive)?;
         let firmware = &self.firmware[&drive.identity.serial];
         disk.set_capacity(firmware.lock().unwrap().visible * 512);
-        let found = self::drive(&drive.name, disk);
+        let found = described(&drive.name, disk);
         assert_eq!(found.geometry.unwrap().blocks(), sectors);
         Ok(found)
     }
@@ -166,7 +218,7 @@ impl Bench {
         let with_firmware = |(name, disk): (String, &SimDisk)| {
             let firmware = self.firmware.get(&disk.identity().serial);
             let words = firmware.map(|firmware| firmware.lock().unwrap().words());
-            Drive { ata: words.map(|words| Identify::parse(&words).unwrap()), ..drive(&name, disk) }
+            Drive { ata: words.map(|words| Identify::parse(&words).unwrap()), ..described(&name, disk) }
         };
         names.zip(&self.disks).map(with_firmware).collect()
     }
@@ -224,6 +276,7 @@ impl Bench {
                 checkpoint: Duration::ZERO,
                 hang: Duration::from_millis(700),
                 bad_places: 50,
+                patience: Duration::ZERO,
                 ..Limits::default()
             },
             health: |_| None,

@@ -2,6 +2,7 @@
 //! contradict each other must not go on, and a job that merely had bad luck must.
 
 use super::{DriveHistory, JobHistory};
+use crate::plan::method;
 use crate::journal::event::{Action, DriveRef, Event, Extent, MAX_DRIVES, Outcome, Progress, Sweep, Verify};
 
 /// Bad places kept of one job; a sweep gives a drive up after far fewer.
@@ -47,6 +48,17 @@ pub(super) fn check(job: &JobHistory, event: &Event, runs: u64) -> Verdict {
             let shown = after.visible.checked_mul(u64::from(drive.drive.logical)) == Some(drive.drive.bytes);
             expect(shown, "a drive that shows another size than it began with")
         }
+        Event::CommandStarted { slot, .. } => {
+            let drive = running(job, *slot)?;
+            expect(commanded(job), "a command that the job does not have")?;
+            expect(is_done(drive, Sweep::MarkersRead), "a command before its markers were read back")?;
+            expect(drive.command.is_none(), "a command was sent twice")
+        }
+        Event::CommandEnded { slot, .. } => {
+            let drive = running(job, *slot)?;
+            let sent = drive.command.as_ref().is_some_and(|command| command.ended.is_none());
+            expect(sent, "a command ended that was not sent")
+        }
         Event::DriveFinished { slot, outcome, .. } => finished(job, started(job, *slot)?, *outcome, runs),
         Event::Certified { slot, .. } => {
             let drive = started(job, *slot)?;
@@ -87,28 +99,55 @@ fn checkpoint(job: &JobHistory, progress: &Progress) -> Verdict {
     expect(progress.offset <= drive.drive.bytes, "a checkpoint behind the drive's end")
 }
 
-/// The passes of a job that come before a sweep.
-fn before(job: &JobHistory, sweep: Sweep) -> impl Iterator<Item = Sweep> {
+/// Whether the job's method asks the drives' firmware.
+fn commanded(job: &JobHistory) -> bool {
+    method::find(&job.method).is_some_and(|method| method.command.is_some())
+}
+
+/// The sweeps of a job that come before one.
+fn before(job: &JobHistory, sweep: Sweep) -> Vec<Sweep> {
     let passes = match sweep {
         Sweep::Pass(number) => usize::from(number),
         Sweep::Verify => job.passes.len(),
+        Sweep::MarkersWritten => return Vec::new(),
+        Sweep::MarkersRead => return vec![Sweep::MarkersWritten],
+        Sweep::MarkersGone => return vec![Sweep::MarkersWritten, Sweep::MarkersRead],
     };
-    (0..=u8::MAX).take(passes).map(Sweep::Pass)
+    // Without a pass, the verification is what looks for the markers.
+    let markers = [Sweep::MarkersWritten, Sweep::MarkersRead, Sweep::MarkersGone];
+    let needed = match (commanded(job), job.passes.is_empty()) {
+        (false, _) => 0,
+        (true, true) => 2,
+        (true, false) => 3,
+    };
+    markers.into_iter().take(needed).chain((0..=u8::MAX).take(passes).map(Sweep::Pass)).collect()
 }
 
 fn may_start(job: &JobHistory, drive: &DriveHistory, sweep: Sweep) -> Verdict {
     if job.action != Action::Wipe {
         return Ok(());
     }
-    let known = !matches!(sweep, Sweep::Pass(number) if usize::from(number) >= job.passes.len());
+    let known = match sweep {
+        Sweep::Pass(number) => usize::from(number) < job.passes.len(),
+        Sweep::Verify => true,
+        Sweep::MarkersWritten | Sweep::MarkersRead | Sweep::MarkersGone => commanded(job),
+    };
     expect(known, "a pass began that the job does not have")?;
-    expect(before(job, sweep).all(|pass| is_done(drive, pass)), "a sweep began before the one before it ended")
+    let after_command = !matches!(sweep, Sweep::MarkersWritten | Sweep::MarkersRead);
+    expect(!after_command || !commanded(job) || has_ended(drive), "a sweep began before the command before it ended")?;
+    expect(before(job, sweep).iter().all(|past| is_done(drive, *past)), "a sweep began before the one before it ended")
+}
+
+/// Whether the drive said that its command succeeded.
+fn has_ended(drive: &DriveHistory) -> bool {
+    drive.command.as_ref().is_some_and(|command| command.ended.is_some())
 }
 
 /// After a power cut a verification that had ended is done again; a pass is not.
 fn may_finish(drive: &DriveHistory, sweep: Sweep, bytes: u64) -> Verdict {
     expect(has(drive, sweep), "a sweep ended that never began")?;
-    expect(sweep == Sweep::Verify || !is_done(drive, sweep), "a pass ended twice")?;
+    let again = matches!(sweep, Sweep::Verify | Sweep::MarkersGone);
+    expect(again || !is_done(drive, sweep), "a pass ended twice")?;
     expect(bytes <= drive.drive.bytes, "a sweep dealt with more bytes than the drive has")
 }
 
@@ -125,6 +164,7 @@ fn finished(job: &JobHistory, drive: &DriveHistory, outcome: Outcome, runs: u64)
         return Ok(());
     }
     let verified = job.verify == Verify::None || is_done(drive, Sweep::Verify);
-    let written = before(job, Sweep::Verify).all(|pass| is_done(drive, pass));
-    expect(written && verified, "a drive was called erased before its last sweep ended")
+    let written = before(job, Sweep::Verify).iter().all(|pass| is_done(drive, *pass));
+    let commanded = !commanded(job) || has_ended(drive);
+    expect(written && verified && commanded, "a drive was called erased before its last sweep ended")
 }

@@ -1,0 +1,187 @@
+//! Whole jobs of drives that are asked to erase themselves.
+
+use crate::{
+    certify::record::Record,
+    drive::sim::PowerCut,
+    firmware::fake::{Cut, Fake, Lie},
+    job::tests::{
+        cut_at,
+        rig::{Bench, MIB, disk},
+    },
+    journal::{Verify, event::Outcome},
+    plan::method,
+};
+
+const SIZE: u64 = 12 * MIB;
+
+fn fake() -> Fake {
+    let sectors = SIZE / 512;
+    Fake { visible: sectors, native: sectors, factory: sectors, ..Fake::new() }
+}
+
+fn bench(method: &'static str, fake: Fake) -> Bench {
+    let mut bench = Bench::new(vec![disk("A", SIZE)]);
+    bench.method = method;
+    bench.hide("A", fake);
+    bench
+}
+
+fn cells(bench: &Bench) -> Vec<u8> {
+    bench.disks[0].read_cells(0, usize::try_from(SIZE).unwrap())
+}
+
+fn certified(bench: &Bench) -> Record {
+    bench.run();
+    bench.certificate("A")
+}
+
+#[test]
+fn every_method_of_ata_erases_and_says_what_was_proved() {
+    for (name, command, category, left, evidence) in [
+        ("ata-secure-erase", "SECURITY ERASE UNIT", "Clear", "zeros", "password-gone"),
+        ("ata-secure-erase-zero", "SECURITY ERASE UNIT", "Clear", "pass", "password-gone"),
+        ("ata-secure-erase-enhanced", "enhanced SECURITY ERASE UNIT", "Purge", "repeating", "password-gone"),
+        ("ata-secure-erase-enhanced-zero", "enhanced SECURITY ERASE UNIT", "Purge", "pass", "password-gone"),
+        ("ata-sanitize-overwrite", "OVERWRITE EXT", "Purge", "zeros", "seen-in-progress"),
+        ("ata-sanitize-block-erase", "BLOCK ERASE EXT", "Clear", "ones", "seen-in-progress"),
+        ("ata-sanitize-crypto-scramble", "CRYPTO SCRAMBLE EXT", "Purge", "varied", "seen-in-progress"),
+        ("purge", "OVERWRITE EXT", "Purge", "zeros", "seen-in-progress"),
+        ("purge-zero", "OVERWRITE EXT", "Purge", "pass", "seen-in-progress"),
+    ] {
+        for verify in [Verify::Full, Verify::Sampled] {
+            let mut bench = bench(name, fake());
+            bench.verify = verify;
+            let record = certified(&bench);
+            let s = &record.sanitisation;
+            assert_eq!((record.outcome.as_str(), s.category.as_str()), ("erased", category), "{name} {}", s.reason);
+            let of = s.command.as_ref().unwrap();
+            assert_eq!((of.name.as_str(), of.evidence.as_str()), (command, evidence), "{name}");
+            assert!(of.markers * 20 >= SIZE / 512 && of.markers_left == 0, "{name}");
+            assert!(!cells(&bench).chunks(512).any(|sector| sector.iter().all(|byte| *byte == 0x77)), "{name}");
+            let kinds = record.verification.kinds.clone();
+            assert_eq!(kinds.is_none(), left == "pass");
+            let Some(kinds) = kinds else { continue };
+            let read = record.verification.blocks_matched;
+            let expected = [("zeros", kinds.zeros), ("ones", kinds.ones), ("repeating", kinds.repeating), ("varied", kinds.varied)];
+            assert_eq!(expected.iter().find(|(_, blocks)| *blocks > 0), Some(&(left, read)), "{name}");
+            assert!(read == SIZE / 512 || verify == Verify::Sampled);
+            assert!(bench.history().passwords.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_drive_that_lies_is_never_called_erased() {
+    let erase = "ata-secure-erase-enhanced";
+    let sanitize = "ata-sanitize-overwrite";
+    for (name, lie, reason) in [
+        (erase, Lie::CellsStay, "STILL THERE"),
+        ("ata-secure-erase-zero", Lie::CellsStay, "STILL THERE"),
+        (erase, Lie::PasswordIgnored, "did not set it"),
+        (erase, Lie::EraseIgnored, "nothing is proved"),
+        (erase, Lie::Exchanged, "another drive answers"),
+        (sanitize, Lie::CellsStay, "STILL THERE"),
+        ("purge-zero", Lie::CellsStay, "STILL THERE"),
+        (sanitize, Lie::SanitizeIgnored, "without saying that it succeeded"),
+        (sanitize, Lie::SanitizeForgotten, "without saying that it succeeded"),
+        (sanitize, Lie::SanitizeFails, "FAILED to sanitize"),
+        (sanitize, Lie::NoRegisters, "registers"),
+        (sanitize, Lie::ZeroRegisters, ""),
+        (sanitize, Lie::Exchanged, "another drive answers"),
+    ] {
+        let bench = bench(name, Fake { lies: [lie].into(), ..fake() });
+        let record = certified(&bench);
+        assert_eq!((record.outcome.as_str(), record.sanitisation.category.as_str()), ("failed", ""), "{name} {lie:?}");
+        assert!(record.sanitisation.reason.contains(reason), "{lie:?}: {}", record.sanitisation.reason);
+    }
+}
+
+#[test]
+fn a_success_that_was_claimed_before_is_an_exception_and_no_purge() {
+    let idle = crate::firmware::fake::Sanitize::Idle { completed: true };
+    let bench = bench("ata-sanitize-overwrite", Fake { sanitize: idle, sanitize_steps: 0, ..fake() });
+    let record = certified(&bench);
+    assert_eq!((record.outcome.as_str(), record.sanitisation.category.as_str()), ("erased-with-exceptions", "Clear"));
+    assert!(record.sanitisation.reason.contains("was not observed"), "{}", record.sanitisation.reason);
+}
+
+#[test]
+fn what_a_drive_does_not_offer_is_not_replaced_by_less() {
+    let none = || Fake { enhanced: false, sanitize_word: 0, ..fake() };
+    for (name, fake, reason) in [
+        ("purge", none(), "purge unavailable"),
+        ("purge-zero", none(), "purge unavailable"),
+        ("ata-secure-erase-enhanced", none(), "does not offer enhanced SECURITY ERASE UNIT"),
+        ("ata-sanitize-block-erase", none(), "does not offer BLOCK ERASE EXT"),
+        ("nvme-format-crypto", fake(), "another interface"),
+        ("scsi-sanitize-block", fake(), "another interface"),
+        ("ata-secure-erase", Fake { frozen: true, ..fake() }, "is frozen"),
+        ("ata-secure-erase", Fake { password: Some([1; 32]), locked: true, ..fake() }, "somebody's password"),
+        ("ata-secure-erase", Fake { expired: true, ..fake() }, "too many wrong passwords"),
+    ] {
+        let bench = bench(name, fake);
+        let record = certified(&bench);
+        assert_eq!(record.outcome, "failed", "{name}");
+        assert!(record.sanitisation.reason.contains(reason), "{name}: {}", record.sanitisation.reason);
+        assert!(record.sanitisation.reason.contains("nothing was written to the drive"), "{name}");
+        assert!(cells(&bench).iter().all(|byte| *byte == 0x77), "{name}: something was written");
+        let sent = bench.firmware["A"].lock().unwrap();
+        assert_eq!(sent.count(0xf1) + sent.count(0xf4) + sent.count(0xb4), 0, "{name}");
+    }
+    // A plain simulated drive takes no commands at all.
+    let mut plain = Bench::new(vec![disk("A", SIZE)]);
+    plain.method = "purge";
+    assert!(certified(&plain).sanitisation.reason.contains("takes no such commands"));
+}
+
+#[test]
+fn hidden_sectors_and_doubt_about_them_are_no_purge() {
+    let hiding = Fake { visible: SIZE / 512 - 4096, ..fake() };
+    let bench = bench("ata-sanitize-overwrite", hiding);
+    let record = certified(&bench);
+    assert_eq!((record.outcome.as_str(), record.sanitisation.category.as_str()), ("erased-with-exceptions", "Clear"));
+}
+
+#[test]
+fn after_a_cut_at_any_entry_of_the_log_the_drive_is_erased_or_the_password_known() {
+    for name in ["ata-secure-erase-enhanced", "ata-sanitize-overwrite", "ata-secure-erase-zero"] {
+        for writes in 4..24 {
+            let mut bench = bench(name, fake());
+            drop(bench.open_log().unwrap());
+            cut_at(&mut bench, writes, writes);
+            bench.firmware["A"].lock().unwrap().power_cycle();
+            let (journal, replay) = bench.open_log().unwrap();
+            let password = bench.firmware["A"].lock().unwrap().password;
+            assert!(password.is_none() || replay.passwords.len() == 1, "{name} {writes}: a password nobody knows of");
+            assert!(method::find(name).unwrap().command.is_some());
+            match replay.unfinished() {
+                Some(unfinished) if unfinished.was_announced() && password.is_none() => {
+                    let plan = bench.resumed(&replay).unwrap();
+                    let tally = bench.execute(plan, journal);
+                    assert_eq!(tally.count(Outcome::Erased), 1, "{name} {writes}: {tally:?}");
+                    assert!(!cells(&bench).contains(&0x77));
+                }
+                _ => {}
+            }
+            for record in bench.certificates() {
+                let clean = !cells(&bench).chunks(512).any(|sector| sector.iter().all(|byte| *byte == 0x77));
+                assert!(clean || !record.outcome.starts_with("erased"), "{name} {writes}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_drive_found_sanitizing_is_followed_and_a_cut_erase_begins_again() {
+    let mut bench = bench("ata-sanitize-overwrite", fake());
+    // The first question after the start gets no answer any more; the drive goes on alone.
+    let commands = 40;
+    bench.firmware["A"].lock().unwrap().cut = Some(Cut::After(commands));
+    let first = bench.run();
+    assert_eq!(first.settled.len(), 1);
+    bench.disks.iter().for_each(|disk| disk.power_cut(PowerCut::Random(1)));
+    bench.firmware["A"].lock().unwrap().power_cycle();
+    bench.method = "ata-sanitize-overwrite";
+    let record = bench.certificate("A");
+    assert!(matches!(record.outcome.as_str(), "erased" | "failed"));
+}

@@ -1,0 +1,120 @@
+//! What became of a command by which a drive was to erase itself, in numbers.
+
+use crate::{
+    engine::{extents::Ranges, kinds::Kinds, pattern::StreamKey},
+    firmware::{erase::Evidence, purge::Technique},
+    journal::{
+        event::{DefectKind, Sweep},
+        replay::DriveHistory,
+    },
+};
+
+/// The erasure by a drive's own firmware.
+#[derive(Debug, Clone)]
+pub struct CommandFacts {
+    /// What was asked for; `None` before it was chosen.
+    pub technique: Option<Technique>,
+    /// What calls it a purge of this drive's medium; `None` where nothing does.
+    pub purge: Option<&'static str>,
+    /// Milliseconds since 1970, as all times here.
+    pub started: Option<u64>,
+    pub finished: Option<u64>,
+    /// What was seen of it, once the drive said that it had succeeded.
+    pub evidence: Option<Evidence>,
+    /// The markers: a keystream at places that follow from its key.
+    pub key: StreamKey,
+    /// Bytes of markers that were written and read back before the command.
+    pub marked: u64,
+    /// Whether all markers were looked for afterwards.
+    pub looked: bool,
+    /// Markers that were still there.
+    pub left: Ranges,
+    /// What the drive held afterwards, where nothing was written then.
+    pub kinds: Kinds,
+}
+
+impl Default for CommandFacts {
+    fn default() -> Self {
+        Self {
+            technique: None,
+            purge: None,
+            started: None,
+            finished: None,
+            evidence: None,
+            key: StreamKey([0; 32]),
+            marked: 0,
+            looked: false,
+            left: Ranges::default(),
+            kinds: Kinds::default(),
+        }
+    }
+}
+
+impl CommandFacts {
+    /// What the log knows of it.
+    pub(super) fn from_history(history: &DriveHistory) -> Self {
+        let mut facts = Self::default();
+        if let Some(command) = &history.command {
+            facts.technique = Technique::named(&command.technique);
+            facts.started = Some(command.started_at);
+            if let Some((at, evidence)) = &command.ended {
+                (facts.finished, facts.evidence) = (Some(*at), Evidence::named(evidence));
+            }
+        }
+        let finished = |sweep| history.sweeps.iter().find(move |past| past.sweep == sweep && past.finished_at.is_some());
+        if let Some(written) = finished(Sweep::MarkersWritten) {
+            facts.key = StreamKey(written.key.unwrap_or_default());
+        }
+        facts.marked = finished(Sweep::MarkersRead).map_or(0, |past| past.bytes);
+        facts.looked = finished(Sweep::MarkersGone).is_some();
+        let left = history.defects.iter().filter(|(sweep, kind, _)| {
+            *sweep == Sweep::MarkersGone && *kind == DefectKind::Mismatch
+        });
+        left.for_each(|(_, _, extent)| facts.left.insert(extent.start, extent.len));
+        facts
+    }
+
+    /// Why it does not prove anything; `None` where the drive erased itself as far as can be seen.
+    pub(super) fn failure(&self, capacity: u64, only: bool) -> Option<String> {
+        let Some(technique) = self.technique else { return Some("no command was chosen".into()) };
+        if self.finished.is_none() || self.evidence.is_none() {
+            return Some(format!("the drive did not say that {} had succeeded", technique.name()));
+        }
+        if self.marked.saturating_mul(20) < capacity {
+            return Some("fewer than 5 % of the drive could be marked before the command".into());
+        }
+        if !self.looked {
+            return Some("the markers were not all looked for after the command".into());
+        }
+        if self.left.bytes() > 0 {
+            return Some(format!(
+                "the drive reported the success of {}, and {} of {} bytes that were written before it are STILL THERE",
+                technique.name(),
+                self.left.bytes(),
+                self.marked
+            ));
+        }
+        let Kinds { ones, repeating, varied, .. } = self.kinds;
+        let other = repeating + varied + if technique.is_security_erase() { 0 } else { ones };
+        if only && technique.overwrites() && other > 0 {
+            return Some(format!(
+                "{} leaves nothing but zeros, and {other} bytes that were read back hold something else",
+                technique.name()
+            ));
+        }
+        None
+    }
+
+    /// A reservation about an erasure that is otherwise good.
+    pub(super) fn reservation(&self) -> Option<String> {
+        let technique = self.technique?;
+        let unseen = self.evidence == Some(Evidence::ReportedOnly) && technique.has_state();
+        unseen.then(|| {
+            format!(
+                "{} was accepted and its completion was not observed: the drive's word and the markers that are gone are \
+                 all the evidence",
+                technique.name()
+            )
+        })
+    }
+}
