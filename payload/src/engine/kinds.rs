@@ -35,9 +35,19 @@ impl Kinds {
         }
     }
 
+    /// As the log has them: zeros, ones, repeating, varied.
+    pub fn numbers(&self) -> [u64; 4] {
+        [self.zeros, self.ones, self.repeating, self.varied]
+    }
+
+    /// From [`Self::numbers`] and the example.
+    pub fn from_numbers([zeros, ones, repeating, varied]: [u64; 4], example: Option<[u8; PERIOD]>) -> Self {
+        Self { zeros, ones, repeating, varied, example }
+    }
+
     /// All that was read.
     pub fn bytes(&self) -> u64 {
-        self.zeros + self.ones + self.repeating + self.varied
+        self.numbers().iter().fold(0, |sum, bytes| sum.saturating_add(*bytes))
     }
 }
 

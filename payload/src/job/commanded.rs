@@ -22,6 +22,7 @@ use crate::{
     firmware::{
         Name, NotRecorded, Watcher,
         erase::{self, Medium, Port, Wanted},
+        purge::{self, Technique},
     },
     journal::{
         bounded::Text,
@@ -71,7 +72,10 @@ impl Commanded {
     /// Carries the method's command out, or goes on after it.
     pub fn new(claimed: Claimed, context: &Context<'_>, status: &Status) -> Self {
         let (target, plane) = claimed.into_parts();
-        let facts = begin(&target, context);
+        let mut facts = begin(&target, context);
+        if let Some(command) = &mut facts.command {
+            command.purge = command.technique.and_then(|technique| purge::source(technique, medium(target.drive())));
+        }
         let mut this = Self { target, plane, facts };
         this.go_on_or_begin_again(context, status);
         let Some(wanted) = context.command else { return this };
@@ -139,7 +143,7 @@ impl Commanded {
     /// A drive goes on sanitizing itself whatever happens to the machine.
     fn find_at_work(
         &mut self,
-        technique: crate::firmware::purge::Technique,
+        technique: Technique,
         context: &Context<'_>,
         status: &Status,
     ) -> Result<bool, String> {
@@ -147,10 +151,7 @@ impl Commanded {
         let mut beside = Beside::new(context, status, technique.name(), None, self.target.drive().identity.bytes);
         match erase::watch(&mut port, technique, &mut beside) {
             Ok(None) => Ok(false),
-            Ok(Some(evidence)) => {
-                self.command().purge = crate::firmware::purge::source(technique, medium(self.target.drive()));
-                self.ended(evidence, context).map(|()| true)
-            }
+            Ok(Some(evidence)) => self.ended(evidence, context).map(|()| true),
             Err(failure) => {
                 self.facts.stopped |= failure.stopped;
                 Err(failure.why)
@@ -196,8 +197,10 @@ impl Commanded {
         let key = StreamKey(random::bytes().map_err(|e| format!("no random key from the kernel: {e}"))?);
         self.command().key = key;
         context.log.tell(Message::Writing(self.target.drive().identity.serial.clone()));
-        self.sweep(Sweep::MarkersWritten, Mode::Write, context, status)?;
-        let read = self.sweep(Sweep::MarkersRead, Mode::Compare, context, status)?;
+        let (_, end) = self.sweep(Sweep::MarkersWritten, Mode::Write, context, status)?;
+        self.whole(&end, context)?;
+        let (read, end) = self.sweep(Sweep::MarkersRead, Mode::Compare, context, status)?;
+        self.whole(&end, context)?;
         self.command().marked = read.bytes;
         match read.different.bytes() {
             0 => Ok(()),
@@ -206,13 +209,27 @@ impl Commanded {
     }
 
     fn look_for_markers(&mut self, context: &Context<'_>, status: &Status) -> Result<(), String> {
-        let found = self.sweep(Sweep::MarkersGone, Mode::Inspect, context, status)?;
+        let (found, end) = self.sweep(Sweep::MarkersGone, Mode::Inspect, context, status)?;
         let command = self.command();
-        (command.looked, command.left) = (true, found.different);
-        Ok(())
+        (command.looked, command.left) = (end == End::Complete, found.different);
+        command.survived().map_or(Ok(()), Err)?;
+        self.whole(&end, context)
     }
 
-    fn sweep(&mut self, sweep: Sweep, mode: Mode, context: &Context<'_>, status: &Status) -> Result<Found, String> {
+    fn whole(&mut self, end: &End, context: &Context<'_>) -> Result<(), String> {
+        match end {
+            End::Complete => Ok(()),
+            other => Err(describe(other, context, &mut self.facts.stopped)),
+        }
+    }
+
+    fn sweep(
+        &mut self,
+        sweep: Sweep,
+        mode: Mode,
+        context: &Context<'_>,
+        status: &Status,
+    ) -> Result<(Found, End), String> {
         let key = self.command().key;
         let places = places(&self.plane.geometry(), key);
         let (job, slot) = (context.job, self.target.slot());
@@ -229,11 +246,7 @@ impl Commanded {
         let mut watch = Watch::new(context, status, slot, sweep);
         let (found, end) =
             sweep::sweep(&mut *self.plane, mode, Pattern::Stream(key), &places, context.limits, &mut watch);
-        let logged = watch.finish(&found, &end, found.bytes);
-        match end {
-            End::Complete => logged.map(|()| found),
-            other => Err(describe(&other, context, &mut self.facts.stopped)),
-        }
+        watch.finish(&found, &end, found.bytes).map(|()| (found, end))
     }
 }
 

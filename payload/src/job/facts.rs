@@ -132,8 +132,8 @@ impl Facts {
                     };
                 }
                 Sweep::MarkersWritten | Sweep::MarkersRead | Sweep::MarkersGone => {}
-                // What the log does not have of it is what kinds of data were read: it is done anew.
-                Sweep::Verify if facts.is_command_only() => {}
+                // What kinds of data were read is in the log only when all were: else it is done anew.
+                Sweep::Verify if facts.is_command_only() && (past.finished_at.is_none() || facts.kinds_bytes() == 0) => {}
                 Sweep::Verify => {
                     facts.verify.started = Some(past.started_at);
                     facts.verify.finished = past.finished_at;

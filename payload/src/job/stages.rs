@@ -192,6 +192,9 @@ impl Overwritten {
             ranges.extend(&commanded::places(&self.plane.geometry(), key));
         }
         verify.planned = ranges.bytes();
+        if mode == Mode::Inspect && verify.finished.is_some() {
+            return Ok(());
+        }
         verify.matched = ranges.bytes_before(offset) - verify.different.bytes() - verify.unreadable.bytes();
         let before = context.command.map_or(0, |_| commanded::work(&self.plane.geometry()));
         let done = before + self.facts.capacity * self.facts.passes.len() as u64 + ranges.bytes_before(offset);
@@ -208,13 +211,19 @@ impl Overwritten {
         verify.matched += found.bytes;
         verify.different.extend(&found.different);
         verify.unreadable.extend(&found.unreadable);
+        if mode == Mode::Inspect && end == End::Complete {
+            let (kinds, example) = (found.kinds.numbers(), found.kinds.example);
+            let inspected = Event::Inspected { job: context.job, slot, kinds, example };
+            context.log.append(&inspected).map_err(|e| format!("the log could not be written: {e}"))?;
+        }
         let stopped = watch.finish(&found, &end, verify.matched);
+        if let (Mode::Inspect, Some(command)) = (mode, &mut self.facts.command) {
+            (command.looked, command.left, command.kinds) = (end == End::Complete, found.different, found.kinds);
+            command.survived().map_or(Ok(()), Err)?;
+        }
         match end {
             End::Complete => {
                 stopped?;
-                if let (Mode::Inspect, Some(command)) = (mode, &mut self.facts.command) {
-                    (command.looked, command.left, command.kinds) = (true, found.different, found.kinds);
-                }
                 verify.finished = Some(context.log.now());
                 Ok(())
             }

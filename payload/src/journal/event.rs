@@ -300,6 +300,9 @@ pub enum Event {
     CommandStarted { job: JobId, slot: u8, technique: Text<64> },
     /// The drive says that it succeeded; `evidence` names what was seen of that.
     CommandEnded { job: JobId, slot: u8, evidence: Text<24> },
+    /// What a verification without a pass read, in bytes: zeros, ones, another repeated pattern, anything else; the first
+    /// such pattern.
+    Inspected { job: JobId, slot: u8, kinds: [u64; 4], example: Option<[u8; 16]> },
     /// The drive of this model and serial number (by IDENTIFY DEVICE) is about to get the published user password: from
     /// here on it may have it.
     PasswordMayBeSet { model: Text<40>, serial: Text<20> },

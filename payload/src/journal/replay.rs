@@ -64,6 +64,8 @@ pub struct CommandHistory {
     pub started_at: u64,
     /// When the drive said that it had succeeded, and the name of what was seen of that.
     pub ended: Option<(u64, String)>,
+    /// Bytes by the kind of data that was read after it, and the first repeated pattern.
+    pub kinds: Option<([u64; 4], Option<[u8; 16]>)>,
 }
 
 /// A drive, by IDENTIFY DEVICE, that may have the published user password.
@@ -252,6 +254,7 @@ fn job_of(event: &Event) -> Option<&JobId> {
         | Event::HiddenAreas { job, .. }
         | Event::CommandStarted { job, .. }
         | Event::CommandEnded { job, .. }
+        | Event::Inspected { job, .. }
         | Event::JobResumed { job }
         | Event::JobFinished { job } => Some(job),
         Event::Created { .. }
@@ -319,6 +322,7 @@ impl JobHistory {
             | Event::HiddenAreas { slot, .. }
             | Event::CommandStarted { slot, .. }
             | Event::CommandEnded { slot, .. }
+            | Event::Inspected { slot, .. }
             | Event::Certified { slot, .. } => {
                 if let Some(drive) = self.drive(*slot) {
                     drive.add(at, event, runs);
@@ -373,7 +377,12 @@ impl DriveHistory {
             }
             Event::CommandStarted { technique, .. } => {
                 let technique = technique.to_string();
-                self.command = Some(CommandHistory { technique, started_at: at, ended: None });
+                self.command = Some(CommandHistory { technique, started_at: at, ended: None, kinds: None });
+            }
+            Event::Inspected { kinds, example, .. } => {
+                if let Some(command) = &mut self.command {
+                    command.kinds = Some((*kinds, *example));
+                }
             }
             Event::CommandEnded { evidence, .. } => {
                 if let Some(command) = &mut self.command {

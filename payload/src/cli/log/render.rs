@@ -135,6 +135,7 @@ pub(super) fn words(event: &Event) -> String {
         | Event::HiddenAreas { job, slot, .. }
         | Event::CommandStarted { job, slot, .. }
         | Event::CommandEnded { job, slot, .. }
+        | Event::Inspected { job, slot, .. }
         | Event::Certified { job, slot, .. } => format!("job {} drive {slot}: {}", short(job), drive_event(event)),
     }
 }
@@ -169,6 +170,13 @@ fn drive_event(event: &Event) -> String {
             let words = Evidence::named(evidence).map_or_else(|| printable(evidence), |known| known.words().into());
             format!("says that it has erased itself: {words}")
         }
+        Event::Inspected { kinds: [zeros, ones, repeating, varied], .. } => format!(
+            "holds {} bytes of zeros, {} of ones, {} of another pattern, {} of other data",
+            grouped(*zeros),
+            grouped(*ones),
+            grouped(*repeating),
+            grouped(*varied)
+        ),
         Event::SweepStarted { sweep, key, .. } => {
             let key = key_words(*sweep, key.as_ref()).map(|words| format!(" ({words})")).unwrap_or_default();
             format!("{} begins{key}", sweep_words(*sweep))
@@ -267,6 +275,13 @@ fn drive_fields(event: &Event) -> (&'static str, Value) {
         Event::CommandEnded { job, slot, evidence } => {
             ("command-ended", json!({"job": hex(job), "slot": slot, "evidence": evidence.as_str()}))
         }
+        Event::Inspected { job, slot, kinds: [zeros, ones, repeating, varied], example } => (
+            "inspected",
+            json!({
+                "job": hex(job), "slot": slot, "zeros": zeros, "ones": ones, "repeating": repeating, "varied": varied,
+                "pattern": example.map(|pattern| hex(&pattern)),
+            }),
+        ),
         _ => ("unknown", Value::Null),
     }
 }

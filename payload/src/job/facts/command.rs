@@ -2,7 +2,10 @@
 
 use crate::{
     engine::{extents::Ranges, kinds::Kinds, pattern::StreamKey},
-    firmware::{erase::Evidence, purge::Technique},
+    firmware::{
+        erase::Evidence,
+        purge::{self, Technique},
+    },
     journal::{
         event::{DefectKind, Sweep},
         replay::DriveHistory,
@@ -51,14 +54,18 @@ impl Default for CommandFacts {
 }
 
 impl CommandFacts {
-    /// What the log knows of it.
+    /// What the log knows of it; of the medium it knows nothing.
     pub(super) fn from_history(history: &DriveHistory) -> Self {
         let mut facts = Self::default();
         if let Some(command) = &history.command {
             facts.technique = Technique::named(&command.technique);
+            facts.purge = facts.technique.and_then(|technique| purge::source(technique, None));
             facts.started = Some(command.started_at);
             if let Some((at, evidence)) = &command.ended {
                 (facts.finished, facts.evidence) = (Some(*at), Evidence::named(evidence));
+            }
+            if let Some((kinds, example)) = command.kinds {
+                facts.kinds = Kinds::from_numbers(kinds, example);
             }
         }
         let finished = |sweep| history.sweeps.iter().find(move |past| past.sweep == sweep && past.finished_at.is_some());
@@ -66,10 +73,10 @@ impl CommandFacts {
             facts.key = StreamKey(written.key.unwrap_or_default());
         }
         facts.marked = finished(Sweep::MarkersRead).map_or(0, |past| past.bytes);
-        facts.looked = finished(Sweep::MarkersGone).is_some();
-        let left = history.defects.iter().filter(|(sweep, kind, _)| {
-            *sweep == Sweep::MarkersGone && *kind == DefectKind::Mismatch
-        });
+        // Without a pass it is the verification that looks for them, and tells what kinds of data there are.
+        let sweep = if facts.kinds.bytes() > 0 { Sweep::Verify } else { Sweep::MarkersGone };
+        facts.looked = finished(sweep).is_some();
+        let left = history.defects.iter().filter(|(of, kind, _)| *of == sweep && *kind == DefectKind::Mismatch);
         left.for_each(|(_, _, extent)| facts.left.insert(extent.start, extent.len));
         facts
     }
@@ -83,16 +90,11 @@ impl CommandFacts {
         if self.marked.saturating_mul(20) < capacity {
             return Some("fewer than 5 % of the drive could be marked before the command".into());
         }
+        if let Some(why) = self.survived() {
+            return Some(why);
+        }
         if !self.looked {
             return Some("the markers were not all looked for after the command".into());
-        }
-        if self.left.bytes() > 0 {
-            return Some(format!(
-                "the drive reported the success of {}, and {} of {} bytes that were written before it are STILL THERE",
-                technique.name(),
-                self.left.bytes(),
-                self.marked
-            ));
         }
         let Kinds { ones, repeating, varied, .. } = self.kinds;
         let other = repeating + varied + if technique.is_security_erase() { 0 } else { ones };
@@ -103,6 +105,17 @@ impl CommandFacts {
             ));
         }
         None
+    }
+
+    /// What is wrong where markers were found after the command.
+    pub fn survived(&self) -> Option<String> {
+        let left = Some(self.left.bytes()).filter(|left| *left > 0)?;
+        let least = if self.looked { "" } else { "at least " };
+        Some(format!(
+            "the drive reported the success of {}, and {least}{left} of {} bytes that were written before it are STILL THERE",
+            self.technique?.name(),
+            self.marked
+        ))
     }
 
     /// A reservation about an erasure that is otherwise good.

@@ -59,6 +59,9 @@ pub(super) fn check(job: &JobHistory, event: &Event, runs: u64) -> Verdict {
             let sent = drive.command.as_ref().is_some_and(|command| command.ended.is_none());
             expect(sent, "a command ended that was not sent")
         }
+        Event::Inspected { slot, .. } => {
+            expect(has(running(job, *slot)?, Sweep::Verify), "kinds of data were read in a sweep that never began")
+        }
         Event::DriveFinished { slot, outcome, .. } => finished(job, started(job, *slot)?, *outcome, runs),
         Event::Certified { slot, .. } => {
             let drive = started(job, *slot)?;
