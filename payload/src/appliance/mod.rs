@@ -16,10 +16,11 @@ use crate::{
         panic,
         watchdog::Watchdog,
     },
-    cli::host::now,
+    cli::host::{Linux, now},
     console::{Counts, Finished, Key, Page, RunOutcome, Watcher, pages, protocol},
+    job::{passwords, status::Log},
     jobfile::{self, Action, Overrides, Selection, Then},
-    journal::{bounded::Text, event::Event},
+    journal::{bounded::Text, event::Event, replay::Replay},
     power, random,
 };
 use hardware::Hardware;
@@ -117,6 +118,7 @@ fn work(
     watcher.note(&format!("stick {}, log with {} jobs", stick.id(), replay.started));
     let job = jobfile::read(stick.dir(), overrides);
     let stick = slot.insert(stick);
+    take_passwords(&replay, &hardware, stick, watcher);
     let job = job.map_err(|error| Stopped {
         what: error.lines(),
         remedy: "Open the stick on any PC and correct mule.toml; README.txt there explains every key. No disk was touched.",
@@ -139,12 +141,21 @@ fn work(
     }
 }
 
-fn report(
-    hardware: &Hardware,
-    replay: &crate::journal::replay::Replay,
-    then: Then,
-    watcher: &mut dyn Watcher,
-) -> Ending {
+/// No drive is left with a password that an interrupted erase set, whatever the job is now.
+fn take_passwords(replay: &Replay, hardware: &Hardware, stick: &mut Stick, watcher: &mut dyn Watcher) {
+    if replay.passwords.is_empty() {
+        return;
+    }
+    let Some(journal) = stick.take_journal() else { return };
+    let log = Log::new(journal, now);
+    passwords::recover(&replay.passwords, &hardware.drives, &Linux::default(), &log, &mut |word| match word {
+        passwords::Word::Note(text) => watcher.note(&text),
+        passwords::Word::Problem(text) => watcher.problem(&text),
+    });
+    log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
+}
+
+fn report(hardware: &Hardware, replay: &Replay, then: Then, watcher: &mut dyn Watcher) -> Ending {
     let found = hardware.found();
     let mut page = pages::drives(&found, &controller_hints(Path::new("/")));
     if replay.unfinished().is_some() {

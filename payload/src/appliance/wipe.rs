@@ -15,6 +15,7 @@ use crate::{
         show::outcome_words,
         stages::{Context, total_work},
         status::Log,
+        thaw,
     },
     jobfile::Job,
     journal::{
@@ -91,6 +92,10 @@ fn with_store(
     }
     let mut around = keep::surroundings(stick.shelf.clone(), machine);
     if !plan.is_resumed() {
+        let keys = std::cell::RefCell::new(&mut *watcher);
+        let mut tell = |text: String| keys.borrow_mut().problem(&text);
+        let mut enough = || keys.borrow_mut().key().is_some();
+        thaw::wait(&mut plan, &sticks, &*around.opener, thaw::PATIENCE, &mut tell, &mut enough);
         let mut tell = |text: String| watcher.note(&text);
         let bared = hidden::bare(&mut plan, job.hidden_areas(), &sticks, &*around.opener, &log, &mut tell);
         let none_left = || String::from("no drive is left to wipe: each of them hides something, or cannot say");
@@ -190,8 +195,9 @@ fn log_bytes(plan: &Plan) -> u64 {
     let frame = crate::journal::SECTOR as u64;
     let drives = plan.targets().len() as u64;
     let sweeps = plan.passes().len() as u64 + 1;
-    let work =
-        |t: &crate::plan::Target| t.drive().geometry.map_or(0, |g| total_work(&g, plan.method().command, plan.passes().len(), plan.verify()));
+    let work = |t: &crate::plan::Target| {
+        t.drive().geometry.map_or(0, |g| total_work(&g, plan.method().command, plan.passes().len(), plan.verify()))
+    };
     let longest = plan.targets().iter().map(work).max().unwrap_or(0);
     let checkpoints = longest / SLOW / Limits::default().checkpoint.as_secs().max(1) + sweeps;
     let frames = drives * (2 * sweeps + 8) + checkpoints * drives.div_ceil(16);

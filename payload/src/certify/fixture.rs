@@ -5,8 +5,8 @@ pub(crate) mod copy;
 use super::{
     key::StickKey,
     record::{
-        CommandRecord, Coverage, FORMAT, Hidden, Host, KindsRecord, LogReference, Media, Operator, PassRecord, Record, Sanitisation, Tool, Validation,
-        Verification,
+        CommandRecord, Coverage, FORMAT, Hidden, Host, KindsRecord, LogReference, Media, Operator, PassRecord, Record,
+        Sanitisation, Tool, Validation, Verification,
     },
 };
 

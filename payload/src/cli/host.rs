@@ -145,6 +145,12 @@ impl Opener for Linux {
         discover::probe_again(&self.0, drive, sectors).map_err(|error| error.to_string())
     }
 
+    fn find(&self, drive: &Drive) -> Option<Drive> {
+        let mut found = discover::scan(&self.0).into_iter().find(|found| found.identity == drive.identity)?;
+        discover::ask(&mut found);
+        Some(found)
+    }
+
     fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String> {
         let file = fs::File::open(&drive.path).and_then(FileBlocks::new);
         file.map(|file| Box::new(file) as _).map_err(|error| error.to_string())

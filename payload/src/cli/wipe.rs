@@ -13,10 +13,11 @@ use crate::{
     discover::{self, Drive, Roots},
     engine::sweep::Limits,
     job::{
-        copy, hidden, retain,
+        copy, hidden, passwords, retain,
         run::{self, Surroundings, Tally},
         show::outcome_words,
         status::Log,
+        thaw,
     },
     jobfile::{HiddenAreas, Selection, Word},
     journal::{Verify, event::Outcome, replay::Replay},
@@ -119,13 +120,17 @@ fn erase(args: &Args) -> Result<Tally, String> {
     let drives = named::drives(&roots, &args.devices)?;
     let typed = named::authorise("erased", &args.yes_erase, &drives)?;
     let (journal, replay) = host::open_log(&host::log_file(&args.state.clone().unwrap_or_else(host::default_state)))?;
-    let mut plan = plan(args, drives, typed, &replay)?;
     journal.room_for_job(64 << 10).map_err(|error| error.to_string())?;
     let log = Arc::new(Log::new(journal, host::now));
     let mut around = surroundings(args);
+    let mut tell = |text: String| eprintln!("{text}");
+    passwords::recover(&replay.passwords, &drives, &*around.opener, &log, &mut |word| match word {
+        passwords::Word::Note(text) | passwords::Word::Problem(text) => tell(text),
+    });
+    let mut plan = plan(args, drives, typed, &replay)?;
     if !plan.is_resumed() {
         let sticks = host::sticks_among(&discover::scan(&roots));
-        let mut tell = |text: String| eprintln!("{text}");
+        thaw::wait(&mut plan, &sticks, &*around.opener, thaw::PATIENCE, &mut tell, &mut || false);
         hidden::bare(&mut plan, args.hidden_areas, &sticks, &*around.opener, &log, &mut tell)?;
         if plan.targets().is_empty() {
             return Err("no drive is left to wipe: each of them hides something, or cannot say".into());

@@ -67,8 +67,7 @@ mod tests {
         counted.fill(0);
         counted[511] = 1;
         kinds.note(&counted);
-        let expected =
-            Kinds { zeros: 1024, ones: 512, repeating: 1024, varied: 1024, example: Some([0xa5; PERIOD]) };
+        let expected = Kinds { zeros: 1024, ones: 512, repeating: 1024, varied: 1024, example: Some([0xa5; PERIOD]) };
         assert_eq!(kinds, expected);
         assert_eq!(kinds.bytes(), 3584);
     }

@@ -1,12 +1,12 @@
 //! One way to all techniques: what speaks to a drive, what it can be asked for there, and the asking.
 
+pub use super::purge::{Medium, Wanted};
 use super::{
     Watcher, nvme,
     purge::{self, Offer, Technique},
     sanitize::{self, Evidence as Seen},
     scsi, security,
 };
-pub use super::purge::{Medium, Wanted};
 use crate::{
     ata::{AtaDrive, abilities::EraseTime, security::Scope},
     nvme::{
@@ -122,7 +122,8 @@ pub struct Failure {
 pub fn choose(port: &mut Port, wanted: Wanted, medium: Option<Medium>) -> Result<Chosen, Refusal> {
     match port {
         Port::Ata(drive) => {
-            let (_, abilities) = drive.abilities().map_err(|error| refusal(format_args!("IDENTIFY DEVICE: {error}")))?;
+            let (_, abilities) =
+                drive.abilities().map_err(|error| refusal(format_args!("IDENTIFY DEVICE: {error}")))?;
             let chosen = pick(wanted, Offer::Ata(&abilities), medium);
             let frozen = abilities.security.is_some_and(|security| security.frozen);
             let estimate = |technique| match technique {

@@ -22,6 +22,9 @@ pub trait Opener: Send + Sync {
     /// wherever it is.
     fn again(&self, drive: &Drive, sectors: u64) -> Result<Drive, String>;
 
+    /// The drive as it is found now, whatever its name and port are; `None` where it is not there.
+    fn find(&self, drive: &Drive) -> Option<Drive>;
+
     /// A second way to read a drive that is claimed: for partition tables and file systems, in small pieces.
     fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String>;
 }

@@ -64,7 +64,8 @@ fn port(plane: &dyn DataPlane, drive: &Drive) -> Result<Port, String> {
     Ok(if drive.ata.is_some() { Port::Ata(AtaDrive::new(commands)) } else { Port::Scsi(commands) })
 }
 
-fn medium(drive: &Drive) -> Option<Medium> {
+/// How the data of a drive lie, where it says so.
+pub(super) fn medium(drive: &Drive) -> Option<Medium> {
     drive.rotational.map(|rotational| if rotational { Medium::Magnetic } else { Medium::SolidState })
 }
 
@@ -106,14 +107,14 @@ impl Commanded {
         let passes_begun = self.facts.passes.first().is_some_and(|pass| pass.started.is_some());
         let commanded = context.command.is_some();
         let result = match self.facts.command.as_ref().and_then(|command| command.technique) {
-            _ if passes_begun || !commanded => recheck::unchanged(&mut *self.plane, &self.facts).map(|checked| {
-                match self.facts.position() {
+            _ if passes_begun || !commanded => {
+                recheck::unchanged(&mut *self.plane, &self.facts).map(|checked| match self.facts.position() {
                     Some((number, offset)) => {
                         format!("went on in pass {} at byte {offset}; {checked} bytes before it read again", number + 1)
                     }
                     None => format!("went on with the verification; {checked} bytes read again"),
-                }
-            }),
+                })
+            }
             Some(_) if self.command().finished.is_some() => {
                 Ok("went on after the command that the drive had completed".into())
             }
@@ -141,12 +142,7 @@ impl Commanded {
     }
 
     /// A drive goes on sanitizing itself whatever happens to the machine.
-    fn find_at_work(
-        &mut self,
-        technique: Technique,
-        context: &Context<'_>,
-        status: &Status,
-    ) -> Result<bool, String> {
+    fn find_at_work(&mut self, technique: Technique, context: &Context<'_>, status: &Status) -> Result<bool, String> {
         let mut port = port(&*self.plane, self.target.drive())?;
         let mut beside = Beside::new(context, status, technique.name(), None, self.target.drive().identity.bytes);
         match erase::watch(&mut port, technique, &mut beside) {

@@ -2,7 +2,6 @@
 
 pub mod command;
 
-use command::CommandFacts;
 use crate::{
     engine::{extents::Ranges, pattern::StreamKey},
     journal::{
@@ -12,6 +11,7 @@ use crate::{
     },
     plan::Content,
 };
+use command::CommandFacts;
 
 /// One pass over one drive.
 #[derive(Debug, Clone)]
@@ -133,7 +133,8 @@ impl Facts {
                 }
                 Sweep::MarkersWritten | Sweep::MarkersRead | Sweep::MarkersGone => {}
                 // What kinds of data were read is in the log only when all were: else it is done anew.
-                Sweep::Verify if facts.is_command_only() && (past.finished_at.is_none() || facts.kinds_bytes() == 0) => {}
+                Sweep::Verify
+                    if facts.is_command_only() && (past.finished_at.is_none() || facts.kinds_bytes() == 0) => {}
                 Sweep::Verify => {
                     facts.verify.started = Some(past.started_at);
                     facts.verify.finished = past.finished_at;

@@ -7,6 +7,7 @@ pub mod facts;
 pub mod hidden;
 pub mod issue;
 mod observer;
+pub mod passwords;
 mod recheck;
 pub mod record;
 pub mod retain;
@@ -14,6 +15,7 @@ pub mod run;
 pub mod show;
 pub mod stages;
 pub mod status;
+pub mod thaw;
 pub mod verify;
 
 #[cfg(test)]

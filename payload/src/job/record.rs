@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     certify::record::{
-        BlockRange, CommandRecord, Coverage, FORMAT, Hidden, KindsRecord, Host, Interruption, LogReference, Media, Operator, PassRecord, Record,
-        Sanitisation, Tool, Validation, Verification,
+        BlockRange, CommandRecord, Coverage, FORMAT, Hidden, Host, Interruption, KindsRecord, LogReference, Media,
+        Operator, PassRecord, Record, Sanitisation, Tool, Validation, Verification,
     },
     engine::{extents::Ranges, sampling},
     firmware::{erase::Evidence, purge::Technique},

@@ -252,7 +252,8 @@ impl Line {
 fn run_drives(targets: Vec<Target>, shared: &Arc<Shared>, show: &mut Show<'_>) -> Vec<Settled> {
     let line = |target: Target| {
         let (drive, slot) = (target.drive().clone(), target.slot());
-        let work = |geometry: &Geometry| total_work(geometry, shared.method.command, shared.passes.len(), shared.verify);
+        let work =
+            |geometry: &Geometry| total_work(geometry, shared.method.command, shared.passes.len(), shared.verify);
         let work = drive.geometry.as_ref().map_or(0, work);
         let shared = Arc::clone(shared);
         Line::start(drive, slot, work, move |status| process(target, &shared, status))

@@ -16,15 +16,14 @@ use crate::{
         sampling,
         sweep::{self, End, Limits, Mode},
     },
+    firmware::purge::Wanted,
     journal::{
         Verify,
         event::{Event, JobId, Sweep},
     },
-    firmware::purge::Wanted,
     plan::{Content, Target},
     random,
 };
-
 
 /// What the stages of one job have in common.
 #[derive(Debug, Clone, Copy)]
@@ -85,10 +84,7 @@ impl Examined {
 pub(super) fn begin(target: &Target, context: &Context<'_>) -> Facts {
     match target.history() {
         Some(history) => Facts::from_history(history, context.passes, context.verify, context.command.is_some()),
-        None => Facts {
-            hidden: target.hidden().cloned(),
-            ..context.no_facts(target.drive().identity.bytes)
-        },
+        None => Facts { hidden: target.hidden().cloned(), ..context.no_facts(target.drive().identity.bytes) },
     }
 }
 

@@ -69,8 +69,14 @@ use Requires::{JobDecides, Verification};
 use Step::{Byte, ComplementOfRandomByte, Random, RandomByte, Triple};
 
 /// No erasure at all: what a restore or a clone is planned with. The drive's content is overwritten by the copy itself.
-pub static COPY: Method =
-    Method { name: "copy", title: "Overwritten by a copy", command: None, steps: &[], requires: JobDecides, source: "" };
+pub static COPY: Method = Method {
+    name: "copy",
+    title: "Overwritten by a copy",
+    command: None,
+    steps: &[],
+    requires: JobDecides,
+    source: "",
+};
 
 /// The methods that only overwrite.
 pub static OVERWRITES: &[Method] = &[

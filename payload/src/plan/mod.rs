@@ -260,12 +260,28 @@ impl Plan {
     /// A target that shows more of itself now. It must be the same drive in all else, and pass the same preflight; otherwise
     /// it is no target any more.
     pub fn regrow(&mut self, slot: u8, found: Drive, sticks: &Sticks) -> Result<(), Reason> {
+        self.replace(slot, found, sticks, |old, new| new > old)
+    }
+
+    /// A target that was away and is back, perhaps under another name. It must be the same drive, and pass the same
+    /// preflight; otherwise it is no target any more.
+    pub fn find_again(&mut self, slot: u8, found: Drive, sticks: &Sticks) -> Result<(), Reason> {
+        self.replace(slot, found, sticks, |old, new| new == old)
+    }
+
+    fn replace(
+        &mut self,
+        slot: u8,
+        found: Drive,
+        sticks: &Sticks,
+        size: impl FnOnce(u64, u64) -> bool,
+    ) -> Result<(), Reason> {
         let Some(at) = self.targets.iter().position(|target| target.slot == slot) else {
             return Err(Reason::Exchanged);
         };
         let same = {
             let (old, new) = (&self.targets[at].drive.identity, &found.identity);
-            old.model == new.model && old.serial == new.serial && old.wwn == new.wwn && new.bytes > old.bytes
+            old.model == new.model && old.serial == new.serial && old.wwn == new.wwn && size(old.bytes, new.bytes)
         };
         let others: Vec<_> =
             self.targets.iter().filter(|target| target.slot != slot).map(|target| target.drive.clone()).collect();

@@ -63,7 +63,10 @@ fn command(sanitisation: &Sanitisation) -> String {
         &[
             ("Command", if command.name.is_empty() { "none was sent".into() } else { text(&command.name) }),
             ("Called a purge of this medium by", purge),
-            ("Seen of it", if command.evidence.is_empty() { "no success".into() } else { text(&command.evidence_words) }),
+            (
+                "Seen of it",
+                if command.evidence.is_empty() { "no success".into() } else { text(&command.evidence_words) },
+            ),
             ("Began, ended", format!("{} \u{2013} {}", value(&command.started), value(&command.finished))),
             ("Known data written and read back before", format!("{} blocks", grouped(command.markers))),
             ("Of these, still there after", left),
@@ -73,7 +76,8 @@ fn command(sanitisation: &Sanitisation) -> String {
 
 /// What the drive held where nothing was written after its own erasure.
 fn kinds(kinds: &KindsRecord) -> String {
-    let pattern = format!("repeating a pattern{}{}", if kinds.pattern.is_empty() { "" } else { ": " }, text(&kinds.pattern));
+    let pattern =
+        format!("repeating a pattern{}{}", if kinds.pattern.is_empty() { "" } else { ": " }, text(&kinds.pattern));
     let rows = [
         (kinds.zeros, "zeros".to_owned()),
         (kinds.ones, "FF".to_owned()),
@@ -99,8 +103,14 @@ fn proof(record: &Record) -> String {
     if v.extent != "none" {
         facts.extend([
             ("Began, ended", format!("{} \u{2013} {}", value(&v.started), value(&v.finished))),
-            (if alone { "Read, no marker found" } else { "Read back, equal" }, format!("{} blocks", grouped(v.blocks_matched))),
-            (if alone { "Read, a marker found" } else { "Read back, different" }, listed(v.blocks_different, &v.different)),
+            (
+                if alone { "Read, no marker found" } else { "Read back, equal" },
+                format!("{} blocks", grouped(v.blocks_matched)),
+            ),
+            (
+                if alone { "Read, a marker found" } else { "Read back, different" },
+                listed(v.blocks_different, &v.different),
+            ),
             ("Could not be read", listed(v.blocks_unreadable, &v.unreadable)),
         ]);
     }

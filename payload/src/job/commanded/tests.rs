@@ -2,15 +2,25 @@
 
 use crate::{
     certify::record::Record,
-    drive::sim::PowerCut,
-    firmware::fake::{Cut, Fake, Lie},
-    job::tests::{
-        cut_at,
-        rig::{Bench, MIB, disk},
+    firmware::fake::{Cut, Fake, Lie, Sanitize},
+    job::{
+        passwords::{self, Word},
+        status::Log,
+        tests::{
+            cut_at,
+            rig::{Bench, MIB, clock, disk},
+        },
+        thaw,
     },
-    journal::{Verify, event::Outcome},
-    plan::method,
+    journal::{
+        Verify,
+        bounded::Text,
+        event::{Event, Outcome},
+        medium::MemoryMedium,
+    },
+    plan::{Sticks, method},
 };
+use std::time::Duration;
 
 const SIZE: u64 = 12 * MIB;
 
@@ -63,7 +73,12 @@ fn every_method_of_ata_erases_and_says_what_was_proved() {
             assert_eq!(kinds.is_none(), left == "pass");
             let Some(kinds) = kinds else { continue };
             let read = record.verification.blocks_matched;
-            let expected = [("zeros", kinds.zeros), ("ones", kinds.ones), ("repeating", kinds.repeating), ("varied", kinds.varied)];
+            let expected = [
+                ("zeros", kinds.zeros),
+                ("ones", kinds.ones),
+                ("repeating", kinds.repeating),
+                ("varied", kinds.varied),
+            ];
             assert_eq!(expected.iter().find(|(_, blocks)| *blocks > 0), Some(&(left, read)), "{name}");
             assert!(read == SIZE / 512 || verify == Verify::Sampled);
             assert!(bench.history().passwords.is_empty());
@@ -99,7 +114,7 @@ fn a_drive_that_lies_is_never_called_erased() {
 
 #[test]
 fn a_success_that_was_claimed_before_is_an_exception_and_no_purge() {
-    let idle = crate::firmware::fake::Sanitize::Idle { completed: true };
+    let idle = Sanitize::Idle { completed: true };
     let bench = bench("ata-sanitize-overwrite", Fake { sanitize: idle, sanitize_steps: 0, ..fake() });
     let record = certified(&bench);
     assert_eq!((record.outcome.as_str(), record.sanitisation.category.as_str()), ("erased-with-exceptions", "Clear"));
@@ -174,16 +189,107 @@ fn after_a_cut_at_any_entry_of_the_log_the_drive_is_erased_or_the_password_known
 }
 
 #[test]
-fn a_drive_found_sanitizing_is_followed_and_a_cut_erase_begins_again() {
-    let mut bench = bench("ata-sanitize-overwrite", fake());
-    // The first question after the start gets no answer any more; the drive goes on alone.
-    let commands = 40;
-    bench.firmware["A"].lock().unwrap().cut = Some(Cut::After(commands));
-    let first = bench.run();
-    assert_eq!(first.settled.len(), 1);
-    bench.disks.iter().for_each(|disk| disk.power_cut(PowerCut::Random(1)));
+fn a_password_left_by_a_cut_is_removed_by_the_next_run_or_told() {
+    let clean = bench("ata-secure-erase-enhanced", fake());
+    clean.run();
+    let commands = clean.firmware["A"].lock().unwrap().log.len();
+    let mut left = 0;
+    for cut in 1..=commands {
+        let bench = bench("ata-secure-erase-enhanced", fake());
+        bench.firmware["A"].lock().unwrap().cut = Some(Cut::After(cut));
+        bench.run();
+        let set = {
+            let mut drive = bench.firmware["A"].lock().unwrap();
+            drive.power_cycle();
+            drive.password.is_some()
+        };
+        let (journal, replay) = bench.open_log().unwrap();
+        assert!(!set || replay.passwords.len() == 1, "after command {cut} a password nobody knows of");
+        left += usize::from(set);
+        let (log, around, mut words) = (Log::new(journal, clock), bench.around(), Vec::new());
+        passwords::recover(&replay.passwords, &bench.drives(), &*around.opener, &log, &mut |word| words.push(word));
+        assert!(bench.firmware["A"].lock().unwrap().password.is_none(), "after command {cut}: {words:?}");
+        assert!(!set || matches!(&words[..], [Word::Note(text)] if text.contains("is removed")), "{words:?}");
+        drop(log);
+        assert!(bench.open_log().unwrap().1.passwords.is_empty());
+        for record in bench.certificates() {
+            assert!(!cells(&bench).contains(&0x77) || !record.outcome.starts_with("erased"), "command {cut}");
+        }
+    }
+    assert!(left > 0, "no cut left a password: nothing was tested");
+}
+
+#[test]
+fn a_password_that_cannot_be_removed_is_told_and_kept_in_mind() {
+    let bench = bench("ata-secure-erase", fake());
+    let (mut journal, _) = bench.open_log().unwrap();
+    let (model, serial) = (Text::new("MODE"), Text::new("SERI"));
+    journal.append(clock(), &Event::PasswordMayBeSet { model, serial }).unwrap();
+    drop(journal);
+    let recover = |drives: &[_]| {
+        let (journal, replay) = bench.open_log().unwrap();
+        let (log, around, mut words) = (Log::new(journal, clock), bench.around(), Vec::new());
+        passwords::recover(&replay.passwords, drives, &*around.opener, &log, &mut |word| words.push(word));
+        words
+    };
+    let absent = recover(&[]);
+    assert!(matches!(&absent[..], [Word::Problem(text)] if text.contains("--security-disable")), "{absent:?}");
+    bench.firmware["A"].lock().unwrap().password = Some([1; 32]);
     bench.firmware["A"].lock().unwrap().power_cycle();
-    bench.method = "ata-sanitize-overwrite";
-    let record = bench.certificate("A");
-    assert!(matches!(record.outcome.as_str(), "erased" | "failed"));
+    let theirs = recover(&bench.drives());
+    assert!(matches!(&theirs[..], [Word::Problem(text)] if text.contains("somebody else's")), "{theirs:?}");
+    assert_eq!(bench.open_log().unwrap().1.passwords.len(), 1);
+    bench.firmware["A"].lock().unwrap().password = None;
+    bench.firmware["A"].lock().unwrap().power_cycle();
+    let gone = recover(&bench.drives());
+    assert!(matches!(&gone[..], [Word::Note(text)] if text.contains("has no password")), "{gone:?}");
+    assert!(bench.open_log().unwrap().1.passwords.is_empty());
+}
+
+#[test]
+fn a_frozen_drive_is_waited_for_until_it_was_switched_off_and_on() {
+    let bench = bench("ata-secure-erase", Fake { frozen: true, ..fake() });
+    let (mut plan, around, mut told) = (bench.plan(), bench.around(), Vec::new());
+    let sticks = Sticks::default();
+    let patience = Duration::from_secs(5);
+    // A key ends the wait; the drive stays frozen.
+    thaw::wait(&mut plan, &sticks, &*around.opener, patience, &mut |text| told.push(text), &mut || true);
+    assert!(told.len() == 1 && told[0].contains("FROZEN") && told[0].contains("power connector"), "{told:?}");
+    assert!(bench.firmware["A"].lock().unwrap().frozen);
+    thaw::wait(&mut plan, &sticks, &*around.opener, patience, &mut |text| told.push(text), &mut || false);
+    assert!(told.len() == 3 && told[2].contains("not frozen any more"), "{told:?}");
+    let (journal, _) = bench.open_log().unwrap();
+    assert_eq!(bench.execute(plan, journal).count(Outcome::Erased), 1);
+}
+
+#[test]
+fn a_drive_found_sanitizing_is_followed_and_one_found_idle_begins_again() {
+    for (running, detail) in [(true, "found at work and followed"), (false, "began again")] {
+        let mut bench = bench("ata-sanitize-overwrite", fake());
+        drop(bench.open_log().unwrap());
+        // The last entry that is written says that the command is about to be sent.
+        let mut at = 0;
+        loop {
+            at += 1;
+            assert!(at < 40, "no such entry");
+            cut_at(&mut bench, at, at);
+            bench.firmware["A"].lock().unwrap().power_cycle();
+            let replay = bench.open_log().unwrap().1;
+            let drive = replay.unfinished().and_then(|job| job.drives.first());
+            if drive.and_then(|drive| drive.command.as_ref()).is_some_and(|command| command.ended.is_none()) {
+                break;
+            }
+            bench.medium = MemoryMedium::new(1 << 20);
+            drop(bench.open_log().unwrap());
+        }
+        if running {
+            bench.firmware["A"].lock().unwrap().sanitize = Sanitize::Running { left: 3 };
+        }
+        let (journal, replay) = bench.open_log().unwrap();
+        let tally = bench.execute(bench.resumed(&replay).unwrap(), journal);
+        assert_eq!(tally.count(Outcome::Erased), 1, "{tally:?}");
+        let record = bench.certificate("A");
+        assert!(record.sanitisation.interruptions[0].detail.contains(detail), "{record:?}");
+        assert!(!cells(&bench).contains(&0x77));
+    }
 }

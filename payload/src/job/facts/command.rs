@@ -68,7 +68,8 @@ impl CommandFacts {
                 facts.kinds = Kinds::from_numbers(kinds, example);
             }
         }
-        let finished = |sweep| history.sweeps.iter().find(move |past| past.sweep == sweep && past.finished_at.is_some());
+        let finished =
+            |sweep| history.sweeps.iter().find(move |past| past.sweep == sweep && past.finished_at.is_some());
         if let Some(written) = finished(Sweep::MarkersWritten) {
             facts.key = StreamKey(written.key.unwrap_or_default());
         }

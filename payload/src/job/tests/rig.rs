@@ -171,6 +171,13 @@ impl Opener for SimOpener {
         Ok(found)
     }
 
+    fn find(&self, drive: &Drive) -> Option<Drive> {
+        let firmware = self.firmware.get(&drive.identity.serial);
+        // Somebody pulls the drive's power connector.
+        firmware.inspect(|firmware| firmware.lock().unwrap().power_cycle());
+        Some(drive.clone())
+    }
+
     fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String> {
         let disk = self.disk(drive)?;
         let len = usize::try_from(disk.identity().bytes).unwrap();

@@ -2,8 +2,8 @@
 //! contradict each other must not go on, and a job that merely had bad luck must.
 
 use super::{DriveHistory, JobHistory};
-use crate::plan::method;
 use crate::journal::event::{Action, DriveRef, Event, Extent, MAX_DRIVES, Outcome, Progress, Sweep, Verify};
+use crate::plan::method;
 
 /// Bad places kept of one job; a sweep gives a drive up after far fewer.
 pub(super) const MAX_EXTENTS: usize = 32 * 1024;

@@ -75,7 +75,8 @@ fn erased(
     found.expect(command.markers_left == 0, "an erasure that left markers");
     let enough = command.markers.checked_mul(20) >= Some(record.coverage.blocks_addressable);
     found.expect(enough, "an erasure by a command with too few markers");
-    if let (Some(technique), Some(kinds)) = (technique.filter(|technique| technique.overwrites()), &record.verification.kinds)
+    if let (Some(technique), Some(kinds)) =
+        (technique.filter(|technique| technique.overwrites()), &record.verification.kinds)
     {
         let ones = if technique.is_security_erase() { 0 } else { kinds.ones };
         let other = [ones, kinds.repeating, kinds.varied].iter().all(|blocks| *blocks == 0);
@@ -86,9 +87,11 @@ fn erased(
 /// The one category that is true of an erasure.
 pub(super) fn category(record: &Record) -> &'static str {
     let Some(command) = &record.sanitisation.command else { return "Clear" };
-    let hidden = record.coverage.hidden.as_ref().is_none_or(|hidden| {
-        hidden.unknown.is_empty() && hidden.sectors_not_reached == 0
-    });
+    let hidden = record
+        .coverage
+        .hidden
+        .as_ref()
+        .is_none_or(|hidden| hidden.unknown.is_empty() && hidden.sectors_not_reached == 0);
     let purge = record.outcome == "erased" && !command.purge.is_empty() && hidden && !out_of_reach(record);
     if purge { "Purge" } else { "Clear" }
 }
