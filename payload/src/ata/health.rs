@@ -28,6 +28,15 @@ pub struct Health {
     pub power_cycles: Option<u64>,
     /// Temperature in degrees Celsius (194, else 190).
     pub temperature_celsius: Option<u64>,
+    /// Unrecovered data integrity errors of an NVMe drive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_errors: Option<u64>,
+    /// How much of its life an NVMe drive has used, in percent; more than 100 is possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percentage_used: Option<u64>,
+    /// Spare blocks an NVMe drive has left, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available_spare: Option<u64>,
     /// Attributes below the threshold that predicts failure.
     pub failing_attributes: Vec<u8>,
 }

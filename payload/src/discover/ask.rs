@@ -1,7 +1,12 @@
 //! What only the drive itself knows: IDENTIFY data as they are now, SMART, the native size.
 
 use super::{Bus, Drive};
-use crate::{ata::AtaDrive, drive::Identity, scsi::LinuxPlane};
+use crate::{
+    ata::{AtaDrive, Health},
+    drive::Identity,
+    nvme::{LinuxAdmin, NvmeAdmin, health},
+    scsi::{Data, LinuxPlane},
+};
 use rustix::fs::{Mode, OFlags};
 use std::{fs::File, sync::Arc};
 
@@ -10,6 +15,10 @@ use std::{fs::File, sync::Arc};
 ///
 /// Not every USB stick survives a command it does not know, so those with the removable bit are not asked.
 pub fn ask(drive: &mut Drive) {
+    if drive.bus == Bus::Nvme {
+        drive.health = ask_controller(drive);
+        return;
+    }
     let asked = match drive.bus {
         Bus::Ata => true,
         Bus::Usb => !drive.removable,
@@ -33,6 +42,15 @@ pub fn ask(drive: &mut Drive) {
     if identify.abilities.hpa.supported {
         drive.native_sectors = ata.native_sectors(identify.abilities.lba48).ok();
     }
+}
+
+/// The health log of an NVMe drive.
+fn ask_controller(drive: &Drive) -> Option<Health> {
+    let device = rustix::fs::open(&drive.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let (mut controller, _) = LinuxAdmin::of(&Arc::new(File::from(device)))?;
+    let mut log = [0; 512];
+    controller.admin(&health::health_log(), Data::In(&mut log)).ok()?;
+    Some(health::parse(&log))
 }
 
 impl Drive {

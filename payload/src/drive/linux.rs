@@ -4,7 +4,10 @@ use super::{
     Access, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, OpenError, Request, admission::admit,
     worker::Worker,
 };
-use crate::scsi::{CommandPlane, LinuxPlane};
+use crate::{
+    nvme::{LinuxAdmin, NvmeAdmin},
+    scsi::{CommandPlane, LinuxPlane},
+};
 use mule_sys::{Done, Ring, block};
 use rustix::{fs::FallocateFlags, io::Errno};
 use std::{
@@ -312,6 +315,11 @@ impl DataPlane for LinuxDrive {
             Device::Block { .. } => Some(Box::new(LinuxPlane::new(Arc::clone(&self.file)))),
             Device::File => None,
         }
+    }
+
+    fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {
+        let (controller, namespace) = LinuxAdmin::of(&self.file)?;
+        Some((Box::new(controller), namespace))
     }
 }
 

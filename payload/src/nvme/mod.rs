@@ -3,6 +3,9 @@
 
 pub mod admin;
 pub mod format;
+pub mod health;
+pub mod plane;
 pub mod sanitize;
 
 pub use admin::{AdminCommand, NvmeAdmin, NvmeError};
+pub use plane::LinuxAdmin;

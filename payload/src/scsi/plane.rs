@@ -99,7 +99,8 @@ impl CommandPlane for LinuxPlane {
     }
 }
 
-fn explain(error: io::Error) -> CommandError {
+/// What the errno of a pass-through ioctl means.
+pub(crate) fn explain(error: io::Error) -> CommandError {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOTTY | Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => CommandError::Unsupported,
         Some(Errno::PERM | Errno::ACCESS) => CommandError::Forbidden,

@@ -3,6 +3,7 @@
 mod aligned;
 pub mod block;
 mod numbers;
+pub mod nvme;
 mod registered;
 mod ring;
 pub mod sg;

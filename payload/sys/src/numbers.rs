@@ -1,6 +1,7 @@
 //! Every ioctl number and kernel constant this crate uses, and nothing else.
 //!
-//! Sources: `include/uapi/linux/fs.h` (BLK*), `include/scsi/sg.h` (SG_*) of Linux. `_IO`, `_IOR` encode direction, size,
+//! Sources: `include/uapi/linux/fs.h` (BLK*), `include/scsi/sg.h` (SG_*), `include/uapi/linux/nvme_ioctl.h` (NVME_*) of
+//! Linux. `_IO`, `_IOR` encode direction, size,
 //! type and number; the BLK* numbers carry `size_t`, so `BLKGETSIZE64` below is that of a 64-bit target.
 
 const _: () = assert!(size_of::<usize>() == 8, "BLKGETSIZE64 is spelled for 64-bit targets");
@@ -28,3 +29,8 @@ pub(crate) const SG_DXFER_NONE: i32 = -1;
 pub(crate) const SG_DXFER_TO_DEV: i32 = -2;
 /// Data comes from the device.
 pub(crate) const SG_DXFER_FROM_DEV: i32 = -3;
+
+/// `_IO('N', 0x40)`: the namespace's number.
+pub(crate) const NVME_IOCTL_ID: u32 = 0x4e40;
+/// `_IOWR('N', 0x41, struct nvme_passthru_cmd)`: an admin command.
+pub(crate) const NVME_IOCTL_ADMIN_CMD: u32 = 0xc048_4e41;
