@@ -4,6 +4,7 @@ use crate::target::{Answer, DataPhase, Target};
 use std::{
     fs::{File, OpenOptions},
     io,
+    ops::Range,
     os::unix::fs::FileExt,
     path::Path,
 };
@@ -43,6 +44,26 @@ impl FileDisk {
     /// Lets so many blocks be addressed; the file keeps the others.
     pub(crate) fn show(&mut self, blocks: u64) {
         self.blocks = blocks;
+    }
+
+    /// Changes cells, shown or not. A file that cannot be written is the test's fault.
+    pub(crate) fn fill(&self, blocks: Range<u64>, change: &mut dyn FnMut(u64, &mut [u8])) {
+        let mut sector = [0; BLOCK as usize];
+        for lba in blocks {
+            change(lba, &mut sector);
+            self.file.write_all_at(&sector, lba * BLOCK).expect("the cells can be written");
+        }
+    }
+
+    /// The blocks that a read or write reaches, and whether it writes; `None` for any other command.
+    pub(crate) fn access(&self, cdb: &[u8]) -> Option<(Range<u64>, bool)> {
+        let writes = match cdb.first()? {
+            0x28 | 0x88 => false,
+            0x2a | 0x8a => true,
+            _ => return None,
+        };
+        let (at, len) = self.range(cdb).ok()?;
+        Some((at / BLOCK..(at + len as u64) / BLOCK, writes))
     }
 
     /// What a command that sends data sends.

@@ -1,21 +1,21 @@
 //! Serves drives to a QEMU guest over vhost-user-scsi: the guest's own SCSI drivers talk to code of this process.
 //!
 //! Standard output says `ready` once the socket is there. Then each line on standard input is a command, answered with a
-//! line that starts with `ok` or `error`: `power-cycle N`, `quit`. The end of standard input ends the program as well.
+//! line that starts with `ok` or `error`: `power-cycle N`, `set N NAME VALUE`, `quit`. The end of standard input ends the program as well.
 
 #![forbid(unsafe_code)]
 
 mod backend;
 mod file_disk;
 mod request;
-mod sata_disk;
+mod sata;
 mod target;
 
 use anyhow::{Context, Result, bail, ensure};
 use backend::Host;
 use clap::Parser;
 use file_disk::FileDisk;
-use sata_disk::SataDisk;
+use sata::SataDisk;
 use std::{
     io::{BufRead, Write},
     path::{Path, PathBuf},
@@ -37,8 +37,8 @@ struct Arguments {
     /// A disk whose cells are a file; targets are numbered in the order given.
     #[arg(long = "file-disk", value_name = "SERIAL=PATH")]
     file_disks: Vec<String>,
-    /// A SATA disk whose cells are a file, with what hides some of them; numbered after the others.
-    #[arg(long = "sata-disk", value_name = "SERIAL=PATH[,hpa=SECTORS][,dco=SECTORS][,lies]")]
+    /// A SATA disk whose cells are a file, and what it can do and lies about; numbered after the others.
+    #[arg(long = "sata-disk", value_name = "SERIAL=PATH[,WORD][,NAME=VALUE]…")]
     sata_disks: Vec<String>,
 }
 
@@ -81,6 +81,11 @@ fn obey(host: &Host, words: &[&str]) -> Result<()> {
             let number: usize = number.parse().context("the number of a target")?;
             host.targets().get_mut(number).with_context(|| format!("no target {number}"))?.power_cycle();
             Ok(())
+        }
+        ["set", number, name, value] => {
+            let number: usize = number.parse().context("the number of a target")?;
+            let value = value.parse().context("a number")?;
+            host.targets().get_mut(number).with_context(|| format!("no target {number}"))?.set(name, value)
         }
         _ => bail!("unknown command {words:?}"),
     }

@@ -1,5 +1,7 @@
 //! What answers SCSI commands, and the plainest thing that does.
 
+use anyhow::{Result, bail};
+
 /// The data of a command, as the initiator offers it.
 #[derive(Debug)]
 pub(crate) enum DataPhase<'a> {
@@ -26,4 +28,8 @@ pub(crate) trait Target: Send {
     fn execute(&mut self, cdb: &[u8], data: DataPhase<'_>) -> Answer;
     /// The supply is taken away and comes back.
     fn power_cycle(&mut self) {}
+    /// Something about it changes.
+    fn set(&mut self, name: &str, _value: u64) -> Result<()> {
+        bail!("this drive has no {name}")
+    }
 }
