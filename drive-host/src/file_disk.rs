@@ -46,12 +46,16 @@ impl FileDisk {
         self.blocks = blocks;
     }
 
-    /// Changes cells, shown or not. A file that cannot be written is the test's fault.
+    /// Changes cells, shown or not.
     pub(crate) fn fill(&self, blocks: Range<u64>, change: &mut dyn FnMut(u64, &mut [u8])) {
-        let mut sector = [0; BLOCK as usize];
+        let mut sector = [0; 512];
         for lba in blocks {
             change(lba, &mut sector);
-            self.file.write_all_at(&sector, lba * BLOCK).expect("the cells can be written");
+            if let Err(error) = self.file.write_all_at(&sector, lba * BLOCK) {
+                // The test that looks at the cells sees it; this says why.
+                eprintln!("drive-host: the cells of {} cannot be written: {error}", self.serial);
+                return;
+            }
         }
     }
 

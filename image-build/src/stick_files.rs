@@ -6,7 +6,7 @@ use crate::{
 };
 use mule::{
     jobfile,
-    plan::method::{METHODS, Method, Requires},
+    plan::method::{COMMANDED, Method, OVERWRITES, Requires, Wanted},
     stick,
 };
 
@@ -52,6 +52,7 @@ fn fill(template: &str, parts: &Parts) -> String {
     template
         .replace("{EFI_LICENCE}", &efi_licence)
         .replace("{METHODS}\n", &methods())
+        .replace("{COMMANDED}\n", &commanded())
         .replace("{MULE_VERSION}", env!("CARGO_PKG_VERSION"))
         .replace("{KERNEL_VERSION}", &parts.kernel_version)
         .replace("{SYSLINUX_VERSION}", &parts.loaders.syslinux_version)
@@ -71,7 +72,20 @@ fn methods() -> String {
         let verify = if method.requires == Requires::Verification { " V" } else { "" };
         format!("   {:18} {}{verify}\n", method.name, lines.join("\n                      "))
     };
-    METHODS.iter().map(one).collect()
+    OVERWRITES.iter().map(one).collect()
+}
+
+/// Every method that asks the drive's firmware, with its command.
+fn commanded() -> String {
+    let one = |method: &Method| {
+        let command = match method.command {
+            Some(Wanted::This(technique)) => technique.name(),
+            Some(Wanted::BestPurge) | None => "the best purge that the drive offers",
+        };
+        let zeros = if method.steps.is_empty() { "" } else { ", then 00" };
+        format!("   {}\n        {command}{zeros}\n", method.name)
+    };
+    COMMANDED.iter().map(one).collect()
 }
 
 /// Old Windows editors show a file without carriage returns as one line.

@@ -108,9 +108,8 @@ impl Sanitize {
             State::Failed => Err(1),
             State::Idle => Ok((count, 0xffff)),
             State::Running(_, since) => {
-                let share = since.elapsed().as_secs_f64() / self.takes.as_secs_f64().max(0.001);
-                // The cast saturates.
-                Ok((count | 1 << 14, u64::from((share * 65_535.0) as u16)))
+                let share = since.elapsed().as_millis() * 0xffff / self.takes.as_millis().max(1);
+                Ok((count | 1 << 14, u64::try_from(share.min(0xffff)).unwrap_or(0xffff)))
             }
         }
     }

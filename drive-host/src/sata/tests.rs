@@ -61,7 +61,7 @@ fn send(disk: &mut SataDisk, command: u8, password: &[u8], control: u8) -> bool 
     sector[0] = control;
     sector[2..2 + password.len()].copy_from_slice(password);
     let cdb = [0x85, 5 << 1, 0x06, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, command, 0];
-    disk.execute(&cdb, DataPhase::Out(&mut sector)).status == 0
+    disk.execute(&cdb, DataPhase::Out(&sector)).status == 0
 }
 
 fn read(disk: &mut SataDisk, lba: u8) -> Result<Vec<u8>, (u8, u8)> {
@@ -136,7 +136,7 @@ fn bad_sectors_are_replaced_when_they_are_written() {
     assert_eq!(read(&mut disk, 3), Err((3, 0x11)));
     let mut cdb = [0; 16];
     (cdb[0], cdb[5], cdb[8]) = (0x2a, 3, 1);
-    assert_eq!(disk.execute(&cdb, DataPhase::Out(&mut [1; 512])).status, 0);
+    assert_eq!(disk.execute(&cdb, DataPhase::Out(&[1; 512])).status, 0);
     assert_eq!(read(&mut disk, 3).unwrap(), [1; 512]);
     let smart = disk.smart.as_ref().unwrap();
     assert_eq!((smart.reallocated, smart.pending), (1, 0));

@@ -1,7 +1,7 @@
 //! `mule methods`: the table, with every pass spelled out.
 
 use super::Exit;
-use crate::plan::method::{self, Method, Requires};
+use crate::plan::method::{self, Method, Requires, Wanted};
 use serde_json::json;
 
 /// Arguments of `mule methods`.
@@ -19,13 +19,21 @@ fn verification(method: &Method) -> &'static str {
     }
 }
 
+/// What the drive's firmware is asked for.
+fn command(wanted: Wanted) -> &'static str {
+    match wanted {
+        Wanted::This(technique) => technique.name(),
+        Wanted::BestPurge => "the best purge that the drive offers",
+    }
+}
+
 /// Prints every method.
 pub fn run(args: &Args) -> Exit {
     if args.json {
         let row = |m: &Method| {
             json!({
                 "name": m.name, "title": m.title, "source": m.source, "verification": verification(m),
-                "passes": m.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "command": m.command.map(command), "passes": m.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
             })
         };
         println!("{:#}", serde_json::Value::from_iter(method::all().map(row)));
@@ -33,13 +41,21 @@ pub fn run(args: &Args) -> Exit {
     }
     for method in method::all() {
         println!("{}  —  {}", method.name, method.title);
-        println!("    passes: {}", method.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+        if let Some(wanted) = method.command {
+            println!("    command: {}", command(wanted));
+        }
+        if !method.steps.is_empty() {
+            println!("    passes: {}", method.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+        }
         println!("    verification: {}", verification(method));
         println!("    source: {}\n", method.source);
     }
     println!(
         "c: a byte drawn for the job, ~c: its complement, R: a cryptographic random stream (a new key for each drive"
     );
-    println!("and pass). Every method is Clear in the words of NIST SP 800-88; an overwrite is never a Purge.");
+    println!("and pass). An overwrite is Clear in the words of NIST SP 800-88, and never a Purge.\n");
+    println!("A command asks the drive's own firmware. Known data are written to at least 5 % of the drive before it, and");
+    println!("looked for after it; what the drive holds then is read and described. Whether it is a Purge depends on the");
+    println!("drive: its certificate says by which text. What a drive does not offer is never replaced by something less.");
     Exit::Good
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod boot;
+mod commanded;
 mod faults;
 mod harness;
 mod imaging;
@@ -9,6 +10,7 @@ mod job_file;
 mod log;
 mod methods;
 mod modelled;
+mod modelled_tools;
 mod power_cut;
 mod resume;
 mod selection;
@@ -60,7 +62,9 @@ const GROUPS: &[&[Test]] = &[
     log::TESTS,
     job_file::TESTS,
     methods::TESTS,
+    commanded::TESTS,
     modelled::TESTS,
+    modelled_tools::TESTS,
     harness::TESTS,
 ];
 
