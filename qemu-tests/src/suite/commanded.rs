@@ -40,7 +40,7 @@ fn erase(bench: &mut Bench) -> Result<()> {
         ("ata-secure-erase-enhanced-zero", "Purge", Leaves::Byte(0)),
     ] {
         let disks = bench.disks(&["ERASED-1", "ERASED-2"], NATIVE)?;
-        let host = served(bench, &disks, &["security,enhanced,erase-seconds=1", "security,enhanced,smart"])?;
+        let host = served(bench, &disks, &["security,enhanced,erase-seconds=1", "security,enhanced,smart,no-capacity"])?;
         let stick = bench.stick(&Job::wipe(method).key("hidden-areas", "remove"))?;
         bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?.expect_erased(2)?;
         let certificates = bench.certificates(&stick)?;
@@ -101,7 +101,6 @@ fn lies(bench: &mut Bench) -> Result<()> {
                 "security,password-ignored",
                 "security,password-stays",
                 "security,another-serial",
-                "security,no-capacity",
             ][..],
         ),
         (
@@ -172,8 +171,8 @@ fn frozen(bench: &mut Bench) -> Result<()> {
 /// ```
 fn power_cut(bench: &mut Bench) -> Result<()> {
     for (serial, words, method) in [
-        ("ERASE", "security,enhanced,erase-seconds=20", "ata-secure-erase-enhanced"),
-        ("SANITIZE", "sanitize,sanitize-seconds=25", "ata-sanitize-overwrite"),
+        ("ERASE", "security,enhanced,erase-seconds=6", "ata-secure-erase-enhanced"),
+        ("SANITIZE", "sanitize,sanitize-seconds=12", "ata-sanitize-overwrite"),
     ] {
         let disks = bench.disks(&[serial], 4 * MIB)?;
         let mut host = served(bench, &disks, &[words])?;

@@ -75,6 +75,7 @@ hdparm --security-freeze $d && hdparm -I $d | busybox grep -w frozen
 d=$(drive 1)
 hdparm $yes --sanitize-status $d
 hdparm $yes --sanitize-overwrite-passes 1 --sanitize-overwrite hex:11223344 $d
+hdparm --sanitize-status $d
 while hdparm --sanitize-status $d 2>&1 | busybox grep -q 'SD2'; do busybox sleep 1; done
 hdparm --sanitize-status $d
 d=$(drive 2)
@@ -94,7 +95,7 @@ fn erase(bench: &mut Bench) -> Result<()> {
     let said = run(bench, &host, ERASE)?;
     for words in [
         "supported: enhanced erase",
-        "not enabled",
+        "notenabled",
         "2min for SECURITY ERASE UNIT. 2min for ENHANCED SECURITY ERASE UNIT",
         "DISABLED",
         "State:    SD2 Sanitize operation In Process",
