@@ -116,6 +116,11 @@ pub fn smart_return_status() -> Taskfile {
     Taskfile { command: 0xb0, features: 0xda, lba: SMART_KEY, ..NON_DATA }
 }
 
+/// STANDBY IMMEDIATE (E0h): the heads are parked and the disk stops; the next access starts it again.
+pub fn standby_immediate() -> Taskfile {
+    Taskfile { command: 0xe0, ..NON_DATA }
+}
+
 /// READ NATIVE MAX ADDRESS (F8h).
 pub fn read_native_max() -> Taskfile {
     Taskfile { command: READ_NATIVE_MAX, ..NON_DATA }

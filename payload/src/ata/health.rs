@@ -1,10 +1,11 @@
 //! The state of a drive as a certificate reports it: only what was really read.
 
 use super::smart::Attribute;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counters of a drive; `None` where the drive did not report one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Health {
     /// The drive's own verdict: no threshold was crossed.
     pub passed: Option<bool>,

@@ -80,6 +80,11 @@ impl<P: CommandPlane> AtaDrive<P> {
         Ok((identify, abilities))
     }
 
+    /// Reads the attribute table alone: temperature and counts, no verdict.
+    pub fn attributes(&mut self) -> Result<Health, AtaError> {
+        Ok(Health::from_attributes(&smart::attributes(&self.sector(&command::smart_read_data())?)?))
+    }
+
     /// Reads the SMART data, the thresholds and the drive's verdict. What a drive or bridge does not answer stays unknown;
     /// without the attribute table there is an error.
     pub fn health(&mut self) -> Result<Health, AtaError> {

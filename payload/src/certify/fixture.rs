@@ -5,8 +5,8 @@ pub(crate) mod copy;
 use super::{
     key::StickKey,
     record::{
-        CommandRecord, Coverage, FORMAT, Hidden, Host, KindsRecord, LogReference, Media, Operator, PassRecord, Record,
-        Sanitisation, Tool, Validation, Verification,
+        CommandRecord, Coverage, FORMAT, HeatRecord, Hidden, Host, KindsRecord, LogReference, Media, Operator,
+        PassRecord, Record, Sanitisation, Tool, Validation, Verification,
     },
 };
 
@@ -142,5 +142,6 @@ fn media(bytes: u64) -> Media {
         classification: String::new(),
         health_before: Some(health.clone()),
         health_after: Some(health),
+        heat: Some(HeatRecord { highest_celsius: 43, limit_celsius: 60, pauses: 0, paused_seconds: 0 }),
     }
 }

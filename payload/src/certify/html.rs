@@ -47,7 +47,17 @@ fn health(media: &Media) -> String {
             (Some(one), _) | (None, Some(one)) => Some(format!("{title} {one}")),
         }
     };
-    names.keys().filter_map(one).collect::<Vec<_>>().join("; ")
+    let heat = media.heat.map(|heat| {
+        let rests = match heat.pauses {
+            0 => String::new(),
+            pauses => format!(
+                ", <b>{pauses} rests of {} s in all above {} \u{b0}C</b>",
+                heat.paused_seconds, heat.limit_celsius
+            ),
+        };
+        format!("at most {} \u{b0}C during the work{rests}", heat.highest_celsius)
+    });
+    names.keys().filter_map(one).chain(heat).collect::<Vec<_>>().join("; ")
 }
 
 fn media(m: &Media, title: &str) -> String {

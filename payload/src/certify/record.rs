@@ -62,6 +62,22 @@ pub struct Media {
     /// What SMART said before and after, where it could be read.
     pub health_before: Option<serde_json::Value>,
     pub health_after: Option<serde_json::Value>,
+    /// How hot it got, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heat: Option<HeatRecord>,
+}
+
+/// A drive's temperature while it was worked on, since the machine last started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeatRecord {
+    /// Degrees Celsius.
+    pub highest_celsius: u64,
+    /// Above this it was given a rest.
+    pub limit_celsius: u64,
+    /// How often, and for how long in all.
+    pub pauses: u32,
+    pub paused_seconds: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -54,8 +54,14 @@ pub fn run(args: &Args) -> Exit {
         "c: a byte drawn for the job, ~c: its complement, R: a cryptographic random stream (a new key for each drive"
     );
     println!("and pass). An overwrite is Clear in the words of NIST SP 800-88, and never a Purge.\n");
-    println!("A command asks the drive's own firmware. Known data are written to at least 5 % of the drive before it, and");
-    println!("looked for after it; what the drive holds then is read and described. Whether it is a Purge depends on the");
-    println!("drive: its certificate says by which text. What a drive does not offer is never replaced by something less.");
+    println!(
+        "A command asks the drive's own firmware. Known data are written to at least 5 % of the drive before it, and"
+    );
+    println!(
+        "looked for after it; what the drive holds then is read and described. Whether it is a Purge depends on the"
+    );
+    println!(
+        "drive: its certificate says by which text. What a drive does not offer is never replaced by something less."
+    );
     Exit::Good
 }

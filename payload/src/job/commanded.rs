@@ -239,10 +239,12 @@ impl Commanded {
         });
         let started = Event::SweepStarted { job, slot, sweep, key: Some(key.0) };
         context.log.append(&started).map_err(|e| format!("the log could not be written: {e}"))?;
-        let mut watch = Watch::new(context, status, slot, sweep);
+        let mut watch = Watch::new(context, status, (&self.target, &*self.plane), sweep, self.facts.heat);
         let (found, end) =
             sweep::sweep(&mut *self.plane, mode, Pattern::Stream(key), &places, context.limits, &mut watch);
-        watch.finish(&found, &end, found.bytes).map(|()| (found, end))
+        let logged = watch.finish(&found, &end, found.bytes);
+        self.facts.heat = watch.heat;
+        logged.map(|()| (found, end))
     }
 }
 

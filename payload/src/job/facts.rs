@@ -12,6 +12,7 @@ use crate::{
     plan::Content,
 };
 use command::CommandFacts;
+use std::time::Duration;
 
 /// One pass over one drive.
 #[derive(Debug, Clone)]
@@ -53,6 +54,18 @@ pub struct Pause {
     pub detail: String,
 }
 
+/// How hot a drive got in this run of the machine; a limit of 0 where it was not asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heat {
+    /// Degrees Celsius, as all temperatures here.
+    pub highest: u64,
+    /// Above which it was given a rest.
+    pub limit: u64,
+    pub pauses: u32,
+    /// All rests together.
+    pub paused: Duration,
+}
+
 /// Everything that happened to one drive.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -61,6 +74,7 @@ pub struct Facts {
     pub passes: Vec<PassFacts>,
     pub verify: VerifyFacts,
     pub pauses: Vec<Pause>,
+    pub heat: Heat,
     /// What was found out about areas the drive hides.
     pub hidden: Option<HiddenAreas>,
     /// The erasure by the drive's own firmware, where the method has one.
@@ -97,6 +111,7 @@ impl Facts {
                 unreadable: Ranges::default(),
             },
             pauses: Vec::new(),
+            heat: Heat::default(),
             hidden: None,
             command: None,
             failure: None,

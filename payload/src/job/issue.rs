@@ -1,7 +1,7 @@
 //! The last stage: a drive's part is logged as over, its certificate is written, signed and logged.
 
 use super::{
-    facts::Facts,
+    facts::{Facts, Heat},
     record::{Frame, record},
     retain::Retained,
     stages::Examined,
@@ -11,7 +11,7 @@ use crate::{
     certify::{
         Certifiable,
         key::StickKey,
-        record::{Host, LogReference, Media, Operator, Tool},
+        record::{HeatRecord, Host, LogReference, Media, Operator, Tool},
     },
     discover::Drive,
     journal::{
@@ -124,6 +124,12 @@ fn manufacturer(model: &str) -> &'static str {
     known.map(|(_, maker)| *maker).unwrap_or_default()
 }
 
+fn heat(heat: &Heat) -> Option<HeatRecord> {
+    let (highest_celsius, limit_celsius) = (heat.highest, heat.limit);
+    let (pauses, paused_seconds) = (heat.pauses, heat.paused.as_secs());
+    (limit_celsius > 0).then_some(HeatRecord { highest_celsius, limit_celsius, pauses, paused_seconds })
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -135,6 +141,7 @@ impl Issuer<'_> {
         let target = examined.target();
         let mut media = media(target.drive(), target.labels());
         media.health_after = (self.health)(target.drive());
+        media.heat = heat(&examined.facts().heat);
         let drive = target.drive();
         let place = Place {
             name: &drive.name,
@@ -238,6 +245,7 @@ pub(super) fn media(drive: &Drive, labels: &MediaFields) -> Media {
         classification: labels.classification.clone(),
         health_before: drive.health.as_ref().and_then(|health| serde_json::to_value(health).ok()),
         health_after: None,
+        heat: None,
     }
 }
 
@@ -258,6 +266,7 @@ fn media_of_logged(drive: &DriveRef) -> Media {
         classification: String::new(),
         health_before: None,
         health_after: None,
+        heat: None,
     }
 }
 

@@ -4,6 +4,7 @@ pub mod claim;
 pub mod commanded;
 pub mod copy;
 pub mod facts;
+pub mod heat;
 pub mod hidden;
 pub mod issue;
 mod observer;

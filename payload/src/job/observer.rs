@@ -1,15 +1,19 @@
 //! Carries what a sweep tells to the drive's status and to the log: defects before the checkpoint that passes them.
 
 use super::{
+    facts::Heat,
+    heat::Watchman,
     stages::Context,
     status::{Log, Status},
 };
 use crate::{
+    drive::DataPlane,
     engine::{
         extents::{Range, Ranges},
         sweep::{End, Found, Observer},
     },
     journal::event::{DefectKind, Event, Extent, JobId, Sweep},
+    plan::Target,
 };
 
 pub(super) struct Watch<'a> {
@@ -19,11 +23,22 @@ pub(super) struct Watch<'a> {
     slot: u8,
     sweep: Sweep,
     logged: Found,
+    watchman: Watchman,
+    /// How hot the drive got, in this sweep and before.
+    pub(super) heat: Heat,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(context: &Context<'a>, status: &'a Status, slot: u8, sweep: Sweep) -> Self {
-        Self { job: context.job, log: context.log, status, slot, sweep, logged: Found::default() }
+    pub(super) fn new(
+        context: &Context<'a>,
+        status: &'a Status,
+        (target, plane): (&Target, &dyn DataPlane),
+        sweep: Sweep,
+        heat: Heat,
+    ) -> Self {
+        let watchman = Watchman::new(target.drive(), plane, context.limits.patience);
+        let (job, log, slot) = (context.job, context.log, target.slot());
+        Self { job, log, status, slot, sweep, logged: Found::default(), watchman, heat }
     }
 
     /// Logs the end of the sweep; `bytes` are all that were dealt with in it, over every boot.
@@ -63,6 +78,7 @@ fn fresh(now: &Ranges, before: &Ranges) -> Vec<Range> {
 impl Observer for Watch<'_> {
     fn advanced(&mut self, bytes: u64) {
         self.status.update(|shown| shown.done += bytes);
+        self.watchman.look(&mut self.heat, self.status, self.log);
     }
 
     fn checkpoint(&mut self, offset: u64, found: &Found) {

@@ -11,10 +11,11 @@ use super::{
     status::{Log, Message, Stage, Status},
 };
 use crate::{
+    ata::{AtaDrive, command::standby_immediate},
     certify::record::{Host, Operator, Tool},
     console::Watcher,
     discover::Drive,
-    drive::Geometry,
+    drive::{Access, Geometry},
     engine::sweep::Limits,
     journal::{
         bounded::Text,
@@ -297,7 +298,19 @@ fn process(target: Target, shared: &Shared, status: &Status) -> Settled {
         }
         Err((target, error)) => Examined::not_claimed(*target, &error, &context),
     };
-    shared.issuer().certify(&examined)
+    let settled = shared.issuer().certify(&examined);
+    rest(examined.target().drive(), &*shared.around.opener);
+    settled
+}
+
+/// Stops a disk that is done while others are still at work. Whether it does changes nothing.
+fn rest(drive: &Drive, opener: &dyn Opener) {
+    if drive.ata.is_none() || drive.rotational != Some(true) {
+        return;
+    }
+    if let Ok(Some(plane)) = opener.commands(drive, Access::ReadOnly) {
+        let _ = AtaDrive::new(plane).order(&standby_immediate());
+    }
 }
 
 /// What the main loop of a run needs to know.

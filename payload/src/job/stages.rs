@@ -144,12 +144,13 @@ impl Overwritten {
         context.log.tell(Message::Writing(self.target.drive().identity.serial.clone()));
         let mut all = Ranges::default();
         all.insert(offset, self.facts.capacity - offset);
-        let mut watch = Watch::new(context, status, self.target.slot(), sweep);
+        let mut watch = Watch::new(context, status, (&self.target, &*self.plane), sweep, self.facts.heat);
         let pattern = Pattern::new(pass.content, pass.key);
         let (found, end) = sweep::sweep(&mut *self.plane, Mode::Write, pattern, &all, context.limits, &mut watch);
         pass.bytes += found.bytes;
         pass.unwritable.extend(&found.unwritable);
         let stopped = watch.finish(&found, &end, pass.bytes);
+        self.facts.heat = watch.heat;
         match end {
             End::Complete => {
                 stopped?;
@@ -201,7 +202,7 @@ impl Overwritten {
         let (slot, sweep) = (self.target.slot(), Sweep::Verify);
         let started = Event::SweepStarted { job: context.job, slot, sweep, key: Some(verify.seed) };
         context.log.append(&started).map_err(|e| format!("the log could not be written: {e}"))?;
-        let mut watch = Watch::new(context, status, slot, sweep);
+        let mut watch = Watch::new(context, status, (&self.target, &*self.plane), sweep, self.facts.heat);
         let rest = ranges.from_offset(offset);
         let (found, end) = sweep::sweep(&mut *self.plane, mode, pattern, &rest, context.limits, &mut watch);
         verify.matched += found.bytes;
@@ -213,6 +214,7 @@ impl Overwritten {
             context.log.append(&inspected).map_err(|e| format!("the log could not be written: {e}"))?;
         }
         let stopped = watch.finish(&found, &end, verify.matched);
+        self.facts.heat = watch.heat;
         if let (Mode::Inspect, Some(command)) = (mode, &mut self.facts.command) {
             (command.looked, command.left, command.kinds) = (end == End::Complete, found.different, found.kinds);
             command.survived().map_or(Ok(()), Err)?;

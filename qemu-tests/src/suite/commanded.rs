@@ -13,12 +13,24 @@ use anyhow::{Context, Result, ensure};
 use std::fs;
 
 pub(super) const TESTS: &[Test] = &[
-    Test::new("commanded-erase", "security erase, both kinds, then zeros: cells, certificates, no password left", erase),
-    Test::new("commanded-sanitize", "sanitize and the best purge of disks and SSDs, with and without zeros after", sanitize),
+    Test::new(
+        "commanded-erase",
+        "security erase, both kinds, then zeros: cells, certificates, no password left",
+        erase,
+    ),
+    Test::new(
+        "commanded-sanitize",
+        "sanitize and the best purge of disks and SSDs, with and without zeros after",
+        sanitize,
+    ),
     Test::new("commanded-lies", "drives that report success and did not erase are never called erased", lies),
     Test::new("commanded-not-offered", "what a drive does not offer, or refuses, leaves it untouched", not_offered),
     Test::new("commanded-frozen", "a frozen drive is waited for; the job goes on when its supply was cut", frozen),
-    Test::new("commanded-power-cut", "power goes while drives erase themselves: no password, no false certificate", power_cut),
+    Test::new(
+        "commanded-power-cut",
+        "power goes while drives erase themselves: no password, no false certificate",
+        power_cut,
+    ),
     Test::new("commanded-nvme-format", "QEMU's NVMe drive is formatted, its markers gone, and certified", nvme_format),
 ];
 
@@ -40,7 +52,8 @@ fn erase(bench: &mut Bench) -> Result<()> {
         ("ata-secure-erase-enhanced-zero", "Purge", Leaves::Byte(0)),
     ] {
         let disks = bench.disks(&["ERASED-1", "ERASED-2"], NATIVE)?;
-        let host = served(bench, &disks, &["security,enhanced,erase-seconds=1", "security,enhanced,smart,no-capacity"])?;
+        let host =
+            served(bench, &disks, &["security,enhanced,erase-seconds=1", "security,enhanced,smart,no-capacity"])?;
         let stick = bench.stick(&Job::wipe(method).key("hidden-areas", "remove"))?;
         bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?.expect_erased(2)?;
         let certificates = bench.certificates(&stick)?;

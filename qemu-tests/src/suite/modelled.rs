@@ -18,6 +18,7 @@ pub(super) const TESTS: &[Test] = &[
         "a served drive outlives its guest: the next one finds it as it was left",
         two_guests,
     ),
+    Test::new("modelled-hot", "a drive that is too hot is given a rest; grown defects are in its certificate", hot),
     Test::new(
         "modelled-hidden-remove",
         "HPA and DCO are lifted through the kernel, and all cells are wiped",
@@ -64,6 +65,37 @@ fn two_guests(bench: &mut Bench) -> Result<()> {
     bench.boot(&machine)?.expect_erased(1)?;
     oracle::untouched(&disks[0])?;
     oracle::wiped(&disks[1], Leaves::Byte(0))
+}
+
+/// ```text
+/// stick   USB     HOT, COOL   SATA, served by drive-host; HOT cools down and grows defects while the job waits for it
+/// ```
+fn hot(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["HOT", "COOL"], 8 * MIB)?;
+    let served = [(&disks[0], "smart,temperature=65,reallocated=5"), (&disks[1], "smart,temperature=38")];
+    let mut host = DriveHost::of_sata_disks(&served, &bench.folder)?;
+    let stick = bench.stick(&Job::wipe("zero"))?;
+    let mut vm = bench.start(&Machine::new(&stick).drive_host(&host.socket()))?;
+    vm.wait_text(&["is too hot: waits for"], 120)?;
+    ensure!(!vm.has_finished(), "the run did not wait");
+    ensure!(oracle::wiped(&disks[0], Leaves::Byte(0)).is_err(), "the hot drive was written on");
+    host.set(0, "temperature", 40)?;
+    host.set(0, "reallocated", 12)?;
+    vm.finish()?.expect_erased(2)?;
+    let certificates = bench.certificates(&stick)?;
+    for (disk, highest, pauses) in [(&disks[0], 65, 1), (&disks[1], 38, 0)] {
+        oracle::wiped(disk, Leaves::Byte(0))?;
+        let certificate = certificates.of(&disk.serial)?;
+        certificate.expect_outcome("erased")?.verify()?;
+        let heat = (certificate.number("/media/heat/highest_celsius"), certificate.number("/media/heat/pauses"));
+        ensure!(heat == (Some(highest), Some(pauses)), "{}: {heat:?}", disk.serial);
+        let grew =
+            certificate.items("/limits").iter().filter_map(|limit| limit.as_str()).any(|limit| {
+                limit.contains("GREW DEFECTS") && limit.contains("reallocated sectors 5 before, 12 after")
+            });
+        ensure!(grew == (disk.serial == "HOT"), "{}: grown defects {grew}", disk.serial);
+    }
+    Ok(())
 }
 
 const NATIVE: u64 = 12 * MIB;
