@@ -1,8 +1,11 @@
 //! `mule drives`: what is there, and what an unattended job would touch.
 
+mod details;
+
 use super::Exit;
 use crate::{
     console::{self, format},
+    content::Survey,
     discover::{self, Drive, Roots},
     jobfile::Selection,
     plan::preflight,
@@ -15,14 +18,18 @@ use serde_json::json;
 Examples:
   mule drives             a table: which drives there are, and why some would be left alone
   mule drives --ask       ask the drives themselves as well (IDENTIFY, SMART); needs root and may spin disks up
-  mule drives --json      one JSON array for scripts")]
+  mule drives --details   all that is known of each drive; with --ask, also what it holds and what it can be asked for
+  mule drives --json      one JSON array for scripts; with --ask, the content as well")]
 pub struct Args {
     /// Print one JSON array instead of the table
     #[arg(long)]
     json: bool,
-    /// Also send IDENTIFY and SMART commands to the drives
+    /// Also send IDENTIFY and SMART commands to the drives, and look at what they hold
     #[arg(long)]
     ask: bool,
+    /// Print a block of lines for each drive instead of a row
+    #[arg(long, conflicts_with = "json")]
+    details: bool,
 }
 
 /// Lists the drives.
@@ -37,7 +44,10 @@ pub fn run(args: &Args) -> Exit {
         .map(|drive| preflight::check(drive, &drives, &sticks, &Selection::All).err().map(|reason| reason.to_string()))
         .collect();
     if args.json {
-        let rows = drives.iter().zip(&verdicts).map(|(drive, refusal)| object(drive, refusal.as_deref()));
+        let rows = drives.iter().zip(&verdicts).map(|(drive, refusal)| {
+            let content = Some(drive).filter(|_| args.ask).and_then(details::content);
+            object(drive, content.as_ref(), refusal.as_deref())
+        });
         println!("{:#}", serde_json::Value::from_iter(rows));
         return Exit::Good;
     }
@@ -45,6 +55,14 @@ pub fn run(args: &Args) -> Exit {
         println!("No drive was found.");
     }
     for (drive, refusal) in drives.iter().zip(&verdicts) {
+        if args.details {
+            let content = Some(drive).filter(|_| args.ask).and_then(details::content);
+            println!("{}", drive.path.display());
+            for (name, text) in details::lines(drive, content.as_ref(), refusal.as_deref()) {
+                println!("    {name:14} {text}");
+            }
+            continue;
+        }
         let size = format::size(drive.identity.bytes);
         let serial = if drive.identity.serial.is_empty() { "(no serial)" } else { &drive.identity.serial };
         println!(
@@ -59,7 +77,7 @@ pub fn run(args: &Args) -> Exit {
     Exit::Good
 }
 
-fn object(drive: &Drive, refusal: Option<&str>) -> serde_json::Value {
+fn object(drive: &Drive, content: Option<&Survey>, refusal: Option<&str>) -> serde_json::Value {
     json!({
         "name": drive.name, "path": drive.path, "model": drive.identity.model, "serial": drive.identity.serial,
         "wwn": drive.identity.wwn, "bytes": drive.identity.bytes,
@@ -68,6 +86,7 @@ fn object(drive: &Drive, refusal: Option<&str>) -> serde_json::Value {
         "bus": drive.bus.to_string(), "port": drive.port, "firmware": drive.firmware, "removable": drive.removable,
         "read_only": drive.read_only, "rotational": drive.rotational,
         "in_use": drive.usage.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "hidden_bytes": drive.hidden_bytes(), "health": drive.health, "refused": refusal,
+        "hidden_bytes": drive.hidden_bytes(), "native_sectors": drive.native_sectors, "health": drive.health, "link": drive.link,
+        "ata": drive.ata, "content": content.map(details::content_object), "refused": refusal,
     })
 }

@@ -1,6 +1,6 @@
 //! One block device in sysfs: what it is attached to, who it is, how large it is.
 
-use super::{Bus, Drive, Roots, sysfs, usage::Users};
+use super::{Bus, Drive, Roots, link, sysfs, usage::Users};
 use crate::{
     ata::Identify,
     drive::{Geometry, Identity, identity::TEXT_MAX},
@@ -34,6 +34,11 @@ pub(super) fn read(roots: &Roots, name: &str, users: &Users) -> Drive {
     let place = Place::of(roots, name);
     let facts = place.facts();
     let size = |attribute| sysfs::number(&place.attribute(attribute)).unwrap_or(0);
+    let generation = facts.ata.as_ref().and_then(|ata| ata.sata_generation);
+    let link = link::read(&roots.sys, place.bus, &place.folder, &place.parts).map(|link| match place.bus {
+        Bus::Ata => link.of_generation(generation),
+        _ => link,
+    });
     Drive {
         path: roots.dev.join(name.replace('!', "/")),
         geometry: Geometry::new(place.bytes(), size("queue/logical_block_size"), size("queue/physical_block_size")),
@@ -49,6 +54,7 @@ pub(super) fn read(roots: &Roots, name: &str, users: &Users) -> Drive {
         ata: facts.ata,
         native_sectors: None,
         health: None,
+        link,
         name: name.to_owned(),
     }
 }

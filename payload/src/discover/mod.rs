@@ -6,6 +6,7 @@
 mod again;
 mod ask;
 mod device;
+mod link;
 mod sysfs;
 mod usage;
 mod wait;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use again::probe_again;
 pub use ask::ask;
+pub use link::Link;
 pub use usage::Usage;
 pub use wait::{Settled, wait_for};
 
@@ -125,6 +127,8 @@ pub struct Drive {
     pub native_sectors: Option<u64>,
     /// SMART; only [`ask`] knows.
     pub health: Option<Health>,
+    /// How fast it is attached, where the kernel says it.
+    pub link: Option<Link>,
 }
 
 /// Why a named device cannot be used as a drive.
@@ -254,5 +258,6 @@ fn regular_file(roots: &Roots, path: &Path, metadata: &Metadata) -> Result<Drive
         ata: None,
         native_sectors: None,
         health: None,
+        link: None,
     })
 }

@@ -73,6 +73,7 @@ pub(in crate::job) fn described(name: &str, disk: &SimDisk) -> Drive {
         ata: None,
         native_sectors: None,
         health: None,
+        link: None,
     }
 }
 

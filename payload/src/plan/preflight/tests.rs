@@ -24,6 +24,7 @@ fn drive(name: &str) -> Drive {
         ata: None,
         native_sectors: None,
         health: None,
+        link: None,
     }
 }
 

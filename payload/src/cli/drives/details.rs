@@ -1,0 +1,174 @@
+//! What is known of one drive, in plain words. What is not known says so.
+
+use crate::{
+    ata::{
+        Abilities,
+        abilities::{EraseTime, SecurityAbilities},
+        identify::Rotation,
+    },
+    blocks::FileBlocks,
+    console::format::{grouped, printable},
+    content::{self, Survey},
+    discover::{Drive, Link},
+    firmware::purge::{self, Medium, Offer},
+};
+use serde_json::{Value, json};
+use std::fs::File;
+
+type Line = (&'static str, String);
+const UNKNOWN: &str = "not known";
+
+/// What lies on a drive: its partition table and what its partitions hold. It reads sectors.
+pub(super) fn content(drive: &Drive) -> Option<Survey> {
+    let disk = File::open(&drive.path).and_then(FileBlocks::new).ok()?;
+    Some(content::outline(&disk, drive.geometry.ok()?.logical()))
+}
+
+pub(super) fn content_object(survey: &Survey) -> Value {
+    let volume = |volume: &content::Volume| {
+        json!({
+            "number": volume.number, "start": volume.start, "bytes": volume.len, "kind": volume.kind.to_string(),
+            "label": volume.label,
+        })
+    };
+    json!({
+        "table": survey.table.to_string(),
+        "volumes": survey.volumes.iter().map(volume).collect::<Vec<_>>(),
+    })
+}
+
+/// A block of lines about one drive.
+pub(super) fn lines(drive: &Drive, content: Option<&Survey>, refusal: Option<&str>) -> Vec<Line> {
+    let mut lines = identity(drive);
+    lines.extend(drive.ata.iter().flat_map(|ata| commands(drive, &ata.abilities)));
+    lines.push(("health", health(drive)));
+    lines.push(("content", content.map_or_else(|| "not looked at".to_owned(), words)));
+    lines.push(("a job", refusal.map_or_else(|| "may erase it".to_owned(), |why| format!("leaves it alone: {why}"))));
+    lines
+}
+
+fn or_unknown(text: Option<&str>) -> String {
+    text.filter(|text| !text.is_empty()).map_or_else(|| UNKNOWN.to_owned(), printable)
+}
+
+fn identity(drive: &Drive) -> Vec<Line> {
+    let id = &drive.identity;
+    let sectors = |sectors: Option<u64>| {
+        sectors.map_or_else(|| UNKNOWN.to_owned(), |sectors| format!("{} sectors", grouped(sectors)))
+    };
+    let shown = drive.geometry.ok().map(|geometry| geometry.blocks());
+    let blocks = match drive.geometry {
+        Ok(geometry) => format!("{} bytes logical, {} physical", geometry.logical(), geometry.physical()),
+        Err(error) => error.to_string(),
+    };
+    let mut lines = vec![
+        ("model", or_unknown(Some(&id.model))),
+        ("serial number", or_unknown(Some(&id.serial))),
+        ("WWN", or_unknown(id.wwn.as_deref())),
+        ("firmware", or_unknown(drive.firmware.as_deref())),
+        ("size", format!("{} bytes, {}", grouped(id.bytes), sectors(shown))),
+        ("native size", sectors(drive.native_sectors)),
+        ("blocks", blocks),
+        ("medium", medium(drive)),
+        ("attached", format!("{} at {}", drive.bus, or_unknown(Some(&drive.port)))),
+        ("link", drive.link.as_ref().map_or_else(|| UNKNOWN.to_owned(), Link::words)),
+    ];
+    if let Some((model, serial)) = drive.behind_bridge() {
+        lines.push(("behind bridge", format!("{} {}", printable(model), printable(serial))));
+    }
+    lines
+}
+
+fn medium(drive: &Drive) -> String {
+    match (drive.ata.as_ref().and_then(|ata| ata.rotation), drive.rotational) {
+        (Some(Rotation::Rpm(rpm)), _) => format!("disk, {rpm} rpm"),
+        (Some(Rotation::None), _) | (None, Some(false)) => "solid-state".into(),
+        (None, Some(true)) => "disk, as far as the kernel knows".into(),
+        (None, None) => UNKNOWN.into(),
+    }
+}
+
+/// What an ATA drive can be asked for, and what is in the way.
+fn commands(drive: &Drive, abilities: &Abilities) -> Vec<Line> {
+    let medium = drive.rotational.map(|turns| if turns { Medium::Magnetic } else { Medium::SolidState });
+    let best = match purge::best(Offer::Ata(abilities), medium) {
+        Ok(best) => best.technique.name().to_owned(),
+        Err(none) => none.to_string(),
+    };
+    let limits = [(abilities.hpa, "HPA"), (abilities.dco, "DCO"), (abilities.accessible_max, "Accessible Max Address")];
+    let hidden = match drive.hidden_bytes() {
+        Some(0) => "; an HPA hides nothing".to_owned(),
+        Some(bytes) => format!("; an HPA HIDES {} bytes", grouped(bytes)),
+        None => String::new(),
+    };
+    let hides = named(&limits.map(|(feature, name)| (feature.supported, name)), "no command for it");
+    let sanitize = abilities.sanitize.map_or_else(
+        || "not supported".to_owned(),
+        |s| {
+            let offers =
+                [(s.overwrite, "overwrite"), (s.block_erase, "block erase"), (s.crypto_scramble, "crypto scramble")];
+            named(&offers, "supported, without an operation")
+        },
+    );
+    vec![
+        ("can hide by", hides + &hidden),
+        ("security", abilities.security.map_or_else(|| "not supported".to_owned(), security)),
+        ("sanitize", sanitize),
+        ("best purge", best),
+    ]
+}
+
+fn named(all: &[(bool, &str)], none: &str) -> String {
+    let names: Vec<_> = all.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+    if names.is_empty() { none.to_owned() } else { names.join(", ") }
+}
+
+fn security(s: SecurityAbilities) -> String {
+    let time = |time: Option<EraseTime>| match time {
+        Some(EraseTime::About(time)) => format!("about {}", humantime::format_duration(time)),
+        Some(EraseTime::AtLeast(time)) => format!("at least {}", humantime::format_duration(time)),
+        None => "no estimate".into(),
+    };
+    let states = [
+        (s.enabled, "a password is SET"),
+        (s.locked, "LOCKED"),
+        (s.frozen, "FROZEN by the PC's firmware (pull its power connector, wait ten seconds, plug it in again)"),
+        (s.count_expired, "too many wrong passwords (switch it off and on)"),
+    ];
+    let enhanced = if s.enhanced_erase { time(s.enhanced_erase_time) } else { "not offered".into() };
+    format!("{}; erase: {}; enhanced: {enhanced}", named(&states, "no password, not frozen"), time(s.erase_time))
+}
+
+fn health(drive: &Drive) -> String {
+    let Some(health) = &drive.health else { return "not asked, or not told".into() };
+    let verdict = match health.passed {
+        Some(true) => "passed".to_owned(),
+        Some(false) => "THE DRIVE SAYS THAT IT IS FAILING".to_owned(),
+        None => "no verdict".into(),
+    };
+    let counts = [
+        (health.reallocated, "reallocated sectors"),
+        (health.pending, "pending sectors"),
+        (health.uncorrectable, "uncorrectable sectors"),
+        (health.reported_uncorrectable, "reported errors"),
+        (health.command_timeouts, "command time-outs"),
+        (health.crc_errors, "CRC errors on the cable"),
+        (health.media_errors, "media errors"),
+        (health.percentage_used, "% of its life used"),
+        (health.available_spare, "% of its spare left"),
+        (health.power_on_hours, "h powered on"),
+        (health.power_cycles, "power cycles"),
+        (health.temperature_celsius, "\u{b0}C"),
+    ];
+    let told = counts.iter().filter_map(|(count, name)| count.map(|count| format!("{} {name}", grouped(count))));
+    [verdict].into_iter().chain(told).collect::<Vec<_>>().join(", ")
+}
+
+fn words(survey: &Survey) -> String {
+    let volumes = survey.volumes.iter().map(|volume| {
+        let label = if volume.label.is_empty() { String::new() } else { format!(" \"{}\"", printable(&volume.label)) };
+        let number = if volume.number == 0 { String::new() } else { format!("{}: ", volume.number) };
+        format!("{number}{}{label}, {} bytes", volume.kind, grouped(volume.len))
+    });
+    [survey.table.to_string()].into_iter().chain(volumes).collect::<Vec<_>>().join("; ")
+}
