@@ -66,7 +66,9 @@ impl Technique {
             Self::AtaSecurity(Scope::Normal) => "SECURITY ERASE UNIT",
             Self::AtaSecurity(Scope::Enhanced) => "enhanced SECURITY ERASE UNIT",
             Self::ScsiSanitize(action) => action.name(),
-            Self::NvmeSanitize(action) => action.name(),
+            Self::NvmeSanitize(NvmeAction::BlockErase) => "NVMe Sanitize with block erase",
+            Self::NvmeSanitize(NvmeAction::Overwrite) => "NVMe Sanitize with overwrite",
+            Self::NvmeSanitize(NvmeAction::CryptoErase) => "NVMe Sanitize with crypto erase",
             Self::NvmeFormat(SecureErase::UserData) => "FORMAT NVM with user data erase",
             Self::NvmeFormat(SecureErase::Cryptographic) => "FORMAT NVM with cryptographic erase",
         }
