@@ -200,7 +200,9 @@ fn log_bytes(plan: &Plan) -> u64 {
     };
     let longest = plan.targets().iter().map(work).max().unwrap_or(0);
     let checkpoints = longest / SLOW / Limits::default().checkpoint.as_secs().max(1) + sweeps;
-    let frames = drives * (2 * sweeps + 8) + checkpoints * drives.div_ceil(16);
+    // Around a command: three sweeps over markers, its begin and end, what was read, the password.
+    let commanded = plan.method().command.map_or(0, |_| 12);
+    let frames = drives * (2 * sweeps + 8 + commanded) + checkpoints * drives.div_ceil(16);
     frames * frame
 }
 

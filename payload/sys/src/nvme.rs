@@ -93,7 +93,8 @@ pub fn admin(device: impl AsFd, command: &Admin, data: Data<'_>) -> io::Result<C
     // SAFETY: the structure has the kernel's layout, and its one address is the caller's data with its length beside it,
     // alive and borrowed until the ioctl returns; it is borrowed mutably where the opcode lets the kernel write to it. The
     // ioctl is synchronous.
-    let code = unsafe { libc::ioctl(device.as_fd().as_raw_fd(), numbers::NVME_IOCTL_ADMIN_CMD as libc::Ioctl, &raw mut cmd) };
+    let code =
+        unsafe { libc::ioctl(device.as_fd().as_raw_fd(), numbers::NVME_IOCTL_ADMIN_CMD as libc::Ioctl, &raw mut cmd) };
     match u16::try_from(code) {
         // Bits 14 and 13 say "do not retry" and "more".
         Ok(status) => Ok(Completion { status: status & 0x7ff, result: cmd.result }),
