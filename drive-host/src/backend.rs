@@ -38,19 +38,21 @@ const QUEUE_SIZE: usize = 1024;
 type Memory = GuestMemoryAtomic<GuestMemoryMmap>;
 
 /// The drives and what is known of the guest. The drives outlive a guest.
-pub(crate) struct Host {
+#[derive(Debug)]
+pub struct Host {
     targets: Mutex<Vec<Box<dyn Target>>>,
     memory: Mutex<Option<Memory>>,
     event_idx: AtomicBool,
 }
 
 impl Host {
-    pub(crate) fn new(targets: Vec<Box<dyn Target>>) -> Self {
+    /// Serves these drives; their places are their target numbers.
+    pub fn new(targets: Vec<Box<dyn Target>>) -> Self {
         Self { targets: Mutex::new(targets), memory: Mutex::new(None), event_idx: AtomicBool::new(false) }
     }
 
     /// The drives, between two commands.
-    pub(crate) fn targets(&self) -> MutexGuard<'_, Vec<Box<dyn Target>>> {
+    pub fn targets(&self) -> MutexGuard<'_, Vec<Box<dyn Target>>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

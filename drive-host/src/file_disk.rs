@@ -9,7 +9,6 @@ use std::{
 };
 
 const BLOCK: u64 = 512;
-const GOOD: u8 = 0;
 const CHECK_CONDITION: u8 = 2;
 
 /// Sense key, additional sense code and its qualifier (SPC-5 table 48 and annex F).
@@ -20,17 +19,20 @@ const INVALID_COMMAND: Sense = (5, 0x20, 0);
 const OUT_OF_RANGE: Sense = (5, 0x21, 0);
 const INVALID_FIELD: Sense = (5, 0x24, 0);
 
+/// The disk.
 #[derive(Debug)]
-pub(crate) struct FileDisk {
+pub struct FileDisk {
     serial: String,
     file: File,
     blocks: u64,
 }
 
 impl FileDisk {
+    /// A disk whose cells are a file that is there.
+    ///
     /// # Errors
     /// Where the file cannot be opened or measured.
-    pub(crate) fn open(serial: &str, path: &Path) -> io::Result<Self> {
+    pub fn open(serial: &str, path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let blocks = file.metadata()?.len() / BLOCK;
         Ok(Self { serial: serial.into(), file, blocks })
@@ -79,31 +81,51 @@ impl FileDisk {
         }
     }
 
-    /// The byte offset and length of a read or write command.
-    fn range(&self, cdb: &[u8]) -> Result<(u64, usize), Sense> {
+    /// First block and number of blocks of a read or write command.
+    pub(crate) fn blocks_of(&self, cdb: &[u8]) -> Result<(u64, u64), Sense> {
         let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
         let (lba, count) = match cdb[0] & 0xe0 {
             0x20 => (number(&cdb[2..6]), number(&cdb[7..9])),
             _ => (number(&cdb[2..10]), number(&cdb[10..14])),
         };
         match lba.checked_add(count) {
-            Some(end) if end <= self.blocks => Ok((lba * BLOCK, usize::try_from(count * BLOCK).unwrap_or(usize::MAX))),
+            Some(end) if end <= self.blocks => Ok((lba, count)),
             _ => Err(OUT_OF_RANGE),
         }
     }
 
-    fn run(&self, cdb: &[u8], data: DataPhase<'_>) -> Result<usize, Sense> {
-        match (cdb[0], data) {
-            (0x28 | 0x88, DataPhase::In(buf)) => {
-                let (at, len) = self.range(cdb)?;
+    /// Reads or writes blocks, as the data phase goes.
+    pub(crate) fn access(&self, first: u64, count: u64, data: &mut DataPhase<'_>) -> Answer {
+        self.transfer(first, count, data).map_or_else(failed, Answer::good)
+    }
+
+    fn transfer(&self, first: u64, count: u64, data: &mut DataPhase<'_>) -> Result<usize, Sense> {
+        let len = usize::try_from(count * BLOCK).unwrap_or(usize::MAX);
+        match data {
+            DataPhase::In(buf) => {
                 let buf = buf.get_mut(..len).ok_or(INVALID_FIELD)?;
-                self.file.read_exact_at(buf, at).map_err(|_| UNRECOVERED_READ)?;
-                Ok(len)
+                self.file.read_exact_at(buf, first * BLOCK).map_err(|_| UNRECOVERED_READ)?;
             }
-            (0x2a | 0x8a, DataPhase::Out(buf)) => {
-                let (at, len) = self.range(cdb)?;
-                self.file.write_all_at(buf.get(..len).ok_or(INVALID_FIELD)?, at).map_err(|_| MEDIUM_ERROR)?;
-                Ok(len)
+            DataPhase::Out(buf) => {
+                let buf = buf.get(..len).ok_or(INVALID_FIELD)?;
+                self.file.write_all_at(buf, first * BLOCK).map_err(|_| MEDIUM_ERROR)?;
+            }
+            DataPhase::None if len > 0 => return Err(INVALID_FIELD),
+            DataPhase::None => {}
+        }
+        Ok(len)
+    }
+
+    /// Writes cells, whether they can be addressed or not.
+    pub(crate) fn write_cells(&self, first: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, first * BLOCK)
+    }
+
+    fn run(&self, cdb: &[u8], mut data: DataPhase<'_>) -> Result<usize, Sense> {
+        match (cdb[0], &mut data) {
+            (0x28 | 0x88, DataPhase::In(_)) | (0x2a | 0x8a, DataPhase::Out(_)) => {
+                let (first, count) = self.blocks_of(cdb)?;
+                self.transfer(first, count, &mut data)
             }
             // SYNCHRONIZE CACHE (10) and (16)
             (0x35 | 0x91, _) => self.file.sync_data().map(|()| 0).map_err(|_| MEDIUM_ERROR),
@@ -124,7 +146,7 @@ impl Target for FileDisk {
             return failed(INVALID_COMMAND);
         }
         match self.run(cdb, data) {
-            Ok(transferred) => Answer { status: GOOD, sense: Vec::new(), transferred },
+            Ok(transferred) => Answer::good(transferred),
             Err(sense) => failed(sense),
         }
     }
@@ -140,5 +162,5 @@ pub(crate) fn vital(page: u8, body: &[u8]) -> Vec<u8> {
 pub(crate) fn failed((key, code, qualifier): Sense) -> Answer {
     let mut sense = vec![0; 18];
     (sense[0], sense[2], sense[7], sense[12], sense[13]) = (0x70, key, 10, code, qualifier);
-    Answer { status: CHECK_CONDITION, sense, transferred: 0 }
+    Answer { status: CHECK_CONDITION, sense, ..Answer::default() }
 }

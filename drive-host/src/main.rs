@@ -1,27 +1,18 @@
 //! Serves drives to a QEMU guest over vhost-user-scsi: the guest's own SCSI drivers talk to code of this process.
 //!
 //! Standard output says `ready` once the socket is there. Then each line on standard input is a command, answered with a
-//! line that starts with `ok` or `error`: `power-cycle N`, `quit`. The end of standard input ends the program as well.
+//! line that starts with `ok` or `error`: `power-cycle N`, `set N NAME VALUE`, `quit`. The end of standard input ends the program as well.
 
 #![forbid(unsafe_code)]
 
-mod backend;
-mod file_disk;
-mod request;
-mod sata_disk;
-mod target;
-
 use anyhow::{Context, Result, bail, ensure};
-use backend::Host;
 use clap::Parser;
-use file_disk::FileDisk;
-use sata_disk::SataDisk;
+use drive_host::{FileDisk, Host, SataDisk, Target};
 use std::{
     io::{BufRead, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
-use target::Target;
 use vhost::vhost_user::{
     Error::{Disconnected, PartialMessage},
     Listener,
@@ -37,8 +28,9 @@ struct Arguments {
     /// A disk whose cells are a file; targets are numbered in the order given.
     #[arg(long = "file-disk", value_name = "SERIAL=PATH")]
     file_disks: Vec<String>,
-    /// A SATA disk whose cells are a file, with what hides some of them; numbered after the others.
-    #[arg(long = "sata-disk", value_name = "SERIAL=PATH[,hpa=SECTORS][,dco=SECTORS][,lies]")]
+    /// A SATA disk whose cells are a file, and what it is like; numbered after the others. The words are those of
+    /// `SataDisk::from_text`.
+    #[arg(long = "sata-disk", value_name = "SERIAL=PATH[,WORD…]")]
     sata_disks: Vec<String>,
 }
 

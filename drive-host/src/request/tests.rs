@@ -2,6 +2,7 @@ use super::*;
 use std::sync::{Arc, Mutex};
 
 /// Remembers what it was asked; sends `0, 1, 2…` or takes what comes, at most `most` bytes.
+#[derive(Debug)]
 struct Recorder {
     seen: Seen,
     answer: Answer,
@@ -30,7 +31,7 @@ fn recorder(answer: Answer) -> (Vec<Box<dyn Target>>, Seen) {
 }
 
 fn good(transferred: usize) -> Answer {
-    Answer { status: 0, sense: Vec::new(), transferred }
+    Answer::good(transferred)
 }
 
 fn header(lun: [u8; 8]) -> Vec<u8> {
@@ -64,7 +65,8 @@ fn a_short_answer_leaves_a_residual() {
 #[test]
 fn data_reaches_the_drive_and_sense_data_the_guest() {
     let sense: Vec<u8> = (1..=120).collect();
-    let (mut targets, seen) = recorder(Answer { status: 2, sense: sense.clone(), transferred: 512 });
+    let (mut targets, seen) =
+        recorder(Answer { status: 2, sense: sense.clone(), transferred: 512, pause: crate::Pause::None });
     let (head, data) = run(&mut targets, LUN, &[7; 1024], 0);
     assert_eq!((&head[..4], &head[4..8]), (&[96, 0, 0, 0][..], &512_u32.to_le_bytes()[..]));
     assert_eq!((head[10], head[11], &head[12..]), (2, 0, &sense[..96]));

@@ -1,0 +1,139 @@
+//! The words that say what a disk is like.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A word that stands alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Word {
+    Security,
+    Enhanced,
+    Frozen,
+    Sanitize,
+    SanitizeFails,
+    Ssd,
+    Smart,
+    Degrades,
+    Failing,
+    Amac,
+    Remembers,
+    Lies,
+    IdleSanitize,
+    SanitizeErasesNothing,
+    EraseErasesNothing,
+    EraseSkipsHidden,
+    FreezeAccepted,
+    PasswordIgnored,
+    PasswordStays,
+    NoRegisters,
+    GoodWithoutRegisters,
+    CapacityZeroAfterErase,
+}
+
+use Word::*;
+
+/// Each word, and the feature set that it is about and brings with it.
+const WORDS: &[(&str, Word, Word)] = &[
+    ("security", Security, Security),
+    ("enhanced", Enhanced, Security),
+    ("frozen", Frozen, Security),
+    ("sanitize", Sanitize, Sanitize),
+    ("sanitize-fails", SanitizeFails, Sanitize),
+    ("ssd", Ssd, Ssd),
+    ("smart", Smart, Smart),
+    ("degrades", Degrades, Smart),
+    ("failing", Failing, Smart),
+    ("amac", Amac, Amac),
+    ("remembers", Remembers, Remembers),
+    ("lies", Lies, Lies),
+    ("idle-sanitize", IdleSanitize, Sanitize),
+    ("sanitize-erases-nothing", SanitizeErasesNothing, Sanitize),
+    ("erase-erases-nothing", EraseErasesNothing, Security),
+    ("erase-skips-hidden", EraseSkipsHidden, Security),
+    ("freeze-accepted", FreezeAccepted, Security),
+    ("password-ignored", PasswordIgnored, Security),
+    ("password-stays", PasswordStays, Security),
+    ("no-registers", NoRegisters, NoRegisters),
+    ("no-registers=good", GoodWithoutRegisters, NoRegisters),
+    ("capacity-zero-after-erase", CapacityZeroAfterErase, CapacityZeroAfterErase),
+];
+
+/// What a disk is like.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Options {
+    pub(super) serial: String,
+    pub(super) path: PathBuf,
+    words: BTreeSet<Word>,
+    /// Sectors that a Host Protected Area and a Device Configuration Overlay leave.
+    pub(super) hpa: Option<u64>,
+    pub(super) dco: Option<u64>,
+    /// A user password that is set, and whether the disk is locked with it from the start.
+    pub(super) password: Option<(String, bool)>,
+    pub(super) erase_time: Duration,
+    pub(super) sanitize_time: Duration,
+    /// Degrees Celsius, sectors, sectors.
+    pub(super) temperature: u64,
+    pub(super) reallocated: u64,
+    pub(super) pending: u64,
+    pub(super) bad: BTreeSet<u64>,
+    pub(super) unwritable: BTreeSet<u64>,
+    /// What IDENTIFY says after the first command that erases.
+    pub(super) wrong_serial: Option<String>,
+    /// The ATA command that is not answered.
+    pub(super) hangs: Option<u8>,
+}
+
+impl Options {
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let mut words = text.split(',');
+        let (serial, path) = words.next().and_then(|first| first.split_once('=')).context("SERIAL=PATH comes first")?;
+        let mut options = Self {
+            serial: serial.into(),
+            path: Path::new(path).into(),
+            sanitize_time: Duration::from_secs(2),
+            temperature: 35,
+            ..Self::default()
+        };
+        for word in words {
+            match WORDS.iter().find(|(name, ..)| *name == word) {
+                Some((_, word, feature)) => options.words.extend([word, feature]),
+                None => options.take(word).with_context(|| format!("{word:?} of a SATA disk"))?,
+            }
+        }
+        ensure!(!(options.has(Amac) && options.dco.is_some()), "no disk has both amac and dco");
+        Ok(options)
+    }
+
+    /// A word with a value.
+    fn take(&mut self, word: &str) -> Result<()> {
+        let (name, value) = word.split_once('=').context("no such word")?;
+        let number = || value.parse::<u64>().with_context(|| format!("{value:?} is no number"));
+        match name {
+            "hpa" => self.hpa = Some(number()?),
+            "dco" => self.dco = Some(number()?),
+            "locked" | "password" => {
+                self.password = Some((value.into(), name == "locked"));
+                self.words.insert(Security);
+            }
+            "erase-seconds" => self.erase_time = Duration::from_secs(number()?),
+            "sanitize-seconds" => self.sanitize_time = Duration::from_secs(number()?),
+            "temperature" => self.temperature = number()?,
+            "reallocated" => self.reallocated = number()?,
+            "pending" => self.pending = number()?,
+            "bad" => drop(self.bad.insert(number()?)),
+            "unwritable" => drop(self.unwritable.insert(number()?)),
+            "wrong-serial" => self.wrong_serial = Some(value.into()),
+            "hangs" => self.hangs = Some(u8::from_str_radix(value, 16).context("two hexadecimal digits")?),
+            _ => bail!("no such word"),
+        }
+        Ok(())
+    }
+
+    pub(super) fn has(&self, word: Word) -> bool {
+        self.words.contains(&word)
+    }
+}
