@@ -4,7 +4,12 @@ use super::*;
 use std::fs;
 use tempfile::NamedTempFile;
 
+mod faults;
 mod limits;
+mod sanitize;
+mod security;
+mod smart;
+mod state;
 
 const SECTORS: u64 = 4000;
 /// What the cells hold before a test.
