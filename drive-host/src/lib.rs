@@ -5,8 +5,10 @@
 
 mod backend;
 mod file_disk;
+mod flight;
 mod request;
 mod sata;
+mod slot;
 mod target;
 
 pub use backend::Host;

@@ -42,7 +42,7 @@ fn main() -> Result<()> {
         targets.push(Box::new(SataDisk::from_text(text).with_context(|| format!("--sata-disk {text}"))?));
     }
     ensure!(!targets.is_empty(), "there is no drive to serve; name one with --file-disk or --sata-disk SERIAL=PATH");
-    let host = Arc::new(Host::new(targets));
+    let host = Arc::new(Host::new(targets).context("a thread for each drive")?);
     let socket = &arguments.socket;
     let listener = Listener::new(socket, true).with_context(|| format!("listening on {}", socket.display()))?;
     let served = Arc::clone(&host);
@@ -69,10 +69,10 @@ fn file_disk(text: &str) -> Result<Box<dyn Target>> {
 
 fn obey(host: &Host, words: &[&str]) -> Result<()> {
     match words {
-        ["power-cycle", number] => {
-            let number: usize = number.parse().context("the number of a target")?;
-            host.targets().get_mut(number).with_context(|| format!("no target {number}"))?.power_cycle();
-            Ok(())
+        ["power-cycle", number] => host.power_cycle(number.parse().context("the number of a target")?),
+        ["set", number, name, value] => {
+            let number = number.parse().context("the number of a target")?;
+            host.set(number, name, value.parse().context("the value is a number")?)
         }
         _ => bail!("unknown command {words:?}"),
     }
@@ -95,6 +95,7 @@ fn serve(host: &Arc<Host>, mut listener: Listener) {
                 return;
             }
         }
+        host.forget_guest();
     }
 }
 
