@@ -1,20 +1,25 @@
-//! The vhost-user side: queues in the guest's memory, one worker for control and one for commands.
+//! The vhost-user side: queues in the guest's memory, one worker for control, one for commands, and one for each
+//! drive, so that a slow one keeps no other waiting.
 
 use crate::{
-    request::{self, RESPONSE},
+    flight::{self, Chain, Flight, Memory},
+    request::{self, Ends, Targets},
+    slot::Slot,
     target::Target,
 };
+use anyhow::{Context, Result};
 use std::{
     io,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
     },
 };
 use vhost::vhost_user::message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures};
 use vhost_user_backend::{VhostUserBackend, VringRwLock, VringT};
 use virtio_queue::QueueOwnedT;
-use vm_memory::{GuestAddressSpace, GuestMemoryAtomic, GuestMemoryMmap};
+use vm_memory::GuestAddressSpace;
 use vmm_sys_util::{
     epoll::EventSet,
     event::{EventConsumer, EventFlag, EventNotifier, new_event_consumer_and_notifier},
@@ -35,60 +40,120 @@ const COMMAND_QUEUES: usize = 8;
 /// Entries of a queue.
 const QUEUE_SIZE: usize = 1024;
 
-type Memory = GuestMemoryAtomic<GuestMemoryMmap>;
-
 /// The drives and what is known of the guest. The drives outlive a guest.
-pub(crate) struct Host {
-    targets: Mutex<Vec<Box<dyn Target>>>,
+#[derive(Debug)]
+pub struct Host {
+    drives: Arc<Targets>,
+    /// The way to the worker of each drive.
+    workers: Mutex<Vec<Sender<Arc<Flight>>>>,
+    /// Commands that may not be answered yet.
+    flights: Mutex<Flights>,
     memory: Mutex<Option<Memory>>,
     event_idx: AtomicBool,
 }
 
+#[derive(Default)]
+struct Flights(Vec<Arc<Flight>>);
+
+impl std::fmt::Debug for Flights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} flights", self.0.len())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Host {
-    pub(crate) fn new(targets: Vec<Box<dyn Target>>) -> Self {
-        Self { targets: Mutex::new(targets), memory: Mutex::new(None), event_idx: AtomicBool::new(false) }
+    /// Serves these drives; their places are their target numbers.
+    ///
+    /// # Errors
+    /// Where there can be no thread for each.
+    pub fn new(targets: Vec<Box<dyn Target>>) -> io::Result<Self> {
+        let drives: Arc<Targets> = targets.into_iter().map(Slot::new).collect();
+        let workers: io::Result<Vec<_>> =
+            (0..drives.len()).map(|number| flight::start_worker(number, Arc::clone(&drives))).collect();
+        Ok(Self {
+            drives,
+            workers: Mutex::new(workers?),
+            flights: Mutex::default(),
+            memory: Mutex::new(None),
+            event_idx: AtomicBool::new(false),
+        })
     }
 
-    /// The drives, between two commands.
-    pub(crate) fn targets(&self) -> MutexGuard<'_, Vec<Box<dyn Target>>> {
-        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn drive(&self, number: usize) -> Result<&Slot> {
+        self.drives.get(number).with_context(|| format!("no target {number}"))
     }
 
-    /// Answers what waits in a queue; whether anything did.
-    fn drain(&self, vring: &VringRwLock, control: bool) -> io::Result<bool> {
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(memory) = memory else { return Ok(false) };
-        let mut any = false;
+    /// Takes the supply of a drive away and gives it back, whatever the drive is at.
+    ///
+    /// # Errors
+    /// Where there is no such drive.
+    pub fn power_cycle(&self, number: usize) -> Result<()> {
+        self.drive(number).map(Slot::power_cycle)
+    }
+
+    /// Changes a number of a drive's.
+    ///
+    /// # Errors
+    /// Where there is no such drive, or it has no such number.
+    pub fn set(&self, number: usize, name: &str, value: u64) -> Result<()> {
+        self.drive(number)?.set(name, value)
+    }
+
+    /// The guest is gone, or starts anew: it hears of no command that it gave before.
+    pub fn forget_guest(&self) {
+        lock(&self.flights).0.drain(..).for_each(|flight| flight.forget());
+        self.drives.iter().for_each(Slot::reset);
+    }
+
+    /// Answers or sends on what waits in a queue.
+    fn drain(&self, vring: &VringRwLock, control: bool) -> io::Result<()> {
+        let Some(memory) = lock(&self.memory).clone() else { return Ok(()) };
         loop {
-            let memory = memory.memory();
-            let next = vring.get_mut().get_queue_mut().iter(memory.clone()).map_err(io::Error::other)?.next();
-            let Some(chain) = next else { return Ok(any) };
-            let head = chain.head_index();
-            let mut from = chain.clone().reader(&*memory).map_err(io::Error::other)?;
-            let mut to = chain.writer(&*memory).map_err(io::Error::other)?;
-            let written = if control {
-                request::control(&mut self.targets(), &mut from, &mut to).map(|()| to.bytes_written())
-            } else {
-                self.command(&mut from, to)
-            };
-            // A request that cannot be read is given back unanswered: the guest's driver, not the drive, is at fault.
-            let written = written.unwrap_or_else(|error| {
-                eprintln!("drive-host: a request of the guest could not be answered: {error}");
-                0
-            });
-            vring.add_used(head, u32::try_from(written).unwrap_or(u32::MAX)).map_err(io::Error::other)?;
-            if vring.needs_notification().map_err(io::Error::other)? {
-                vring.signal_used_queue()?;
-            }
-            any = true;
+            let next = vring.get_mut().get_queue_mut().iter(memory.memory()).map_err(io::Error::other)?.next();
+            let Some(chain) = next else { return Ok(()) };
+            if control { self.control(vring, &chain)? } else { self.take_off(vring, chain)? }
         }
     }
 
-    fn command(&self, from: &mut virtio_queue::Reader<'_>, mut head: virtio_queue::Writer<'_>) -> io::Result<usize> {
-        let mut data = head.split_at(RESPONSE).map_err(io::Error::other)?;
-        let lens = (from.available_bytes().saturating_sub(request::COMMAND), data.available_bytes());
-        request::command(&mut self.targets(), from, lens, &mut head, &mut data)?;
-        Ok(head.bytes_written() + data.bytes_written())
+    fn control(&self, vring: &VringRwLock, chain: &Chain) -> io::Result<()> {
+        let mut from = chain.clone().reader(chain.memory()).map_err(io::Error::other)?;
+        let mut to = chain.clone().writer(chain.memory()).map_err(io::Error::other)?;
+        match request::control(&self.drives, &mut from, &mut to) {
+            Ok(ends) => ends.iter().for_each(|ends| self.end(ends)),
+            Err(error) => eprintln!("drive-host: a control request could not be answered: {error}"),
+        }
+        flight::give_back(vring, chain.head_index(), to.bytes_written())
+    }
+
+    /// The guest must not hear of these commands after it heard that they are ended.
+    fn end(&self, ends: &Ends) {
+        let flights = lock(&self.flights);
+        let meant =
+            |flight: &&Arc<Flight>| flight.target == ends.target && ends.tag.is_none_or(|tag| tag == flight.tag);
+        flights.0.iter().filter(meant).for_each(|flight| flight.abort(ends.response));
+        if let (true, Some(drive)) = (ends.reset, self.drives.get(ends.target)) {
+            drive.reset();
+        }
+    }
+
+    /// Hands a command to the worker of its drive; one for no drive is answered here.
+    fn take_off(&self, vring: &VringRwLock, chain: Chain) -> io::Result<()> {
+        let mut from = chain.clone().reader(chain.memory()).map_err(io::Error::other)?;
+        let (target, tag) = request::address(&self.drives, &mut from).unwrap_or((None, 0));
+        let flight = Arc::new(Flight::new(target.unwrap_or(usize::MAX), tag, vring.clone(), chain));
+        let workers = lock(&self.workers);
+        let Some(worker) = target.and_then(|number| workers.get(number)) else {
+            flight.perform(&self.drives);
+            return Ok(());
+        };
+        let mut flights = lock(&self.flights);
+        flights.0.retain(|flight| !flight.is_answered());
+        flights.0.push(Arc::clone(&flight));
+        worker.send(flight).map_err(io::Error::other)
     }
 }
 
@@ -120,7 +185,9 @@ impl VhostUserBackend for Host {
         VhostUserProtocolFeatures::MQ | VhostUserProtocolFeatures::REPLY_ACK
     }
 
+    /// This comes once, when a guest's driver starts.
     fn set_event_idx(&self, enabled: bool) {
+        self.forget_guest();
         self.event_idx.store(enabled, Ordering::Release);
     }
 
@@ -145,7 +212,7 @@ impl VhostUserBackend for Host {
         let control = thread == 0;
         let Some(vring) = vrings.get(usize::from(queue)).filter(|_| !control || queue == 0) else { return Ok(()) };
         if !self.event_idx.load(Ordering::Acquire) {
-            return self.drain(vring, control).map(drop);
+            return self.drain(vring, control);
         }
         loop {
             vring.disable_notification().map_err(io::Error::other)?;

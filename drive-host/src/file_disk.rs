@@ -4,13 +4,11 @@ use crate::target::{Answer, DataPhase, Target};
 use std::{
     fs::{File, OpenOptions},
     io,
-    ops::Range,
     os::unix::fs::FileExt,
     path::Path,
 };
 
 const BLOCK: u64 = 512;
-const GOOD: u8 = 0;
 const CHECK_CONDITION: u8 = 2;
 
 /// Sense key, additional sense code and its qualifier (SPC-5 table 48 and annex F).
@@ -21,17 +19,20 @@ const INVALID_COMMAND: Sense = (5, 0x20, 0);
 const OUT_OF_RANGE: Sense = (5, 0x21, 0);
 const INVALID_FIELD: Sense = (5, 0x24, 0);
 
+/// The disk.
 #[derive(Debug)]
-pub(crate) struct FileDisk {
+pub struct FileDisk {
     serial: String,
     file: File,
     blocks: u64,
 }
 
 impl FileDisk {
+    /// A disk whose cells are a file that is there.
+    ///
     /// # Errors
     /// Where the file cannot be opened or measured.
-    pub(crate) fn open(serial: &str, path: &Path) -> io::Result<Self> {
+    pub fn open(serial: &str, path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let blocks = file.metadata()?.len() / BLOCK;
         Ok(Self { serial: serial.into(), file, blocks })
@@ -44,30 +45,6 @@ impl FileDisk {
     /// Lets so many blocks be addressed; the file keeps the others.
     pub(crate) fn show(&mut self, blocks: u64) {
         self.blocks = blocks;
-    }
-
-    /// Changes cells, shown or not.
-    pub(crate) fn fill(&self, blocks: Range<u64>, change: &mut dyn FnMut(u64, &mut [u8])) {
-        let mut sector = [0; 512];
-        for lba in blocks {
-            change(lba, &mut sector);
-            if let Err(error) = self.file.write_all_at(&sector, lba * BLOCK) {
-                // The test that looks at the cells sees it; this says why.
-                eprintln!("drive-host: the cells of {} cannot be written: {error}", self.serial);
-                return;
-            }
-        }
-    }
-
-    /// The blocks that a read or write reaches, and whether it writes; `None` for any other command.
-    pub(crate) fn access(&self, cdb: &[u8]) -> Option<(Range<u64>, bool)> {
-        let writes = match cdb.first()? {
-            0x28 | 0x88 => false,
-            0x2a | 0x8a => true,
-            _ => return None,
-        };
-        let (at, len) = self.range(cdb).ok()?;
-        Some((at / BLOCK..(at + len as u64) / BLOCK, writes))
     }
 
     /// What a command that sends data sends.
@@ -104,31 +81,51 @@ impl FileDisk {
         }
     }
 
-    /// The byte offset and length of a read or write command.
-    fn range(&self, cdb: &[u8]) -> Result<(u64, usize), Sense> {
+    /// First block and number of blocks of a read or write command.
+    pub(crate) fn blocks_of(&self, cdb: &[u8]) -> Result<(u64, u64), Sense> {
         let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
         let (lba, count) = match cdb[0] & 0xe0 {
             0x20 => (number(&cdb[2..6]), number(&cdb[7..9])),
             _ => (number(&cdb[2..10]), number(&cdb[10..14])),
         };
         match lba.checked_add(count) {
-            Some(end) if end <= self.blocks => Ok((lba * BLOCK, usize::try_from(count * BLOCK).unwrap_or(usize::MAX))),
+            Some(end) if end <= self.blocks => Ok((lba, count)),
             _ => Err(OUT_OF_RANGE),
         }
     }
 
-    fn run(&self, cdb: &[u8], data: DataPhase<'_>) -> Result<usize, Sense> {
-        match (cdb[0], data) {
-            (0x28 | 0x88, DataPhase::In(buf)) => {
-                let (at, len) = self.range(cdb)?;
+    /// Reads or writes blocks, as the data phase goes.
+    pub(crate) fn access(&self, first: u64, count: u64, data: &mut DataPhase<'_>) -> Answer {
+        self.transfer(first, count, data).map_or_else(failed, Answer::good)
+    }
+
+    fn transfer(&self, first: u64, count: u64, data: &mut DataPhase<'_>) -> Result<usize, Sense> {
+        let len = usize::try_from(count * BLOCK).unwrap_or(usize::MAX);
+        match data {
+            DataPhase::In(buf) => {
                 let buf = buf.get_mut(..len).ok_or(INVALID_FIELD)?;
-                self.file.read_exact_at(buf, at).map_err(|_| UNRECOVERED_READ)?;
-                Ok(len)
+                self.file.read_exact_at(buf, first * BLOCK).map_err(|_| UNRECOVERED_READ)?;
             }
-            (0x2a | 0x8a, DataPhase::Out(buf)) => {
-                let (at, len) = self.range(cdb)?;
-                self.file.write_all_at(buf.get(..len).ok_or(INVALID_FIELD)?, at).map_err(|_| MEDIUM_ERROR)?;
-                Ok(len)
+            DataPhase::Out(buf) => {
+                let buf = buf.get(..len).ok_or(INVALID_FIELD)?;
+                self.file.write_all_at(buf, first * BLOCK).map_err(|_| MEDIUM_ERROR)?;
+            }
+            DataPhase::None if len > 0 => return Err(INVALID_FIELD),
+            DataPhase::None => {}
+        }
+        Ok(len)
+    }
+
+    /// Writes cells, whether they can be addressed or not.
+    pub(crate) fn write_cells(&self, first: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, first * BLOCK)
+    }
+
+    fn run(&self, cdb: &[u8], mut data: DataPhase<'_>) -> Result<usize, Sense> {
+        match (cdb[0], &mut data) {
+            (0x28 | 0x88, DataPhase::In(_)) | (0x2a | 0x8a, DataPhase::Out(_)) => {
+                let (first, count) = self.blocks_of(cdb)?;
+                self.transfer(first, count, &mut data)
             }
             // SYNCHRONIZE CACHE (10) and (16)
             (0x35 | 0x91, _) => self.file.sync_data().map(|()| 0).map_err(|_| MEDIUM_ERROR),
@@ -149,7 +146,7 @@ impl Target for FileDisk {
             return failed(INVALID_COMMAND);
         }
         match self.run(cdb, data) {
-            Ok(transferred) => Answer { status: GOOD, sense: Vec::new(), transferred },
+            Ok(transferred) => Answer::good(transferred),
             Err(sense) => failed(sense),
         }
     }
@@ -165,5 +162,5 @@ pub(crate) fn vital(page: u8, body: &[u8]) -> Vec<u8> {
 pub(crate) fn failed((key, code, qualifier): Sense) -> Answer {
     let mut sense = vec![0; 18];
     (sense[0], sense[2], sense[7], sense[12], sense[13]) = (0x70, key, 10, code, qualifier);
-    Answer { status: CHECK_CONDITION, sense, transferred: 0 }
+    Answer { status: CHECK_CONDITION, sense, ..Answer::default() }
 }

@@ -5,23 +5,14 @@
 
 #![forbid(unsafe_code)]
 
-mod backend;
-mod file_disk;
-mod request;
-mod sata;
-mod target;
-
 use anyhow::{Context, Result, bail, ensure};
-use backend::Host;
 use clap::Parser;
-use file_disk::FileDisk;
-use sata::SataDisk;
+use drive_host::{FileDisk, Host, SataDisk, Target};
 use std::{
     io::{BufRead, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
-use target::Target;
 use vhost::vhost_user::{
     Error::{Disconnected, PartialMessage},
     Listener,
@@ -37,8 +28,9 @@ struct Arguments {
     /// A disk whose cells are a file; targets are numbered in the order given.
     #[arg(long = "file-disk", value_name = "SERIAL=PATH")]
     file_disks: Vec<String>,
-    /// A SATA disk whose cells are a file, and what it can do and lies about; numbered after the others.
-    #[arg(long = "sata-disk", value_name = "SERIAL=PATH[,WORD][,NAME=VALUE]…")]
+    /// A SATA disk whose cells are a file, and what it is like; numbered after the others. The words are those of
+    /// `SataDisk::from_text`.
+    #[arg(long = "sata-disk", value_name = "SERIAL=PATH[,WORD…]")]
     sata_disks: Vec<String>,
 }
 
@@ -50,7 +42,7 @@ fn main() -> Result<()> {
         targets.push(Box::new(SataDisk::from_text(text).with_context(|| format!("--sata-disk {text}"))?));
     }
     ensure!(!targets.is_empty(), "there is no drive to serve; name one with --file-disk or --sata-disk SERIAL=PATH");
-    let host = Arc::new(Host::new(targets));
+    let host = Arc::new(Host::new(targets).context("a thread for each drive")?);
     let socket = &arguments.socket;
     let listener = Listener::new(socket, true).with_context(|| format!("listening on {}", socket.display()))?;
     let served = Arc::clone(&host);
@@ -77,15 +69,10 @@ fn file_disk(text: &str) -> Result<Box<dyn Target>> {
 
 fn obey(host: &Host, words: &[&str]) -> Result<()> {
     match words {
-        ["power-cycle", number] => {
-            let number: usize = number.parse().context("the number of a target")?;
-            host.targets().get_mut(number).with_context(|| format!("no target {number}"))?.power_cycle();
-            Ok(())
-        }
+        ["power-cycle", number] => host.power_cycle(number.parse().context("the number of a target")?),
         ["set", number, name, value] => {
-            let number: usize = number.parse().context("the number of a target")?;
-            let value = value.parse().context("a number")?;
-            host.targets().get_mut(number).with_context(|| format!("no target {number}"))?.set(name, value)
+            let number = number.parse().context("the number of a target")?;
+            host.set(number, name, value.parse().context("the value is a number")?)
         }
         _ => bail!("unknown command {words:?}"),
     }
@@ -108,6 +95,7 @@ fn serve(host: &Arc<Host>, mut listener: Listener) {
                 return;
             }
         }
+        host.forget_guest();
     }
 }
 

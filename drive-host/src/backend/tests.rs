@@ -1,12 +1,13 @@
 use super::*;
-use crate::file_disk::FileDisk;
+use crate::{file_disk::FileDisk, request::RESPONSE};
 use virtio_queue::{
     desc::{RawDescriptor, split::Descriptor},
     mock::MockSplitQueue,
 };
-use vm_memory::{Bytes, GuestAddress};
+use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
-/// `VRING_DESC_F_WRITE` (virtio 1.2, section 2.7.5).
+/// `VRING_DESC_F_NEXT` and `VRING_DESC_F_WRITE` (virtio 1.2, section 2.7.5).
+const NEXT: u16 = 1;
 const WRITABLE: u16 = 2;
 const GUEST: usize = 16 << 20;
 /// Requests lie behind the queue.
@@ -18,7 +19,7 @@ fn host() -> (Host, tempfile::NamedTempFile) {
     let cells: Vec<u8> = (0..4096_usize * 512).map(|n| (n / 512).to_le_bytes()[0]).collect();
     std::fs::write(file.path(), cells).unwrap();
     let disk = FileDisk::open("D", file.path()).unwrap();
-    (Host::new(vec![Box::new(disk)]), file)
+    (Host::new(vec![Box::new(disk)]).unwrap(), file)
 }
 
 fn request(opcode: u8, lba: u64, blocks: u32) -> Vec<u8> {
@@ -57,7 +58,7 @@ fn run(host: &Host, out: &[u8], room: usize, pieces: &[usize]) -> io::Result<(Ve
     let queue = MockSplitQueue::new(&memory, 1024);
     let chain = queue.build_desc_chain(&descriptors).unwrap();
     let mut from = chain.clone().reader(&memory).unwrap();
-    let written = host.command(&mut from, chain.writer(&memory).unwrap())?;
+    let written = flight::command(&host.drives, &mut from, chain.writer(&memory).unwrap(), || true)?.unwrap();
     let mut answer = Vec::new();
     for (here, len) in rooms {
         let mut bytes = vec![0; len];
@@ -120,4 +121,53 @@ fn too_little_room_for_an_answer_is_an_error_and_the_drive_hears_nothing() {
     let out = [request(0x8a, 0, 1), vec![0xee; 512]].concat();
     assert!(run(&host, &out, RESPONSE - 1, &[64]).is_err());
     assert_eq!(std::fs::read(file.path()).unwrap()[..512], [0; 512]);
+}
+
+/// Works for hours.
+#[derive(Debug)]
+struct Slow;
+
+impl Target for Slow {
+    fn execute(&mut self, _: &[u8], _: crate::DataPhase<'_>) -> crate::Answer {
+        let pause = crate::Pause::Busy(std::time::Duration::from_secs(9999));
+        crate::Answer { pause, ..crate::Answer::good(0) }
+    }
+}
+
+/// A command without data for a target, from this descriptor on, and room for its answer behind it.
+fn lay(memory: &GuestMemoryMmap, first: u16, target: u8) -> [RawDescriptor; 2] {
+    let at = REQUEST + u64::from(first) * 256;
+    let mut bytes = request(0, 0, 0);
+    (bytes[1], bytes[8]) = (target, target);
+    memory.write_slice(&bytes, GuestAddress(at)).unwrap();
+    let piece = |at, len: usize, flags| Descriptor::new(at, u32::try_from(len).unwrap(), flags, first + 1).into();
+    [piece(at, bytes.len(), NEXT), piece(at + 256, RESPONSE, WRITABLE)]
+}
+
+#[test]
+fn a_slow_drive_keeps_no_other_waiting_and_its_command_can_be_ended() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(512).unwrap();
+    let disk = FileDisk::open("D", file.path()).unwrap();
+    let host = Host::new(vec![Box::new(Slow), Box::new(disk)]).unwrap();
+    let memory = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), GUEST)]).unwrap();
+    let mock = MockSplitQueue::new(&memory, 16);
+    let descriptors = [lay(&memory, 0, 0), lay(&memory, 2, 1), lay(&memory, 4, 0)];
+    mock.add_desc_chains(&descriptors.concat(), 0).unwrap();
+    let shared = Memory::new(memory.clone());
+    let vring = VringRwLock::new(shared.clone(), 16).unwrap();
+    *vring.get_mut().get_queue_mut() = mock.create_queue().unwrap();
+    host.update_memory(shared).unwrap();
+    host.drain(&vring, false).unwrap();
+    let used = || u16::from_le(mock.used().idx().load());
+    let given = |place| mock.used().ring().ref_at(place).unwrap().load().id();
+    while used() < 1 {
+        std::thread::yield_now();
+    }
+    assert_eq!((used(), given(0)), (1, 2), "the other drive's command is given back, and no other");
+    host.end(&Ends { target: 0, tag: None, response: 2, reset: false });
+    let answers = [256, 1024 + 256].map(|at| memory.read_obj::<[u8; 12]>(GuestAddress(REQUEST + at)).unwrap()[11]);
+    assert_eq!((used(), answers), (3, [2, 2]));
+    host.power_cycle(0).unwrap();
+    assert!(host.power_cycle(2).is_err() && host.set(1, "temperature", 1).is_err());
 }

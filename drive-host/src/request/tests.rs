@@ -1,7 +1,9 @@
 use super::*;
+use crate::Target;
 use std::sync::{Arc, Mutex};
 
 /// Remembers what it was asked; sends `0, 1, 2…` or takes what comes, at most `most` bytes.
+#[derive(Debug)]
 struct Recorder {
     seen: Seen,
     answer: Answer,
@@ -24,13 +26,13 @@ impl Target for Recorder {
 
 type Seen = Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>;
 
-fn recorder(answer: Answer) -> (Vec<Box<dyn Target>>, Seen) {
+fn recorder(answer: Answer) -> (Vec<Slot>, Seen) {
     let seen = Seen::default();
-    (vec![Box::new(Recorder { seen: Arc::clone(&seen), answer })], seen)
+    (vec![Slot::new(Box::new(Recorder { seen: Arc::clone(&seen), answer }))], seen)
 }
 
 fn good(transferred: usize) -> Answer {
-    Answer { status: 0, sense: Vec::new(), transferred }
+    Answer::good(transferred)
 }
 
 fn header(lun: [u8; 8]) -> Vec<u8> {
@@ -41,19 +43,18 @@ fn header(lun: [u8; 8]) -> Vec<u8> {
 }
 
 /// Answer and data of a command.
-fn run(targets: &mut Targets, lun: [u8; 8], out: &[u8], room: usize) -> (Vec<u8>, Vec<u8>) {
+fn run(targets: &Targets, lun: [u8; 8], out: &[u8], room: usize) -> (Vec<u8>, Vec<u8>) {
     let request = [&header(lun)[..], out].concat();
-    let (mut head, mut data) = (Vec::new(), Vec::new());
-    command(targets, &mut &request[..], (out.len(), room), &mut head, &mut data).unwrap();
-    (head, data)
+    let done = command(targets, &mut &request[..], (out.len(), room)).unwrap();
+    (done.head.to_vec(), done.data)
 }
 
 const LUN: [u8; 8] = [1, 0, 0x40, 0, 0, 0, 0, 0];
 
 #[test]
 fn a_short_answer_leaves_a_residual() {
-    let (mut targets, seen) = recorder(good(5));
-    let (head, data) = run(&mut targets, LUN, &[], 36);
+    let (targets, seen) = recorder(good(5));
+    let (head, data) = run(&targets, LUN, &[], 36);
     assert_eq!(head.len(), 108);
     assert_eq!((&head[..4], &head[4..8], head[10], head[11]), (&[0; 4][..], &[31, 0, 0, 0][..], 0, 0));
     assert_eq!(data, [0, 1, 2, 3, 4]);
@@ -64,8 +65,9 @@ fn a_short_answer_leaves_a_residual() {
 #[test]
 fn data_reaches_the_drive_and_sense_data_the_guest() {
     let sense: Vec<u8> = (1..=120).collect();
-    let (mut targets, seen) = recorder(Answer { status: 2, sense: sense.clone(), transferred: 512 });
-    let (head, data) = run(&mut targets, LUN, &[7; 1024], 0);
+    let (targets, seen) =
+        recorder(Answer { status: 2, sense: sense.clone(), transferred: 512, pause: crate::Pause::None });
+    let (head, data) = run(&targets, LUN, &[7; 1024], 0);
     assert_eq!((&head[..4], &head[4..8]), (&[96, 0, 0, 0][..], &512_u32.to_le_bytes()[..]));
     assert_eq!((head[10], head[11], &head[12..]), (2, 0, &sense[..96]));
     assert!(data.is_empty());
@@ -74,16 +76,16 @@ fn data_reaches_the_drive_and_sense_data_the_guest() {
 
 #[test]
 fn a_drive_that_claims_more_than_was_offered_is_cut_to_it() {
-    let (mut targets, _) = recorder(good(9999));
-    let (head, data) = run(&mut targets, LUN, &[], 16);
+    let (targets, _) = recorder(good(9999));
+    let (head, data) = run(&targets, LUN, &[], 16);
     assert_eq!((&head[4..8], data.len()), (&[0; 4][..], 16));
 }
 
 #[test]
 fn other_targets_and_luns_are_bad_and_no_drive_hears_of_them() {
-    let (mut targets, seen) = recorder(good(0));
+    let (targets, seen) = recorder(good(0));
     for lun in [[1, 1, 0x40, 0, 0, 0, 0, 0], [1, 0, 0x40, 1, 0, 0, 0, 0], [0xc1, 1, 0, 0, 0, 0, 0, 0], [0; 8]] {
-        let (head, data) = run(&mut targets, lun, &[], 8);
+        let (head, data) = run(&targets, lun, &[], 8);
         assert_eq!((head[11], &head[4..8], data.len()), (BAD_TARGET, &[8, 0, 0, 0][..], 0), "{lun:?}");
     }
     assert!(seen.lock().unwrap().is_empty());
@@ -91,37 +93,39 @@ fn other_targets_and_luns_are_bad_and_no_drive_hears_of_them() {
 
 #[test]
 fn both_directions_or_too_much_data_fail_before_the_drive() {
-    let (mut targets, seen) = recorder(good(0));
-    assert_eq!(run(&mut targets, LUN, &[1], 1).0[11], FAILURE);
-    assert_eq!(run(&mut targets, LUN, &[], MOST_DATA + 1).0[11], FAILURE);
+    let (targets, seen) = recorder(good(0));
+    assert_eq!(run(&targets, LUN, &[1], 1).0[11], FAILURE);
+    assert_eq!(run(&targets, LUN, &[], MOST_DATA + 1).0[11], FAILURE);
     assert!(seen.lock().unwrap().is_empty());
-    assert_eq!(run(&mut targets, LUN, &[], MOST_DATA).0[11], OK);
+    assert_eq!(run(&targets, LUN, &[], MOST_DATA).0[11], OK);
 }
 
 #[test]
 fn a_request_cut_short_is_an_error() {
-    let (mut targets, seen) = recorder(good(0));
+    let (targets, seen) = recorder(good(0));
     let request = header(LUN);
-    let sink = &mut Vec::new();
-    assert!(command(&mut targets, &mut &request[..50], (0, 0), sink, &mut Vec::new()).is_err());
-    assert!(command(&mut targets, &mut &request[..], (512, 0), sink, &mut Vec::new()).is_err());
-    assert!(sink.is_empty() && seen.lock().unwrap().is_empty());
+    assert!(command(&targets, &mut &request[..50], (0, 0)).is_err());
+    assert!(command(&targets, &mut &request[..], (512, 0)).is_err());
+    assert!(address(&targets, &mut &request[..15]).is_err());
+    assert!(seen.lock().unwrap().is_empty());
 }
 
 #[test]
 fn task_management_is_complete_for_drives_that_are_there() {
-    let (mut targets, _) = recorder(good(0));
-    let mut answer = |kind: u32, subtype: u32, target: u8| {
+    let (targets, _) = recorder(good(0));
+    let answer = |kind: u32, subtype: u32, target: u8| {
         let lun = [1, target, 0x40, 0, 0, 0, 0, 0];
-        let request = [&kind.to_le_bytes()[..], &subtype.to_le_bytes(), &lun, &[0; 8]].concat();
+        let request = [&kind.to_le_bytes()[..], &subtype.to_le_bytes(), &lun, &7_u64.to_le_bytes()].concat();
         let mut out = Vec::new();
-        control(&mut targets, &mut &request[..], &mut out).unwrap();
-        out
+        let ends = control(&targets, &mut &request[..], &mut out).unwrap();
+        (out, ends.map(|ends| (ends.target, ends.tag, ends.response, ends.reset)))
     };
-    assert_eq!(answer(0, 0, 0), [OK]);
-    assert_eq!(answer(0, 5, 0), [OK]);
-    assert_eq!(answer(0, 8, 0), [FUNCTION_REJECTED]);
-    assert_eq!(answer(0, 5, 1), [BAD_TARGET]);
-    assert_eq!(answer(1, 0, 0), [0; 5]);
-    assert!(answer(9, 0, 0).is_empty());
+    assert_eq!(answer(0, 0, 0), (vec![OK], Some((0, Some(7), ABORTED, false))));
+    assert_eq!(answer(0, 1, 0), (vec![OK], Some((0, None, ABORTED, false))));
+    assert_eq!(answer(0, 5, 0), (vec![OK], Some((0, None, RESET, true))));
+    assert_eq!(answer(0, 6, 0), (vec![OK], None));
+    assert_eq!(answer(0, 8, 0), (vec![FUNCTION_REJECTED], None));
+    assert_eq!(answer(0, 5, 1), (vec![BAD_TARGET], None));
+    assert_eq!(answer(1, 0, 0), (vec![0; 5], None));
+    assert_eq!(answer(9, 0, 0), (Vec::new(), None));
 }

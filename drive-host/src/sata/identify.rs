@@ -1,58 +1,68 @@
-//! The pages by which the disk says what it is.
+//! What the disk says it is: IDENTIFY DEVICE data (ACS-3, 7.12.7) and what SAT makes of them for INQUIRY.
 
-use super::{FIRMWARE, IDENTIFY, MODEL, SataDisk};
+use super::{SataDisk, options::Word};
 use crate::file_disk::vital;
 
+const MODEL: &str = "MULE MODELLED SATA DISK";
+const FIRMWARE: &str = "MODEL1.0";
+pub(super) const IDENTIFY: u8 = 0xec;
+
 impl SataDisk {
-    /// IDENTIFY DEVICE data (ATA8-ACS, 7.16.7; ACS-3, 7.12.7 for words 59 and 69).
+    /// What the disk calls itself: one with a wrong serial forgets who it is when it erases.
+    fn serial(&self) -> &str {
+        match &self.options.wrong_serial {
+            Some(wrong) if self.erase_was_begun => wrong,
+            _ => &self.options.serial,
+        }
+    }
+
     pub(super) fn identify(&self) -> [u8; 512] {
         let mut words = [0_u16; 256];
+        let bit = |word: Word, bit: u32| u16::from(self.options.has(word)) << bit;
+        let visible = if self.capacity_is_lost { 0 } else { self.limits.visible };
         words[0] = 0x0040;
-        text(&mut words[10..20], self.shown_serial());
+        text(&mut words[10..20], self.serial());
         text(&mut words[23..27], FIRMWARE);
         text(&mut words[27..47], MODEL);
         words[49] = 0x0f00;
         words[50] = 0x4000;
         words[53] = 0x0006;
+        // Overwrite, crypto scramble and block erase; the commands allowed meanwhile are those of ACS-3.
+        words[59] = u16::from(self.options.has(Word::Sanitize)) * 0xf800;
+        number(&mut words[60..62], visible.min(0x0fff_ffff));
         words[76] = 0x0006;
-        words[80] = 0x01f0;
-        // Host Protected Area, power management; 48 bits, FLUSH CACHE (EXT), Device Configuration Overlay.
-        (words[82], words[85]) = (0x0408, 0x0408);
-        (words[83], words[86]) = (0x7c00, 0x3c00);
+        words[80] = 0x03f0;
+        // Without AMAC there are HPA and DCO; power management; 48 bits, FLUSH CACHE (EXT).
+        let before_amac = !self.options.has(Word::Amac);
+        words[82] = 0x0008 | u16::from(before_amac) << 10 | bit(Word::Security, 1) | bit(Word::Smart, 0);
+        words[85] = words[82] & !2 | u16::from(self.security.user.is_some()) << 1;
+        (words[83], words[86]) = (0x7400 | u16::from(before_amac) << 11, 0x3400 | u16::from(before_amac) << 11);
         (words[84], words[87]) = (0x4000, 0x4000);
-        if let Some(security) = &self.security {
-            security.identify(&mut words);
+        if self.options.has(Word::Security) {
+            words[89] = self.erase_minutes();
+            words[90] = self.erase_minutes() * bit(Word::Enhanced, 0);
+            words[92] = self.security.master_identifier;
+            words[128] = self.security.word() | bit(Word::Enhanced, 5);
         }
-        if let Some(sanitize) = &self.sanitize {
-            words[59] |= sanitize.word();
-        }
-        if self.smart.is_some() {
-            words[82] |= 1;
-            words[85] |= 1;
-        }
-        let low = u32::try_from(self.visible.min(0x0fff_ffff)).unwrap_or(u32::MAX).to_le_bytes();
-        (words[60], words[61]) = (u16::from_le_bytes([low[0], low[1]]), u16::from_le_bytes([low[2], low[3]]));
-        for (word, two) in words[100..104].iter_mut().zip(self.visible.to_le_bytes().chunks(2)) {
-            *word = u16::from_le_bytes([two[0], two[1]]);
-        }
-        words[169] = u16::from(self.ssd);
-        words[217] = if self.ssd { 1 } else { 7200 };
+        number(&mut words[100..104], visible);
+        (words[119], words[120]) = (0x4000 | bit(Word::Amac, 8), 0x4000 | bit(Word::Amac, 8));
+        words[169] = bit(Word::Ssd, 0);
+        words[217] = self.rotation();
         words[255] = 0x00a5;
         sealed(&words)
     }
 
-    /// DEVICE CONFIGURATION IDENTIFY data (ATA8-ACS, 7.9.3.3).
-    pub(super) fn configuration(&self) -> [u8; 512] {
-        let mut words = [0_u16; 256];
-        words[0] = 2;
-        for (word, two) in words[3..7].iter_mut().zip((self.factory - 1).to_le_bytes().chunks(2)) {
-            *word = u16::from_le_bytes([two[0], two[1]]);
-        }
-        words[7] = 0x0004;
-        words[255] = 0x00a5;
-        sealed(&words)
+    /// Words 89 and 90: units of two minutes in 8 bits.
+    fn erase_minutes(&self) -> u16 {
+        u16::try_from(self.options.erase_time.as_secs().div_ceil(120).clamp(1, 254)).unwrap_or(254)
     }
 
+    /// Rotations in a minute; 1 is "none" (word 217, and SBC-3, 6.5.3).
+    fn rotation(&self) -> u16 {
+        if self.options.has(Word::Ssd) { 1 } else { 7200 }
+    }
+
+    /// The data of INQUIRY; `None` for a page that the disk does not have.
     pub(super) fn inquiry(&self, cdb: &[u8]) -> Option<Vec<u8>> {
         match (cdb[1] & 1 == 1, cdb[2]) {
             (false, 0) => {
@@ -61,7 +71,7 @@ impl SataDisk {
                 Some(page)
             }
             (true, 0) => Some(vital(0, &[0, 0x80, 0x89, 0xb1])),
-            (true, 0x80) => Some(vital(0x80, format!("{:>20}", self.shown_serial()).as_bytes())),
+            (true, 0x80) => Some(vital(0x80, format!("{:>20}", self.serial()).as_bytes())),
             // ATA INFORMATION (SAT-3, 12.4.2).
             (true, 0x89) => {
                 let mut body = vec![0; 4];
@@ -71,11 +81,8 @@ impl SataDisk {
                 body.extend(self.identify());
                 Some(vital(0x89, &body))
             }
-            // Block device characteristics (SBC-3, 6.5.3): 1 for no rotation, or revolutions per minute.
-            (true, 0xb1) => {
-                let rate: u16 = if self.ssd { 1 } else { 7200 };
-                Some(vital(0xb1, &[&rate.to_be_bytes()[..], &[0; 58]].concat()))
-            }
+            // Block device characteristics (SBC-3, 6.5.3).
+            (true, 0xb1) => Some(vital(0xb1, &[&self.rotation().to_be_bytes()[..], &[0; 58]].concat())),
             _ => None,
         }
     }
@@ -89,10 +96,22 @@ fn text(words: &mut [u16], text: &str) {
         .for_each(|word| *word = u16::from_be_bytes([bytes.next().unwrap_or(b' '), bytes.next().unwrap_or(b' ')]));
 }
 
+/// A number over several words, the lowest first.
+pub(super) fn number(words: &mut [u16], number: u64) {
+    for (word, two) in words.iter_mut().zip(number.to_le_bytes().chunks(2)) {
+        *word = u16::from_le_bytes([two[0], two[1]]);
+    }
+}
+
 /// The sum of all bytes is made 0 with the last.
 pub(super) fn sealed(words: &[u16; 256]) -> [u8; 512] {
     let mut bytes = [0; 512];
     bytes.chunks_mut(2).zip(words).for_each(|(two, word)| two.copy_from_slice(&word.to_le_bytes()));
-    bytes[511] = bytes[..511].iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).wrapping_neg();
+    seal(&mut bytes);
     bytes
+}
+
+/// Makes the sum of all bytes 0 with the last.
+pub(super) fn seal(bytes: &mut [u8; 512]) {
+    bytes[511] = bytes[..511].iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).wrapping_neg();
 }

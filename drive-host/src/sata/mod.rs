@@ -1,319 +1,258 @@
-//! A SATA disk behind a SCSI / ATA Translation layer, as hdparm and smartctl know it: what hides sectors of it, its
-//! passwords, its own erasures, its health, and what it can be told to lie about. Its cells are a file with every sector it
-//! ever had, shown or not.
+//! A SATA disk behind a SCSI-to-ATA translation: what it hides, locks and erases, and how it fails or lies. Its cells are a
+//! file with every sector it ever had, shown or not.
 
+mod cells;
+mod faults;
 mod identify;
+mod limits;
 mod options;
 mod sanitize;
 mod security;
 mod smart;
+mod state;
 mod taskfile;
 
 use crate::{
-    file_disk::{FileDisk, Sense, failed},
-    target::{Answer, DataPhase, Target},
+    file_disk::{FileDisk, failed},
+    target::{Answer, DataPhase, Pause, Target},
 };
-use anyhow::{Context, Result};
-use sanitize::{Action, Sanitize};
-use security::{Erase, Security};
-use smart::Smart;
-use std::{collections::BTreeSet, ops::Range, path::Path, thread, time::Duration};
-use taskfile::{Ended, Taskfile, returned, taskfile};
+use anyhow::{Context, Result, ensure};
+use identify::IDENTIFY;
+use limits::{ACCESSIBLE_MAX, CONFIGURATION, Limits, READ_NATIVE_MAX, READ_NATIVE_MAX_EXT, SET_MAX, SET_MAX_EXT};
+use options::{Options, Word};
+use sanitize::{SANITIZE, Sanitize};
+use security::{DISABLE_PASSWORD, SET_PASSWORD, Security};
+use smart::{Health, SMART};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+use taskfile::{ABORTED, DONE, Ended, Registers, Taskfile, returned};
 
-const MODEL: &str = "MULE MODELLED SATA DISK";
-const FIRMWARE: &str = "MODEL1.0";
-/// Commands (ATA8-ACS, 7).
-const IDENTIFY: u8 = 0xec;
-const READ_NATIVE_MAX: u8 = 0xf8;
-const READ_NATIVE_MAX_EXT: u8 = 0x27;
-const SET_MAX: u8 = 0xf9;
-const SET_MAX_EXT: u8 = 0x37;
-const CONFIGURATION: u8 = 0xb1;
-const SANITIZE: u8 = 0xb4;
-const SMART: u8 = 0xb0;
+/// CHECK POWER MODE.
+const CHECK_POWER: u8 = 0xe5;
+/// How long a command that hangs keeps the initiator waiting: longer than Linux waits (30 s).
+const HANG: Duration = Duration::from_secs(40);
 
-/// Sense of media access that the state of the disk forbids (SAT-3, table 11; SPC-4, annex D).
-const LOCKED: Sense = (0xb, 0x74, 0x71);
-const SANITIZING: Sense = (2, 0x04, 0x1b);
-const SANITIZE_FAILED: Sense = (3, 0x31, 0x03);
-const UNREADABLE: Sense = (3, 0x11, 0);
-const UNWRITABLE: Sense = (3, 0x0c, 0);
-const NO_CAPACITY: Sense = (4, 0x44, 0);
-/// What an enhanced erase leaves.
-const VENDOR_PATTERN: u8 = 0xa5;
-/// Sectors that an erase which skips the end leaves.
-const SKIPPED: u64 = 2048;
-
+/// A modelled SATA disk.
 #[derive(Debug)]
-pub(crate) struct SataDisk {
+pub struct SataDisk {
+    options: Options,
     disk: FileDisk,
-    serial: String,
-    ssd: bool,
-    /// Sectors that it had when it was made, that it has without a Host Protected Area, and that can be addressed.
-    factory: u64,
-    native: u64,
-    visible: u64,
-    /// What it shows after its next power-on, where a limit was not to outlast that.
-    lasting: u64,
-    native_was_read: bool,
-    /// A limit for good is taken once in a power cycle.
-    limit_was_set: bool,
-    security: Option<Security>,
-    sanitize: Option<Sanitize>,
-    smart: Option<Smart>,
-    erase_takes: Duration,
+    limits: Limits,
+    security: Security,
+    sanitize: Sanitize,
+    health: Health,
+    /// Sectors that cannot be read until they are written, and that cannot be written.
     bad: BTreeSet<u64>,
     unwritable: BTreeSet<u64>,
-    lies: BTreeSet<&'static str>,
-    /// An erase was asked for since the last power-on.
-    erase_was_asked: bool,
+    /// A command that erases was taken since the program started.
+    erase_was_begun: bool,
+    capacity_is_lost: bool,
+    /// How long the answer of the command that runs is kept back.
+    pause: Pause,
+    /// Time that never passed, see [`SataDisk::pass_time`].
+    skew: Duration,
+    /// What the state file holds.
+    remembered: String,
 }
 
 impl SataDisk {
-    /// `SERIAL=PATH` and words after it, separated by commas; see [`SataDisk::describe`].
-    pub(crate) fn from_text(text: &str) -> Result<Self> {
-        let mut words = text.split(',');
-        let (serial, path) = words.next().and_then(|first| first.split_once('=')).context("SERIAL=PATH comes first")?;
-        let disk = FileDisk::open(serial, Path::new(path)).with_context(|| format!("opening {path}"))?;
+    /// `SERIAL=PATH` and words behind it, with commas between.
+    ///
+    /// | Word | The disk |
+    /// |---|---|
+    /// | `hpa=SECTORS` | shows so many before a Host Protected Area |
+    /// | `dco=SECTORS` | has so many before a Device Configuration Overlay |
+    /// | `amac` | has Accessible Max Address Configuration instead of both; `hpa` is then its limit |
+    /// | `security` | has the security feature set |
+    /// | `enhanced` | … with the enhanced erase, which writes A5h over all cells |
+    /// | `frozen` | … frozen by the firmware until the first `power-cycle` |
+    /// | `password=TEXT` | … with a user password set, level high, unlocked |
+    /// | `locked=TEXT` | … with a user password set, level high, locked |
+    /// | `erase-seconds=N` | needs so long for SECURITY ERASE UNIT (0) |
+    /// | `sanitize` | has the sanitize feature set: overwrite, block erase (zeros), crypto scramble (noise) |
+    /// | `sanitize-seconds=N` | needs so long for it (2) |
+    /// | `sanitize-fails` | fails at the end of that time |
+    /// | `ssd` | does not rotate, and knows TRIM |
+    /// | `smart` | has SMART |
+    /// | `temperature=C`, `reallocated=N`, `pending=N` | … with these in attributes 194 (35), 5 and 196, 197 and 198 |
+    /// | `degrades` | … wears out a sector for each 2048 written |
+    /// | `failing` | … says that a threshold was crossed |
+    /// | `bad=LBA` | cannot read that sector until it is written (any number of them) |
+    /// | `unwritable=LBA` | cannot write it (any number of them) |
+    /// | `hangs=OPCODE` | does not answer that ATA command (hexadecimal) until it is reset, or 40 s later |
+    /// | `remembers` | keeps its state in `PATH.state` when this program ends |
+    /// | `lies` | lifts no limit and says that it did |
+    /// | `idle-sanitize` | takes a sanitize command and does nothing; its last one always went well |
+    /// | `sanitize-erases-nothing` | shows progress and success and changes no cell |
+    /// | `erase-erases-nothing` | the same of SECURITY ERASE UNIT |
+    /// | `erase-skips-hidden` | SECURITY ERASE UNIT leaves the last 2048 sectors |
+    /// | `freeze-accepted` | says that it froze and did not |
+    /// | `password-ignored` | says that it set a password and did not |
+    /// | `password-stays` | keeps its password after an erase |
+    /// | `no-registers` | loses the registers: fixed sense data, or GOOD with `no-registers=good` |
+    /// | `wrong-serial=TEXT` | is called that after the first command that erases |
+    /// | `capacity-zero-after-erase` | has no capacity after one until the next power-on |
+    ///
+    /// # Errors
+    /// Where a word is unknown, the sectors do not fit each other, or a file cannot be read.
+    pub fn from_text(text: &str) -> Result<Self> {
+        let options = Options::parse(text)?;
+        let disk = FileDisk::open(&options.serial, &options.path)
+            .with_context(|| format!("opening {}", options.path.display()))?;
         let factory = disk.blocks();
+        let native = options.dco.unwrap_or(factory);
+        let visible = options.hpa.unwrap_or(native);
+        ensure!(visible > 0 && visible <= native && native <= factory, "{visible}, {native} and {factory} sectors");
         let mut made = Self {
             disk,
-            serial: serial.into(),
-            ssd: false,
-            factory,
-            native: factory,
-            visible: factory,
-            lasting: factory,
-            native_was_read: false,
-            limit_was_set: false,
-            security: None,
-            sanitize: None,
-            smart: None,
-            erase_takes: Duration::ZERO,
-            bad: BTreeSet::new(),
-            unwritable: BTreeSet::new(),
-            lies: BTreeSet::new(),
-            erase_was_asked: false,
+            limits: Limits::new(factory, native, visible),
+            security: Security::new(&options),
+            sanitize: Sanitize::new(options.has(Word::IdleSanitize)),
+            health: Health::new(&options),
+            bad: options.bad.clone(),
+            unwritable: options.unwritable.clone(),
+            erase_was_begun: false,
+            capacity_is_lost: false,
+            pause: Pause::None,
+            skew: Duration::ZERO,
+            remembered: String::new(),
+            options,
         };
-        made.describe(words)?;
+        made.remember_from_before()?;
+        made.disk.show(made.limits.visible);
         Ok(made)
     }
 
-    fn lies(&self, word: &str) -> bool {
-        self.lies.contains(word)
+    /// Lets time pass for the disk alone, so that a test need not wait.
+    pub fn pass_time(&mut self, time: Duration) {
+        self.skew += time;
+        self.settle();
     }
 
-    fn shown_serial(&self) -> &str {
-        if self.erase_was_asked && self.lies("another-serial") { "ANOTHER" } else { &self.serial }
-    }
-
-    fn show(&mut self, sectors: u64) {
-        self.visible = sectors;
-        self.disk.show(sectors);
+    fn now(&self) -> Instant {
+        Instant::now() + self.skew
     }
 
     fn run(&mut self, task: Taskfile, data: &mut DataPhase<'_>) -> Ended {
-        self.settle();
-        let native_was_read = std::mem::take(&mut self.native_was_read);
-        let prepared = self.security.as_mut().is_some_and(Security::take_prepared);
-        if self.sanitize.as_ref().is_some_and(Sanitize::is_busy) && !matches!(task.command, IDENTIFY | SANITIZE | SMART)
-        {
-            return Err(0);
+        let native_was_read = std::mem::take(&mut self.limits.native_was_read);
+        let prepared = std::mem::take(&mut self.security.prepared);
+        let has = |word| self.options.has(word);
+        if self.options.hangs == Some(task.command) {
+            self.pause = Pause::Hung(HANG);
+            return ABORTED;
+        }
+        // What a disk does while it sanitizes (ACS-3, table 11).
+        if self.sanitize.holds_the_medium() && !matches!(task.command, IDENTIFY | SANITIZE | SMART | CHECK_POWER) {
+            return ABORTED;
         }
         match (task.command, data) {
-            (IDENTIFY, DataPhase::In(buf)) => fill(buf, &self.identify()),
-            (CONFIGURATION, DataPhase::In(buf)) if task.features & 0xff == 0xc2 => fill(buf, &self.configuration()),
-            (READ_NATIVE_MAX | READ_NATIVE_MAX_EXT, DataPhase::None) => {
-                self.native_was_read = true;
-                let most = if task.command == READ_NATIVE_MAX { 0x0fff_ffff } else { u64::MAX };
-                Ok((0, (self.native - 1).min(most)))
+            (IDENTIFY, DataPhase::In(buf)) => fill_sector(buf, &self.identify()),
+            (SMART, data) if has(Word::Smart) => self.smart_command(task, data),
+            (SANITIZE, DataPhase::None) if has(Word::Sanitize) => self.sanitize_command(task),
+            (SET_PASSWORD..=DISABLE_PASSWORD, data) if has(Word::Security) => {
+                self.security_command(task, data, prepared)
             }
-            (SET_MAX | SET_MAX_EXT, DataPhase::None) if native_was_read && task.lba < self.native => {
-                self.set_max(task.lba, task.count & 1 == 1)
+            (CONFIGURATION, DataPhase::In(buf)) if task.feature() == 0xc2 && !has(Word::Amac) => {
+                fill_sector(buf, &self.configuration())
             }
-            // It restores nothing while a Host Protected Area is set.
-            (CONFIGURATION, DataPhase::None) if task.features & 0xff == 0xc0 && self.visible == self.native => {
-                if !self.lies("lies") {
-                    self.native = self.factory;
-                    self.lasting = self.factory;
-                    self.show(self.factory);
-                }
-                Ok((0, 0))
-            }
-            (SANITIZE, DataPhase::None) => self.sanitize_command(task),
-            (SMART, data) => self.smart.as_ref().ok_or(0_u64)?.run(task, data),
-            (0xf1..=0xf6, DataPhase::Out(sector)) => self.secure(task.command, Some(sector), prepared),
-            (0xf1..=0xf6, DataPhase::None) => self.secure(task.command, None, prepared),
-            // FLUSH CACHE (EXT), CHECK POWER MODE: active; STANDBY IMMEDIATE.
-            (0xe7 | 0xea | 0xe0, DataPhase::None) => Ok((0, 0)),
-            (0xe5, DataPhase::None) => Ok((0xff, 0)),
-            _ => Err(0),
-        }
-    }
-
-    fn set_max(&mut self, lba: u64, lasting: bool) -> Ended {
-        if lasting && self.limit_was_set {
-            return Err(0);
-        }
-        self.limit_was_set |= lasting;
-        if !self.lies("lies") {
-            self.show(lba + 1);
-            self.lasting = if lasting { self.visible } else { self.lasting };
-        }
-        Ok((0, lba))
-    }
-
-    fn sanitize_command(&mut self, task: Taskfile) -> Ended {
-        let locked = self.security.as_ref().is_some_and(|security| security.locked);
-        let starts = matches!(task.features, 0x11 | 0x12 | 0x14);
-        let sanitize = self.sanitize.as_mut().filter(|_| !(locked && starts)).ok_or(0_u64)?;
-        let ended = sanitize.run(task);
-        self.erase_was_asked |= starts && ended.is_ok();
-        ended
-    }
-
-    fn secure(&mut self, command: u8, sector: Option<&[u8]>, prepared: bool) -> Ended {
-        let lies = |word| self.lies.contains(word);
-        let ignored = (command == 0xf1 && lies("password-ignored")) || (command == 0xf5 && lies("freeze-accepted"));
-        let security = self.security.as_mut().ok_or(0_u64)?;
-        if ignored && !security.frozen {
-            return Ok((0, 0));
-        }
-        match security.run(command, sector, prepared) {
-            security::Outcome::Ended(ended) => ended,
-            security::Outcome::Erase(erase) => {
-                self.erase_was_asked = true;
-                thread::sleep(self.erase_takes);
-                if !self.lies("erase-erases-nothing") {
-                    self.erase(erase);
-                }
-                if let Some(security) = self.security.as_mut().filter(|_| !self.lies.contains("password-stays")) {
-                    security.erased();
-                }
-                Ok((0, 0))
-            }
-        }
-    }
-
-    /// A normal erase reaches what the disk has without a Host Protected Area, an enhanced one all it ever had.
-    fn erase(&mut self, erase: Erase) {
-        let (mut end, byte) = match erase {
-            Erase::Normal => (self.native, 0),
-            Erase::Enhanced => (self.factory, VENDOR_PATTERN),
-        };
-        if self.lies("erase-skips-the-end") {
-            end = end.saturating_sub(SKIPPED);
-        }
-        self.disk.fill(0..end, &mut |_, sector| sector.fill(byte));
-        self.bad.clear();
-    }
-
-    /// What a sanitize operation that has come to its end leaves on the cells.
-    fn settle(&mut self) {
-        let Some(action) = self.sanitize.as_mut().and_then(Sanitize::take_finished) else { return };
-        if self.lies("sanitize-erases-nothing") {
-            return;
-        }
-        self.disk.fill(0..self.factory, &mut |lba, sector| match action {
-            Action::Overwrite(pattern) => {
-                sector.chunks_mut(4).for_each(|chunk| chunk.copy_from_slice(&pattern.to_be_bytes()));
-            }
-            Action::BlockErase => sector.fill(0),
-            // A generator of its own for each sector: noise that is nobody's plaintext.
-            Action::CryptoScramble => {
-                let mut state = lba.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                for chunk in sector.chunks_mut(8) {
-                    state ^= state << 13;
-                    state ^= state >> 7;
-                    state ^= state << 17;
-                    chunk.copy_from_slice(&state.to_le_bytes());
+            (CONFIGURATION, DataPhase::None) if task.feature() == 0xc0 => self.restore_configuration(),
+            (READ_NATIVE_MAX | READ_NATIVE_MAX_EXT, DataPhase::None) => self.read_native_max(task),
+            (SET_MAX | SET_MAX_EXT, DataPhase::None) => self.set_max(task, native_was_read),
+            (ACCESSIBLE_MAX, DataPhase::None) if has(Word::Amac) => self.accessible_max(task),
+            // DATA SET MANAGEMENT.
+            (0x06, DataPhase::Out(ranges)) if has(Word::Ssd) && !self.security.locked && task.features & 1 == 1 => {
+                if self.trim(ranges) {
+                    DONE
+                } else {
+                    ABORTED
                 }
             }
-        });
-        self.bad.clear();
-    }
-
-    /// Why the medium cannot be reached now, or not there.
-    fn forbidden(&mut self, cdb: &[u8]) -> Option<Sense> {
-        self.settle();
-        let access = self.disk.access(cdb);
-        if cdb[0] == 0x25 || cdb[0] == 0x9e {
-            return (self.erase_was_asked && self.lies("no-capacity")).then_some(NO_CAPACITY);
-        }
-        let (range, writes) = access?;
-        match (&self.sanitize, &self.security) {
-            (Some(sanitize), _) if sanitize.has_failed() => Some(SANITIZE_FAILED),
-            (Some(sanitize), _) if sanitize.is_busy() => Some(SANITIZING),
-            (_, Some(security)) if security.locked => Some(LOCKED),
-            _ if writes && self.unwritable.range(range.clone()).next().is_some() => Some(UNWRITABLE),
-            _ if writes => {
-                self.remap(range);
-                None
-            }
-            _ => self.bad.range(range).next().map(|_| UNREADABLE),
+            // FLUSH CACHE (EXT), CHECK POWER MODE: active.
+            (0xe7 | 0xea, DataPhase::None) => DONE,
+            (CHECK_POWER, DataPhase::None) => Ok(Registers { count: 0xff, lba: 0 }),
+            _ => ABORTED,
         }
     }
 
-    /// Bad sectors that are written are replaced by spare ones.
-    fn remap(&mut self, range: Range<u64>) {
-        let healed: Vec<u64> = self.bad.range(range).copied().collect();
-        for lba in healed {
-            self.bad.remove(&lba);
-            if let Some(smart) = &mut self.smart {
-                smart.reallocated += 1;
-                smart.pending = smart.pending.saturating_sub(1);
-            }
+    /// The answer of a command of SCSI's own.
+    fn execute_scsi(&mut self, cdb: &[u8], mut data: DataPhase<'_>) -> Answer {
+        if let Some(answer) = self.medium_command(cdb, &mut data) {
+            return answer;
         }
+        if let (Some(0x12), DataPhase::In(buf)) = (cdb.first(), &mut data) {
+            let Some(page) = self.inquiry(cdb) else { return failed((5, 0x24, 0)) };
+            let len = page.len().min(buf.len());
+            buf[..len].copy_from_slice(&page[..len]);
+            return Answer::good(len);
+        }
+        self.disk.execute(cdb, data)
     }
-}
 
-impl Target for SataDisk {
-    fn execute(&mut self, cdb: &[u8], mut data: DataPhase<'_>) -> Answer {
-        let Some(task) = taskfile(cdb) else {
-            if let (Some(0x12), DataPhase::In(buf)) = (cdb.first(), &mut data) {
-                let Some(page) = self.inquiry(cdb) else { return failed((5, 0x24, 0)) };
-                let len = page.len().min(buf.len());
-                buf[..len].copy_from_slice(&page[..len]);
-                return good(len);
-            }
-            return match self.forbidden(cdb) {
-                Some(sense) => failed(sense),
-                None => self.disk.execute(cdb, data),
-            };
-        };
+    /// The answer of an ATA command, with its registers where the initiator wants them or needs them.
+    fn execute_ata(&mut self, task: Taskfile, mut data: DataPhase<'_>) -> Answer {
         let len = match &data {
             DataPhase::In(buf) => buf.len(),
             DataPhase::Out(buf) => buf.len(),
             DataPhase::None => 0,
         };
-        match self.run(task, &mut data) {
-            Ok(_) if !task.check || self.lies("no-registers") => good(len),
-            ended => {
-                Answer { status: 2, sense: returned(task, ended), transferred: if ended.is_ok() { len } else { 0 } }
-            }
-        }
+        let ended = self.run(task, &mut data);
+        let pause = std::mem::take(&mut self.pause);
+        let transferred = if ended.is_ok() { len } else { 0 };
+        let good = Answer { pause, ..Answer::good(transferred) };
+        let lost = self.options.has(Word::NoRegisters);
+        let sense = match ended {
+            Ok(_) if !task.check || self.options.has(Word::GoodWithoutRegisters) => return good,
+            Ok(_) if lost => failed((1, 0, 0x1d)).sense,
+            Err(_) if lost => failed((0xb, 0, 0)).sense,
+            _ => returned(task, ended),
+        };
+        Answer { status: 2, sense, ..good }
+    }
+}
+
+impl Target for SataDisk {
+    fn execute(&mut self, cdb: &[u8], data: DataPhase<'_>) -> Answer {
+        self.settle();
+        let answer = match taskfile::parse(cdb) {
+            Some(task) => self.execute_ata(task, data),
+            None => self.execute_scsi(cdb, data),
+        };
+        self.remember();
+        answer
     }
 
     fn power_cycle(&mut self) {
-        let lasting = self.lasting;
-        self.show(lasting);
-        (self.native_was_read, self.limit_was_set, self.erase_was_asked) = (false, false, false);
-        self.security.iter_mut().for_each(Security::power_cycle);
-        self.sanitize.iter_mut().for_each(Sanitize::power_cycle);
+        self.settle();
+        self.interrupt_erase();
+        self.limits.power_on();
+        self.security.power_on();
+        let now = self.now();
+        self.sanitize.power_on(now);
+        self.health.power_cycles += 1;
+        self.capacity_is_lost = false;
+        self.disk.show(self.limits.visible);
+        self.remember();
+    }
+
+    fn settle(&mut self) {
+        self.settle_erase();
+        self.settle_sanitize();
+        self.remember();
     }
 
     fn set(&mut self, name: &str, value: u64) -> Result<()> {
-        SataDisk::set(self, name, value)
+        self.set_number(name, value)?;
+        self.remember();
+        Ok(())
     }
 }
 
-fn good(transferred: usize) -> Answer {
-    Answer { status: 0, sense: Vec::new(), transferred }
-}
-
-fn fill(buf: &mut [u8], sector: &[u8; 512]) -> Ended {
-    buf.get_mut(..512).ok_or(0_u64)?.copy_from_slice(sector);
-    Ok((0, 0))
+fn fill_sector(buf: &mut [u8], sector: &[u8; 512]) -> Ended {
+    let Some(buf) = buf.get_mut(..512) else { return ABORTED };
+    buf.copy_from_slice(sector);
+    DONE
 }
 
 #[cfg(test)]

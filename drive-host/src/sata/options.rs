@@ -1,112 +1,139 @@
-//! The words by which a disk is described.
+//! The words that say what a disk is like.
 
-use super::{SataDisk, sanitize::Sanitize, security::Security, smart::Smart};
 use anyhow::{Context, Result, bail, ensure};
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-/// What a disk can be told to lie about.
-pub(super) const LIES: &[&str] = &[
-    // SET MAX and DCO RESTORE succeed and do nothing.
-    "lies",
-    // SECURITY SET PASSWORD succeeds and sets nothing.
-    "password-ignored",
-    // SECURITY ERASE UNIT succeeds and takes the password away; no cell changes.
-    "erase-erases-nothing",
-    // It succeeds and erases; the password stays.
-    "password-stays",
-    // It leaves the last 2,048 sectors as they were.
-    "erase-skips-the-end",
-    // SECURITY FREEZE LOCK succeeds and freezes nothing.
-    "freeze-accepted",
-    // SANITIZE DEVICE is accepted, and the status stays what it was.
-    "idle-sanitize",
-    // It runs, ends with a success, and changes no cell.
-    "sanitize-erases-nothing",
-    // It ends with a failure.
-    "sanitize-fails",
-    // The registers of a command that ended well do not come back, as with some bridges.
-    "no-registers",
-    // After an erase another disk's serial number is shown.
-    "another-serial",
-    // After an erase the capacity cannot be read until the next power cycle.
-    "no-capacity",
+/// A word that stands alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Word {
+    Security,
+    Enhanced,
+    Frozen,
+    Sanitize,
+    SanitizeFails,
+    Ssd,
+    Smart,
+    Degrades,
+    Failing,
+    Amac,
+    Remembers,
+    Lies,
+    IdleSanitize,
+    SanitizeErasesNothing,
+    EraseErasesNothing,
+    EraseSkipsHidden,
+    FreezeAccepted,
+    PasswordIgnored,
+    PasswordStays,
+    NoRegisters,
+    GoodWithoutRegisters,
+    CapacityZeroAfterErase,
+}
+
+use Word::*;
+
+/// Each word, and the feature set that it is about and brings with it.
+const WORDS: &[(&str, Word, Word)] = &[
+    ("security", Security, Security),
+    ("enhanced", Enhanced, Security),
+    ("frozen", Frozen, Security),
+    ("sanitize", Sanitize, Sanitize),
+    ("sanitize-fails", SanitizeFails, Sanitize),
+    ("ssd", Ssd, Ssd),
+    ("smart", Smart, Smart),
+    ("degrades", Degrades, Smart),
+    ("failing", Failing, Smart),
+    ("amac", Amac, Amac),
+    ("remembers", Remembers, Remembers),
+    ("lies", Lies, Lies),
+    ("idle-sanitize", IdleSanitize, Sanitize),
+    ("sanitize-erases-nothing", SanitizeErasesNothing, Sanitize),
+    ("erase-erases-nothing", EraseErasesNothing, Security),
+    ("erase-skips-hidden", EraseSkipsHidden, Security),
+    ("freeze-accepted", FreezeAccepted, Security),
+    ("password-ignored", PasswordIgnored, Security),
+    ("password-stays", PasswordStays, Security),
+    ("no-registers", NoRegisters, NoRegisters),
+    ("no-registers=good", GoodWithoutRegisters, NoRegisters),
+    ("capacity-zero-after-erase", CapacityZeroAfterErase, CapacityZeroAfterErase),
 ];
 
-impl SataDisk {
-    /// `security` (the feature set), `enhanced` (its enhanced erase), `frozen` (by the PC's firmware, until the disk's supply
-    /// was cut), `password=TEXT`, `locked=TEXT`, `erase-seconds=N`; `sanitize`, `sanitize-seconds=N`; `smart`,
-    /// `temperature=C`, `reallocated=N`, `pending=N`, `failing`; `ssd`; `hpa=SECTORS`, `dco=SECTORS`; `bad=LBA` (unreadable
-    /// until it is written), `unwritable=LBA`; and any of [`LIES`].
-    pub(super) fn describe<'a>(&mut self, words: impl Iterator<Item = &'a str>) -> Result<()> {
-        let mut visible = None;
+/// What a disk is like.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Options {
+    pub(super) serial: String,
+    pub(super) path: PathBuf,
+    words: BTreeSet<Word>,
+    /// Sectors that a Host Protected Area and a Device Configuration Overlay leave.
+    pub(super) hpa: Option<u64>,
+    pub(super) dco: Option<u64>,
+    /// A user password that is set, and whether the disk is locked with it from the start.
+    pub(super) password: Option<(String, bool)>,
+    pub(super) erase_time: Duration,
+    pub(super) sanitize_time: Duration,
+    /// Degrees Celsius, sectors, sectors.
+    pub(super) temperature: u64,
+    pub(super) reallocated: u64,
+    pub(super) pending: u64,
+    pub(super) bad: BTreeSet<u64>,
+    pub(super) unwritable: BTreeSet<u64>,
+    /// What IDENTIFY says after the first command that erases.
+    pub(super) wrong_serial: Option<String>,
+    /// The ATA command that is not answered.
+    pub(super) hangs: Option<u8>,
+}
+
+impl Options {
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let mut words = text.split(',');
+        let (serial, path) = words.next().and_then(|first| first.split_once('=')).context("SERIAL=PATH comes first")?;
+        let mut options = Self {
+            serial: serial.into(),
+            path: Path::new(path).into(),
+            sanitize_time: Duration::from_secs(2),
+            temperature: 35,
+            ..Self::default()
+        };
         for word in words {
-            let (name, value) = word.split_once('=').unwrap_or((word, ""));
-            let number = || value.parse::<u64>().with_context(|| format!("the number of {name:?}"));
-            match name {
-                "hpa" => visible = Some(number()?),
-                "dco" => self.native = number()?,
-                "ssd" => self.ssd = true,
-                "bad" => drop(self.bad.insert(number()?)),
-                "unwritable" => drop(self.unwritable.insert(number()?)),
-                "security" => drop(self.security()),
-                "enhanced" => self.security().enhanced = true,
-                "frozen" => self.security().frozen = true,
-                "password" => self.security().set(value),
-                "locked" => {
-                    self.security().set(value);
-                    self.security().locked = true;
-                }
-                "erase-seconds" => self.erase_takes = Duration::from_secs(number()?),
-                "sanitize" => drop(self.sanitize()),
-                "sanitize-seconds" => self.sanitize().takes = Duration::from_secs(number()?),
-                "smart" => drop(self.smart()),
-                "failing" => self.smart().failing = true,
-                _ if LIES.contains(&word) => self.lie(word),
-                _ => self.set(name, number().with_context(|| format!("{word:?} is nothing of a SATA disk"))?)?,
+            match WORDS.iter().find(|(name, ..)| *name == word) {
+                Some((_, word, feature)) => options.words.extend([word, feature]),
+                None => options.take(word).with_context(|| format!("{word:?} of a SATA disk"))?,
             }
         }
-        let visible = visible.unwrap_or(self.native);
-        ensure!(
-            visible > 0 && visible <= self.native && self.native <= self.factory,
-            "{visible}, {} and {} sectors",
-            self.native,
-            self.factory
-        );
-        self.lasting = visible;
-        self.show(visible);
-        Ok(())
+        ensure!(!(options.has(Amac) && options.dco.is_some()), "no disk has both amac and dco");
+        Ok(options)
     }
 
-    fn lie(&mut self, word: &str) {
-        self.lies.extend(LIES.iter().find(|known| **known == word));
-        match word {
-            "idle-sanitize" => self.sanitize().idle = true,
-            "sanitize-fails" => self.sanitize().fails = true,
-            _ => {}
-        }
-    }
-
-    /// What can change while the disk is at work.
-    pub(super) fn set(&mut self, name: &str, value: u64) -> Result<()> {
-        let smart = self.smart();
+    /// A word with a value.
+    fn take(&mut self, word: &str) -> Result<()> {
+        let (name, value) = word.split_once('=').context("no such word")?;
+        let number = || value.parse::<u64>().with_context(|| format!("{value:?} is no number"));
         match name {
-            "temperature" => smart.temperature = value,
-            "reallocated" => smart.reallocated = value,
-            "pending" => smart.pending = value,
-            _ => bail!("{name:?} is nothing of a SATA disk"),
+            "hpa" => self.hpa = Some(number()?),
+            "dco" => self.dco = Some(number()?),
+            "locked" | "password" => {
+                self.password = Some((value.into(), name == "locked"));
+                self.words.insert(Security);
+            }
+            "erase-seconds" => self.erase_time = Duration::from_secs(number()?),
+            "sanitize-seconds" => self.sanitize_time = Duration::from_secs(number()?),
+            "temperature" => self.temperature = number()?,
+            "reallocated" => self.reallocated = number()?,
+            "pending" => self.pending = number()?,
+            "bad" => drop(self.bad.insert(number()?)),
+            "unwritable" => drop(self.unwritable.insert(number()?)),
+            "wrong-serial" => self.wrong_serial = Some(value.into()),
+            "hangs" => self.hangs = Some(u8::from_str_radix(value, 16).context("two hexadecimal digits")?),
+            _ => bail!("no such word"),
         }
         Ok(())
     }
 
-    fn security(&mut self) -> &mut Security {
-        self.security.get_or_insert_with(Security::new)
-    }
-
-    fn sanitize(&mut self) -> &mut Sanitize {
-        self.sanitize.get_or_insert_with(Sanitize::new)
-    }
-
-    fn smart(&mut self) -> &mut Smart {
-        self.smart.get_or_insert_with(Smart::new)
+    pub(super) fn has(&self, word: Word) -> bool {
+        self.words.contains(&word)
     }
 }

@@ -1,7 +1,4 @@
-//! ATA commands inside SCSI ones, and their registers on the way back.
-
-/// COUNT and LBA of a command that ended well; `Err` is ABRT, with what LBA says of the reason.
-pub(super) type Ended = Result<(u16, u64), u64>;
+//! ATA commands as they come through SCSI, and the registers that go back (SAT-3, 12.2).
 
 /// The registers of a command, and whether it has 48 bits.
 #[derive(Debug, Clone, Copy)]
@@ -15,8 +12,30 @@ pub(super) struct Taskfile {
     pub(super) check: bool,
 }
 
+impl Taskfile {
+    /// FEATURES bits 7:0.
+    pub(super) fn feature(&self) -> u8 {
+        self.features.to_le_bytes()[0]
+    }
+}
+
+/// COUNT and LBA of a command that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Registers {
+    pub(super) count: u16,
+    pub(super) lba: u64,
+}
+
+/// `Err` is a command that was aborted.
+pub(super) type Ended = Result<Registers, Registers>;
+
+/// The end of a command that has nothing to say.
+pub(super) const DONE: Ended = Ok(Registers { count: 0, lba: 0 });
+/// The end of a command that was aborted without a reason.
+pub(super) const ABORTED: Ended = Err(Registers { count: 0, lba: 0 });
+
 /// ATA PASS-THROUGH (12) and (16) (SAT-3, 12.2).
-pub(super) fn taskfile(cdb: &[u8]) -> Option<Taskfile> {
+pub(super) fn parse(cdb: &[u8]) -> Option<Taskfile> {
     let wide = |high: u8, low: u8| u16::from_be_bytes([high, low]);
     match (*cdb.first()?, cdb.get(..16)?) {
         (0x85, c) => {
@@ -47,9 +66,9 @@ pub(super) fn taskfile(cdb: &[u8]) -> Option<Taskfile> {
 
 /// Sense data with the ATA Status Return descriptor (SAT-3, 12.2.6).
 pub(super) fn returned(task: Taskfile, ended: Ended) -> Vec<u8> {
-    let (key, error, status, (count, lba)) = match ended {
+    let (key, error, status, Registers { count, lba }) = match ended {
         Ok(registers) => (1, 0, 0x50, registers),
-        Err(reason) => (0xb, 0x04, 0x51, (0, reason)),
+        Err(registers) => (0xb, 0x04, 0x51, registers),
     };
     let (l, [count_low, count_high]) = (lba.to_le_bytes(), count.to_le_bytes());
     let device = if task.extended { 0x40 } else { 0xe0 | (l[3] & 0xf) };

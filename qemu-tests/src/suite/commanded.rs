@@ -53,7 +53,7 @@ fn erase(bench: &mut Bench) -> Result<()> {
     ] {
         let disks = bench.disks(&["ERASED-1", "ERASED-2"], NATIVE)?;
         let host =
-            served(bench, &disks, &["security,enhanced,erase-seconds=1", "security,enhanced,smart,no-capacity"])?;
+            served(bench, &disks, &["security,enhanced,erase-seconds=1", "security,enhanced,smart,capacity-zero-after-erase"])?;
         let stick = bench.stick(&Job::wipe(method).key("hidden-areas", "remove"))?;
         bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?.expect_erased(2)?;
         let certificates = bench.certificates(&stick)?;
@@ -110,10 +110,10 @@ fn lies(bench: &mut Bench) -> Result<()> {
             "ata-secure-erase",
             &[
                 "security,erase-erases-nothing",
-                "security,erase-skips-the-end",
+                "security,erase-skips-hidden",
                 "security,password-ignored",
                 "security,password-stays",
-                "security,another-serial",
+                "security,wrong-serial=ANOTHER",
             ][..],
         ),
         (
@@ -123,7 +123,7 @@ fn lies(bench: &mut Bench) -> Result<()> {
                 "sanitize,sanitize-erases-nothing",
                 "sanitize,sanitize-fails",
                 "sanitize,no-registers",
-                "sanitize,another-serial",
+                "sanitize,wrong-serial=ANOTHER",
             ],
         ),
     ] {
