@@ -53,7 +53,7 @@ fn erase(bench: &mut Bench) -> Result<()> {
     ] {
         let disks = bench.disks(&["ERASED-1", "ERASED-2"], NATIVE)?;
         let host =
-            served(bench, &disks, &["security,enhanced,erase-seconds=1", "security,enhanced,smart,capacity-zero-after-erase"])?;
+            served(bench, &disks, &["security,enhanced,erase-seconds=1", "security,enhanced,smart"])?;
         let stick = bench.stick(&Job::wipe(method).key("hidden-areas", "remove"))?;
         bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?.expect_erased(2)?;
         let certificates = bench.certificates(&stick)?;
