@@ -29,7 +29,7 @@ impl DriveHost {
         Self::start(args, folder)
     }
 
-    /// Serves SATA disks, each with what hides some of its sectors: `hpa=SECTORS`, `dco=SECTORS`, `lies`.
+    /// Serves SATA disks, each with the words that say what it is like (`SataDisk::from_text` of drive-host has them).
     pub(crate) fn of_sata_disks(disks: &[(&Disk, &str)], folder: &Path) -> Result<Self> {
         let args = disks.iter().flat_map(|(disk, hidden)| {
             let comma = if hidden.is_empty() { "" } else { "," };
@@ -69,6 +69,11 @@ impl DriveHost {
     /// Takes the supply of a drive away and gives it back.
     pub(crate) fn power_cycle(&mut self, target: usize) -> Result<()> {
         self.command(&format!("power-cycle {target}"))
+    }
+
+    /// Changes a number of a drive's while it is served: `temperature`, `reallocated`, `pending`.
+    pub(crate) fn set(&mut self, target: usize, name: &str, value: u64) -> Result<()> {
+        self.command(&format!("set {target} {name} {value}"))
     }
 
     fn command(&mut self, line: &str) -> Result<()> {

@@ -3,12 +3,14 @@
 mod bench;
 mod boot;
 mod faults;
+mod guest;
 mod harness;
 mod imaging;
 mod job_file;
 mod log;
 mod methods;
 mod modelled;
+mod modelled_tools;
 mod power_cut;
 mod resume;
 mod selection;
@@ -61,6 +63,7 @@ const GROUPS: &[&[Test]] = &[
     job_file::TESTS,
     methods::TESTS,
     modelled::TESTS,
+    modelled_tools::TESTS,
     harness::TESTS,
 ];
 
