@@ -16,6 +16,7 @@ pub(super) const TESTS: &[Test] = &[
     Test::new("modelled-tools", "sg3_utils, smartctl and dd see the served drives as they are", tools),
     Test::new("modelled-hdparm-security", "hdparm sets, opens and loses passwords, erases and freezes", security),
     Test::new("modelled-hdparm-sanitize", "hdparm sanitizes in every way there is, and the cells agree", sanitize),
+    Test::new("modelled-slow", "a drive at a long erase or that hangs keeps no other from its work", slow),
     Test::new("modelled-smartctl", "smartctl reads a healthy, a warm and a failing disk; dd finds bad sectors", smart),
 ];
 
@@ -153,7 +154,7 @@ fn security(bench: &mut Bench) -> Result<()> {
 
 const SANITIZE: &str = r#"
 sanitize() { d=$1; shift; hdparm --yes-i-know-what-i-am-doing "$@" $d 2>&1; }
-state() { hdparm --sanitize-status $(drive $1) 2>&1 | busybox tr -s '\t\n' '  '; echo; }
+state() { hdparm --sanitize-status $(drive $1) 2>&1 | busybox grep -v '^/dev\|^Issuing\|^$' | busybox tr -s '\t\n' '  '; }
 hdparm -I $(drive 0)
 sanitize $(drive 0) --sanitize-overwrite-passes 1 --sanitize-overwrite hex:12345678
 sanitize $(drive 1) --sanitize-block-erase
@@ -162,7 +163,7 @@ sanitize $(drive 3) --sanitize-block-erase
 sanitize $(drive 4) --sanitize-freeze-lock; sanitize $(drive 4) --sanitize-block-erase
 sanitize $(drive 5) --sanitize-block-erase
 echo "DURING 0: $(state 0)"
-busybox sleep 8
+until state 0 | busybox grep -q Completed; do busybox sleep 1; done
 for target in 0 1 2 3 4 5; do echo "AFTER $target: $(state $target)"; done
 "#;
 
@@ -173,7 +174,7 @@ for target in 0 1 2 3 4 5; do echo "AFTER $target: $(state $target)"; done
 fn sanitize(bench: &mut Bench) -> Result<()> {
     let disks = bench.disks(&["OVERWRITE", "BLOCK", "CRYPTO", "FAILS", "FROZEN", "LIES"], NATIVE)?;
     let like = [
-        "hpa=16384,sanitize,sanitize-seconds=6",
+        "hpa=16384,sanitize,sanitize-seconds=20",
         "dco=20480,sanitize",
         "sanitize,ssd",
         "sanitize-fails",
@@ -182,14 +183,51 @@ fn sanitize(bench: &mut Bench) -> Result<()> {
     ];
     let served: Vec<_> = disks.iter().zip(like).collect();
     let host = DriveHost::of_sata_disks(&served, &bench.folder)?;
-    let words =
-        ["SANITIZE feature set", "CRYPTO_SCRAMBLE_EXT command", "OVERWRITE_EXT command", "BLOCK_ERASE_EXT command"];
-    Guest::start(bench, &host, SANITIZE)?.expect(&words)?;
+    Guest::start(bench, &host, SANITIZE)?.expect(&[
+        "SANITIZE feature set",
+        "CRYPTO_SCRAMBLE_EXT command",
+        "OVERWRITE_EXT command",
+        "BLOCK_ERASE_EXT command",
+        "SANITIZE device error reason: Device in FROZEN state",
+        "DURING 0: Sanitize status: State: SD2 Sanitize operation In Process",
+        "AFTER 0: Sanitize status: State: SD0 Sanitize Idle Last Sanitize Operation Completed Without Error",
+        "AFTER 1: Sanitize status: State: SD0 Sanitize Idle Last Sanitize Operation Completed Without Error",
+        "AFTER 2: Sanitize status: State: SD0 Sanitize Idle Last Sanitize Operation Completed Without Error",
+        "Last Sanitize Command completed unsuccessfully Drive in SD3 Sanitize Operation Failed state",
+        "AFTER 4: Sanitize status: State: SD1 Sanitize Frozen",
+        "AFTER 5: Sanitize status: State: SD0 Sanitize Idle Last Sanitize Operation Completed Without Error",
+    ])?;
     oracle::no_stamp_left(&disks[0].path, disks[0].tag)?;
     oracle::filled_with(&disks[0].path, &0x1234_5678_u32.to_le_bytes())?;
     oracle::wiped(&disks[1], Leaves::Byte(0))?;
     oracle::wiped(&disks[2], Leaves::Noise)?;
     disks[3..].iter().try_for_each(oracle::untouched)
+}
+
+const SLOW: &str = r#"
+(hdparm --user-master u --security-erase key $(drive 0); echo > /erased) &
+busybox sleep 2
+busybox dd if=/dev/zero of=$(drive 1) bs=1M count=12 conv=fsync 2> /dev/null && ! busybox test -e /erased && echo FIRST
+hdparm -C $(drive 2) || echo GIVEN-UP
+busybox dd if=$(drive 2) of=/dev/null bs=4096 count=1 iflag=direct 2> /dev/null && echo BACK
+wait
+busybox test -e /erased && echo SECOND
+"#;
+
+/// ```text
+/// ERASES   SATA   erased for 20 s
+/// WORKS    SATA   written meanwhile
+/// HANGS    SATA   does not answer CHECK POWER MODE, and is read later
+/// ```
+fn slow(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["ERASES", "WORKS", "HANGS"], NATIVE)?;
+    let like = ["password=key,erase-seconds=20", "", "hangs=e5"];
+    let served: Vec<_> = disks.iter().zip(like).collect();
+    let host = DriveHost::of_sata_disks(&served, &bench.folder)?;
+    Guest::start(bench, &host, SLOW)?.expect(&["FIRST", "GIVEN-UP", "BACK", "SECOND"])?;
+    oracle::wiped(&disks[0], Leaves::Byte(0))?;
+    oracle::wiped(&disks[1], Leaves::Byte(0))?;
+    oracle::untouched(&disks[2])
 }
 
 const SMART: &str = r#"
