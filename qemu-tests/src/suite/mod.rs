@@ -4,6 +4,7 @@ mod bench;
 mod boot;
 mod commanded;
 mod faults;
+mod guest;
 mod harness;
 mod imaging;
 mod job_file;

@@ -21,7 +21,7 @@ pub(super) const TESTS: &[Test] = &[
     Test::new("modelled-hot", "a drive that is too hot is given a rest; grown defects are in its certificate", hot),
     Test::new(
         "modelled-hidden-remove",
-        "HPA and DCO are lifted through the kernel, and all cells are wiped",
+        "HPA, DCO and AMAC are lifted through the kernel, and all cells are wiped",
         hidden_remove,
     ),
     Test::new(
@@ -101,16 +101,16 @@ fn hot(bench: &mut Bench) -> Result<()> {
 const NATIVE: u64 = 12 * MIB;
 
 /// ```text
-/// stick   USB     HPA, DCO, BOTH, PLAIN   SATA, served by drive-host; 12 MiB each, some of them hidden
+/// stick   USB     HPA, DCO, BOTH, AMAC, PLAIN   SATA, served by drive-host; 12 MiB each, some of them hidden
 /// ```
 fn hidden_remove(bench: &mut Bench) -> Result<()> {
-    let disks = bench.disks(&["HPA", "DCO", "BOTH", "PLAIN"], NATIVE)?;
-    let hidden = ["hpa=16384", "dco=20480", "dco=20480,hpa=16384", ""];
-    let shown = [16384, 20480, 16384, NATIVE / SECTOR];
+    let disks = bench.disks(&["HPA", "DCO", "BOTH", "AMAC", "PLAIN"], NATIVE)?;
+    let hidden = ["hpa=16384", "dco=20480", "dco=20480,hpa=16384", "hpa=18432,amac", ""];
+    let shown = [16384, 20480, 16384, 18432, NATIVE / SECTOR];
     let served: Vec<_> = disks.iter().zip(hidden).collect();
     let host = DriveHost::of_sata_disks(&served, &bench.folder)?;
     let stick = bench.stick(&Job::wipe("zero").key("hidden-areas", "remove"))?;
-    bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?.expect_erased(4)?;
+    bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?.expect_erased(5)?;
     let certificates = bench.certificates(&stick)?;
     for (disk, shown) in disks.iter().zip(shown) {
         oracle::wiped(disk, Leaves::Byte(0))?;
