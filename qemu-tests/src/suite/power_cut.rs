@@ -193,6 +193,8 @@ fn twice(bench: &mut Bench) -> Result<()> {
     vm.wait("the resumed job", crate::limits::BOOT, |event| {
         matches!(event, crate::vm::Event::Resumed(_)).then_some(())
     })?;
+    // The log has it that the job went on before the first write, and not when the console says so.
+    vm.wait_writing()?;
     std::thread::sleep(bench.random.moment(WINDOW / 4));
     vm.cut()?;
     resume(bench, &first, Leaves::Noise)?;
