@@ -47,6 +47,9 @@ impl Slot {
         let waited = self.changed.wait_timeout_while(drive, time, goes_on);
         let (mut drive, time) = waited.unwrap_or_else(PoisonError::into_inner);
         if !time.timed_out() {
+            if drive.power_cycles == cycles {
+                drive.target.recover();
+            }
             return failed(WAS_RESET);
         }
         drive.target.settle();

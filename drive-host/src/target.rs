@@ -51,6 +51,8 @@ pub trait Target: Send + Debug {
     fn execute(&mut self, cdb: &[u8], data: DataPhase<'_>) -> Answer;
     /// The supply is taken away and comes back.
     fn power_cycle(&mut self) {}
+    /// A reset ended a command that hung.
+    fn recover(&mut self) {}
     /// Does what should have happened by now, as after a pause.
     fn settle(&mut self) {}
     /// Changes a number of the drive's while it runs, such as its temperature.

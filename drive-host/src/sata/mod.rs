@@ -49,6 +49,8 @@ pub struct SataDisk {
     /// A command that erases was taken since the program started.
     erase_was_begun: bool,
     capacity_is_lost: bool,
+    /// A reset ended the hang, until the next power-on.
+    has_recovered: bool,
     /// How long the answer of the command that runs is kept back.
     pause: Pause,
     /// Time that never passed, see [`SataDisk::pass_time`].
@@ -81,7 +83,7 @@ impl SataDisk {
     /// | `failing` | … says that a threshold was crossed |
     /// | `bad=LBA` | cannot read that sector until it is written (any number of them) |
     /// | `unwritable=LBA` | cannot write it (any number of them) |
-    /// | `hangs=OPCODE` | does not answer that ATA command (hexadecimal) until it is reset, or 40 s later |
+    /// | `hangs=OPCODE` | aborts that ATA command (hexadecimal) after 40 s, unless it is reset while it hangs: then it works |
     /// | `remembers` | keeps its state in `PATH.state` when this program ends |
     /// | `lies` | lifts no limit and says that it did |
     /// | `idle-sanitize` | takes a sanitize command and does nothing; its last one always went well |
@@ -115,6 +117,7 @@ impl SataDisk {
             unwritable: options.unwritable.clone(),
             erase_was_begun: false,
             capacity_is_lost: false,
+            has_recovered: false,
             pause: Pause::None,
             skew: Duration::ZERO,
             remembered: String::new(),
@@ -139,7 +142,7 @@ impl SataDisk {
         let native_was_read = std::mem::take(&mut self.limits.native_was_read);
         let prepared = std::mem::take(&mut self.security.prepared);
         let has = |word| self.options.has(word);
-        if self.options.hangs == Some(task.command) {
+        if self.options.hangs == Some(task.command) && !self.has_recovered {
             self.pause = Pause::Hung(HANG);
             return ABORTED;
         }
@@ -231,9 +234,13 @@ impl Target for SataDisk {
         let now = self.now();
         self.sanitize.power_on(now);
         self.health.power_cycles += 1;
-        self.capacity_is_lost = false;
+        (self.capacity_is_lost, self.has_recovered) = (false, false);
         self.disk.show(self.limits.visible);
         self.remember();
+    }
+
+    fn recover(&mut self) {
+        self.has_recovered = true;
     }
 
     fn settle(&mut self) {

@@ -53,12 +53,16 @@ fn beyond_the_end_nothing_is_read_or_written() {
 }
 
 #[test]
-fn a_command_that_hangs_says_for_how_long() {
+fn a_command_that_hangs_says_for_how_long_and_works_after_a_reset() {
     let (_file, mut disk) = disk("hangs=e7");
     let cdb = [0x85, 6, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xa0, 0xe7, 0];
     let answer = disk.execute(&cdb, DataPhase::None);
     assert_eq!((answer.status, answer.pause), (2, Pause::Hung(HANG)));
     assert!(order(&mut disk, 0xea, 0, 0, 0).is_ok());
+    disk.recover();
+    assert!(order(&mut disk, 0xe7, 0, 0, 0).is_ok());
+    disk.power_cycle();
+    assert!(order(&mut disk, 0xe7, 0, 0, 0).is_err());
 }
 
 #[test]
