@@ -52,8 +52,11 @@ fn erase(bench: &mut Bench) -> Result<()> {
         ("ata-secure-erase-enhanced-zero", "Purge", Leaves::Byte(0)),
     ] {
         let disks = bench.disks(&["ERASED-1", "ERASED-2"], NATIVE)?;
-        let host =
-            served(bench, &disks, &["security,enhanced,erase-seconds=1", "security,enhanced,smart,capacity-zero-after-erase"])?;
+        let host = served(
+            bench,
+            &disks,
+            &["security,enhanced,erase-seconds=1", "security,enhanced,smart,capacity-zero-after-erase"],
+        )?;
         let stick = bench.stick(&Job::wipe(method).key("hidden-areas", "remove"))?;
         bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?.expect_erased(2)?;
         let certificates = bench.certificates(&stick)?;
