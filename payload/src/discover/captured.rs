@@ -1,7 +1,11 @@
 //! What real drives answered (`payload/testdata/pages`), read as the tools read it that printed the pages.
 
 use crate::{
-    ata::{Health, Identify, IdentifyError, identify::Rotation, smart},
+    ata::{
+        Health, Identify, IdentifyError,
+        identify::Rotation,
+        smart::{self, SmartError},
+    },
     nvme::{health, identify::Controller},
 };
 
@@ -40,7 +44,9 @@ struct Printed {
     rotation: Option<Rotation>,
     /// Supported, negotiated.
     sata: (Option<u8>, Option<u8>),
-    /// HPA, DCO, security (whether it is frozen), TRIM.
+    /// SMART is switched on.
+    smart: bool,
+    /// HPA, DCO, security (whether it is frozen), TRIM: read from the words, by the standard.
     abilities: (bool, bool, Option<bool>, bool),
 }
 
@@ -55,7 +61,8 @@ const DRIVES: &[Printed] = &[
         wwn: Some("naa.5002538f4372dd3a"),
         rotation: Some(Rotation::None),
         sata: (Some(3), Some(3)),
-        abilities: (true, false, Some(true), true),
+        smart: true,
+        abilities: (true, true, Some(true), true),
     },
     // sg_vpd: model, serial number, firmware.
     Printed {
@@ -67,6 +74,7 @@ const DRIVES: &[Printed] = &[
         wwn: Some("naa.5000cca35ee10c0b"),
         rotation: Some(Rotation::Rpm(7200)),
         sata: (Some(2), None),
+        smart: true,
         abilities: (true, true, Some(true), false),
     },
     // hdparm: 781422768 sectors.
@@ -79,7 +87,8 @@ const DRIVES: &[Printed] = &[
         wwn: None,
         rotation: None,
         sata: (Some(1), None),
-        abilities: (true, false, Some(false), false),
+        smart: true,
+        abilities: (true, true, Some(false), false),
     },
     Printed {
         file: captured!("wd-wd4000kd"),
@@ -90,6 +99,7 @@ const DRIVES: &[Printed] = &[
         wwn: None,
         rotation: None,
         sata: (Some(1), None),
+        smart: true,
         abilities: (true, true, Some(false), false),
     },
     // hdparm -i: LBAsects=240121728, SerialNo=M0000000000000000000.
@@ -102,7 +112,8 @@ const DRIVES: &[Printed] = &[
         wwn: None,
         rotation: None,
         sata: (None, None),
-        abilities: (false, true, Some(false), false),
+        smart: false,
+        abilities: (true, true, Some(false), false),
     },
 ];
 
@@ -114,7 +125,7 @@ fn identify_data_of_real_drives_say_what_the_tools_printed() {
         assert_eq!(texts, (drive.model, drive.serial, drive.firmware));
         assert_eq!((identify.sectors, identify.wwn.as_deref()), (drive.sectors, drive.wwn), "{}", drive.model);
         assert_eq!((identify.logical_sector, identify.physical_sector), (512, 512), "{}", drive.model);
-        assert_eq!((identify.rotation, identify.smart, identify.smart_enabled), (drive.rotation, true, true));
+        assert_eq!((identify.rotation, identify.smart, identify.smart_enabled), (drive.rotation, true, drive.smart));
         assert_eq!((identify.sata_generation, identify.sata_negotiated), drive.sata, "{}", drive.model);
         let abilities = &identify.abilities;
         let security = abilities.security.map(|security| security.frozen);
@@ -172,8 +183,10 @@ fn the_smart_data_of_a_real_drive_say_what_the_tools_printed() {
         damaged[at] ^= 1;
         assert!(smart::attributes(&damaged).is_err());
     }
-    assert!(smart::attributes(&data[..511]).is_err() && smart::attributes(&[0xff; 512]).is_err());
-    assert_eq!(smart::attributes(&[0; 512]).unwrap(), []);
+    assert_eq!(smart::attributes(&data[..511]), Err(SmartError::Length(511)));
+    // Both have the right checksum.
+    assert_eq!(smart::attributes(&[0xff; 512]), Err(SmartError::Blank));
+    assert_eq!(smart::attributes(&[0; 512]), Err(SmartError::Blank));
 }
 
 #[test]
