@@ -1,5 +1,5 @@
-//! What a drive or its bridge answers: IDENTIFY, SMART, overlay, vital product data, sense, NVMe pages and logs. The first byte
-//! says which, and (bit 7) whether the checksum is made to fit.
+//! What a drive or its bridge answers: IDENTIFY, SMART, overlay, vital product data, sense, log pages, NVMe pages and logs.
+//! The first byte says which, and (bit 7) whether the checksum is made to fit.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,9 +10,10 @@ use mule::{
         admin,
         format::{FormatAbilities, Layout},
         health,
+        identify::{Controller, Namespace},
         sanitize::{Log, SanitizeAbilities},
     },
-    scsi::{sanitize, sense::Sense, vpd},
+    scsi::{self, sanitize, sense::Sense, vpd},
 };
 
 fuzz_target!(|input: &[u8]| {
@@ -37,6 +38,7 @@ fuzz_target!(|input: &[u8]| {
         2 => drop(dco::factory_sectors(&sector)),
         3 => {
             let _ = (vpd::serial_number(page), vpd::world_wide_name(page));
+            let _ = (vpd::characteristics(page), vpd::Inquiry::parse(page));
             let _ = vpd::identify_data(page).map(|sector| Identify::parse(sector));
         }
         4 => drop((
@@ -47,9 +49,18 @@ fuzz_target!(|input: &[u8]| {
         5 => {
             let _ = (health::parse(&sector), Log::parse(&sector));
         }
+        6 => {
+            let mut told = Health::default();
+            scsi::health::PAGES.iter().for_each(|(code, _)| scsi::health::read(&mut told, *code, page));
+            let _ = page.first_chunk().map(scsi::health::defects);
+        }
         _ => {
             let page = sealed::<4096>(page, false);
             let _ = Layout::parse(&page);
+            if let Some(controller) = Controller::parse(&page) {
+                assert!(controller.model.len() <= 40 && !controller.model.chars().any(char::is_control));
+            }
+            assert!(Namespace::parse(&page).is_none_or(|namespace| namespace.formats.len() <= 64));
             assert!(admin::active_namespaces(&page).count() <= 1024);
             let _ = best(Offer::Nvme(SanitizeAbilities::parse(&page), FormatAbilities::parse(&page)), None);
         }

@@ -102,6 +102,9 @@ pub(super) fn page_row(drive: &Drive, refusal: Option<String>) -> Found {
     let hidden = drive.hidden_bytes().filter(|bytes| *bytes > 0);
     let remark =
         hidden.map(|bytes| format!("a Host Protected Area hides {bytes} bytes; an overwrite does not reach it"));
+    let overlaid = drive.overlaid_bytes().filter(|bytes| *bytes > 0).map(|bytes| {
+        format!("an overlay (DCO or Accessible Max Address) hides {bytes} bytes; an overwrite does not reach it")
+    });
     let sick = drive.health.as_ref().and_then(|health| health.passed).filter(|passed| !passed);
     let sick = sick.map(|_| "SMART says that this drive is failing".to_owned());
     Found {
@@ -113,7 +116,7 @@ pub(super) fn page_row(drive: &Drive, refusal: Option<String>) -> Found {
         bus: drive.bus.to_string(),
         port: drive.port.clone(),
         refusal,
-        remark: [remark, sick].into_iter().flatten().collect::<Vec<_>>().join("; "),
+        remark: [remark, overlaid, sick].into_iter().flatten().collect::<Vec<_>>().join("; "),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::smart::Attribute;
 use serde::{Deserialize, Serialize};
 
-/// Counters of a drive; `None` where the drive did not report one.
+/// Counters of a drive, in the words ATA has for them; `None` where the drive did not report one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Health {
@@ -38,6 +38,15 @@ pub struct Health {
     /// Spare blocks an NVMe drive has left, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available_spare: Option<u64>,
+    /// Times an NVMe drive lost its power without being told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsafe_shutdowns: Option<u64>,
+    /// Bytes the host wrote to an NVMe drive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_written: Option<u64>,
+    /// What an NVMe controller warns of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Attributes below the threshold that predicts failure.
     pub failing_attributes: Vec<u8>,
 }

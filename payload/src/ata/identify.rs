@@ -30,6 +30,27 @@ pub enum Rotation {
     Rpm(u16),
 }
 
+impl Rotation {
+    /// The nominal medium rotation rate (word 217; SBC-3, 6.6 has the same codes); `None` for "not reported" and what is
+    /// reserved.
+    pub fn of(code: u16) -> Option<Self> {
+        match code {
+            1 => Some(Self::None),
+            rpm @ 0x0401..=0xfffe => Some(Self::Rpm(rpm)),
+            _ => None,
+        }
+    }
+}
+
+/// Nominal form factors, from 1 (ACS-3, 7.12.7, word 168 bits 3:0; SBC-3, 6.6 has the first five).
+const FORM_FACTORS: &[&str] =
+    &["5.25 inch", "3.5 inch", "2.5 inch", "1.8 inch", "less than 1.8 inch", "mSATA", "M.2", "MicroSSD", "CFast"];
+
+/// The nominal form factor; `None` for "not reported" and what is reserved.
+pub fn form_factor(code: u8) -> Option<&'static str> {
+    FORM_FACTORS.get(usize::from(code & 0xf).checked_sub(1)?).copied()
+}
+
 /// What a drive says about itself. `None` or `false` where it does not say it validly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Identify {
@@ -49,6 +70,8 @@ pub struct Identify {
     pub physical_sector: u32,
     /// Word 217.
     pub rotation: Option<Rotation>,
+    /// Word 168.
+    pub form_factor: Option<&'static str>,
     /// What it can do about its own erasure and its hidden areas.
     #[serde(flatten)]
     pub abilities: Abilities,
@@ -92,11 +115,8 @@ impl Identify {
             sectors: words.sectors(abilities.lba48),
             logical_sector,
             physical_sector,
-            rotation: match words.get(217) {
-                1 => Some(Rotation::None),
-                rpm @ 0x0401..=0xfffe => Some(Rotation::Rpm(rpm)),
-                _ => None,
-            },
+            rotation: Rotation::of(words.get(217)),
+            form_factor: Some(words.get(168)).filter(|word| *word != 0xffff).and_then(|word| form_factor(word as u8)),
             abilities,
             smart: supported && words.bit(82, 0),
             smart_enabled: enabled && words.bit(85, 0),

@@ -84,10 +84,11 @@ fn a_disk_of_2009_is_read() {
 
 #[test]
 fn sector_sizes_rotation_sanitize_and_trim_are_read() {
-    let newer = sample().word(106, 0x6003).word(217, 7200).word(59, 0xf400).word(169, 1).word(77, 0x0006);
+    let newer = sample().word(106, 0x6003).word(217, 7200).word(59, 0xf400).word(169, 1).word(77, 0x0006).word(168, 2);
     let id = Identify::parse(&newer.sealed()).unwrap();
     assert_eq!((id.logical_sector, id.physical_sector), (512, 4096));
     assert_eq!((id.rotation, id.sata_negotiated, id.trim), (Some(Rotation::Rpm(7200)), Some(3), true));
+    assert_eq!(id.form_factor, Some("3.5 inch"));
     let sanitize = id.abilities.sanitize.unwrap();
     assert!(sanitize.crypto_scramble && sanitize.overwrite && sanitize.block_erase && sanitize.antifreeze);
     let native = sample().word(106, 0x5000).word(117, 2048).word(217, 1);
@@ -97,14 +98,21 @@ fn sector_sizes_rotation_sanitize_and_trim_are_read() {
 
 #[test]
 fn words_that_are_not_valid_say_nothing() {
-    let bare = sample().word(83, 0).word(87, 0).word(128, 0xffff).word(59, 0xffff).word(76, 0xffff).word(106, 0x3fff);
+    let bare = sample()
+        .word(83, 0)
+        .word(87, 0)
+        .word(128, 0xffff)
+        .word(59, 0xffff)
+        .word(76, 0xffff)
+        .word(106, 0x3fff)
+        .word(168, 0xffff);
     let id = Identify::parse(&bare.sealed()).unwrap();
     let abilities = id.abilities;
     assert!(
         !abilities.hpa.supported && !abilities.hpa.enabled && !abilities.lba48 && !id.smart && !abilities.dco.supported
     );
     assert_eq!((id.wwn, abilities.security, abilities.sanitize, id.sata_generation), (None, None, None, None));
-    assert_eq!((id.sectors, id.physical_sector), (0x0fff_ffff, 512));
+    assert_eq!((id.sectors, id.physical_sector, id.form_factor), (0x0fff_ffff, 512, None));
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub enum SmartError {
     /// Not 512 bytes.
     #[error("a SMART sector has 512 bytes, not {0}")]
     Length(usize),
+    /// All bytes the same: a bridge that answers without asking the drive. Their sum is 0.
+    #[error("the SMART data are blank")]
+    Blank,
     /// The sum over all bytes is not 0.
     #[error("the SMART data have a wrong checksum")]
     Checksum,
@@ -53,6 +56,9 @@ pub fn thresholds(bytes: &[u8]) -> Result<Vec<(u8, u8)>, SmartError> {
 
 fn rows(bytes: &[u8]) -> Result<impl Iterator<Item = &[u8; ROW]>, SmartError> {
     let sector: &[u8; 512] = bytes.try_into().map_err(|_| SmartError::Length(bytes.len()))?;
+    if sector.iter().all(|byte| *byte == sector[0]) {
+        return Err(SmartError::Blank);
+    }
     if sector.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) != 0 {
         return Err(SmartError::Checksum);
     }

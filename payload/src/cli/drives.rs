@@ -1,42 +1,49 @@
 //! `mule drives`: what is there, and what an unattended job would touch.
 
 mod details;
+mod object;
+mod remarks;
 
 use super::Exit;
 use crate::{
     console::{self, format},
-    content::Survey,
     discover::{self, Drive, Roots},
     jobfile::Selection,
     plan::preflight,
 };
-use serde_json::json;
+use std::path::Path;
 
 /// Arguments of `mule drives`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  mule drives             a table: which drives there are, and why some would be left alone
-  mule drives --ask       ask the drives themselves as well (IDENTIFY, SMART); needs root and may spin disks up
-  mule drives --details   all that is known of each drive; with --ask, also what it holds and what it can be asked for
-  mule drives --json      one JSON array for scripts; with --ask, the content as well")]
+  mule drives                      a table: which drives there are, and why some would be left alone
+  mule drives --ask                ask the drives themselves as well; needs root and may spin disks up
+  mule drives --ask --details sdb  all that is known of a drive: sizes, health, security, what it holds, what is wrong
+  mule drives --ask --json         one JSON array for scripts; what is not known is null")]
 pub struct Args {
     /// Print one JSON array instead of the table
     #[arg(long)]
     json: bool,
-    /// Also send IDENTIFY and SMART commands to the drives, and look at what they hold
+    /// Also send reading commands to the drives (IDENTIFY, SMART, log pages), and look at what they hold
     #[arg(long)]
     ask: bool,
-    /// Print a block of lines for each drive instead of a row
-    #[arg(long, conflicts_with = "json")]
-    details: bool,
+    /// Print a block of lines instead of a row, for one drive or for all
+    #[arg(long, value_name = "NAME", conflicts_with = "json")]
+    details: Option<Option<String>>,
 }
 
 /// Lists the drives.
 pub fn run(args: &Args) -> Exit {
     let mut drives = discover::scan(&Roots::default());
+    let wanted = args.details.as_ref().and_then(Option::as_deref);
+    if let Some(wanted) = wanted.filter(|wanted| !drives.iter().any(|drive| called(drive, wanted))) {
+        eprintln!("mule: {wanted}: there is no such drive");
+        return Exit::Refused;
+    }
+    let shown = |drive: &Drive| wanted.is_none_or(|wanted| called(drive, wanted));
     if args.ask {
-        drives.iter_mut().for_each(discover::ask);
+        drives.iter_mut().filter(|drive| shown(drive)).for_each(discover::ask);
     }
     let sticks = super::host::sticks_among(&drives);
     let verdicts: Vec<_> = drives
@@ -46,7 +53,7 @@ pub fn run(args: &Args) -> Exit {
     if args.json {
         let rows = drives.iter().zip(&verdicts).map(|(drive, refusal)| {
             let content = Some(drive).filter(|_| args.ask).and_then(details::content);
-            object(drive, content.as_ref(), refusal.as_deref())
+            object::of(drive, content.as_ref(), refusal.as_deref())
         });
         println!("{:#}", serde_json::Value::from_iter(rows));
         return Exit::Good;
@@ -54,8 +61,8 @@ pub fn run(args: &Args) -> Exit {
     if drives.is_empty() {
         println!("No drive was found.");
     }
-    for (drive, refusal) in drives.iter().zip(&verdicts) {
-        if args.details {
+    for (drive, refusal) in drives.iter().zip(&verdicts).filter(|(drive, _)| shown(drive)) {
+        if args.details.is_some() {
             let content = Some(drive).filter(|_| args.ask).and_then(details::content);
             println!("{}", drive.path.display());
             for (name, text) in details::lines(drive, content.as_ref(), refusal.as_deref()) {
@@ -77,16 +84,10 @@ pub fn run(args: &Args) -> Exit {
     Exit::Good
 }
 
-fn object(drive: &Drive, content: Option<&Survey>, refusal: Option<&str>) -> serde_json::Value {
-    json!({
-        "name": drive.name, "path": drive.path, "model": drive.identity.model, "serial": drive.identity.serial,
-        "wwn": drive.identity.wwn, "bytes": drive.identity.bytes,
-        "logical_block": drive.geometry.ok().map(|g| g.logical()),
-        "physical_block": drive.geometry.ok().map(|g| g.physical()),
-        "bus": drive.bus.to_string(), "port": drive.port, "firmware": drive.firmware, "removable": drive.removable,
-        "read_only": drive.read_only, "rotational": drive.rotational,
-        "in_use": drive.usage.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "hidden_bytes": drive.hidden_bytes(), "native_sectors": drive.native_sectors, "health": drive.health, "link": drive.link,
-        "ata": drive.ata, "content": content.map(details::content_object), "refused": refusal,
-    })
+/// Whether a person means this drive: by the kernel's name or by the path.
+fn called(drive: &Drive, name: &str) -> bool {
+    drive.name == name || drive.path == Path::new(name)
 }
+
+#[cfg(test)]
+mod tests;

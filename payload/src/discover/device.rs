@@ -1,6 +1,6 @@
 //! One block device in sysfs: what it is attached to, who it is, how large it is.
 
-use super::{Bus, Drive, Roots, link, sysfs, usage::Users};
+use super::{Bus, Details, Drive, Roots, link, sysfs, usage::Users};
 use crate::{
     ata::Identify,
     drive::{Geometry, Identity, identity::TEXT_MAX},
@@ -39,6 +39,13 @@ pub(super) fn read(roots: &Roots, name: &str, users: &Users) -> Drive {
         Bus::Ata => link.of_generation(generation),
         _ => link,
     });
+    let characteristics = sysfs::bytes(&place.attribute("device/vpd_pgb1"));
+    let (turns, form) = characteristics.map_or((None, None), |page| vpd::characteristics(&page));
+    let details = Details {
+        rotation: facts.ata.as_ref().and_then(|ata| ata.rotation).or(turns),
+        form_factor: facts.ata.as_ref().and_then(|ata| ata.form_factor).or(form),
+        ..Details::default()
+    };
     Drive {
         path: roots.dev.join(name.replace('!', "/")),
         geometry: Geometry::new(place.bytes(), size("queue/logical_block_size"), size("queue/physical_block_size")),
@@ -55,6 +62,7 @@ pub(super) fn read(roots: &Roots, name: &str, users: &Users) -> Drive {
         native_sectors: None,
         health: None,
         link,
+        details,
         name: name.to_owned(),
     }
 }

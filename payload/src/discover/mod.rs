@@ -12,12 +12,14 @@ mod usage;
 mod wait;
 
 #[cfg(test)]
+mod captured;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod tests;
 
 pub use again::probe_again;
-pub use ask::ask;
+pub use ask::{Details, ask};
 pub use link::Link;
 pub use usage::Usage;
 pub use wait::{Settled, wait_for};
@@ -125,10 +127,12 @@ pub struct Drive {
     pub ata: Option<Identify>,
     /// Logical sectors with a Host Protected Area lifted; only [`ask`] knows.
     pub native_sectors: Option<u64>,
-    /// SMART; only [`ask`] knows.
+    /// Its own account of its health; only [`ask`] knows.
     pub health: Option<Health>,
     /// How fast it is attached, where the kernel says it.
     pub link: Option<Link>,
+    /// More to tell a person.
+    pub details: Details,
 }
 
 /// Why a named device cannot be used as a drive.
@@ -259,5 +263,6 @@ fn regular_file(roots: &Roots, path: &Path, metadata: &Metadata) -> Result<Drive
         native_sectors: None,
         health: None,
         link: None,
+        details: Details::default(),
     })
 }

@@ -1,5 +1,6 @@
 use super::{fixture::Machine, *};
 use crate::{
+    ata::identify::Rotation,
     discover::fixture::{page_89, put},
     drive::{Access, identity::TEXT_MAX},
 };
@@ -108,7 +109,10 @@ fn without_identify_data_inquiry_and_pages_speak() {
     let sda = named(&scan(&machine.roots), "sda");
     assert_eq!((sda.identity.model.as_str(), sda.identity.serial.as_str()), ("WDC WD5000AAKS-0", "ABC123"));
     assert_eq!((sda.identity.wwn.as_deref(), sda.firmware.as_deref()), (Some("naa.5001020304050607"), Some("1A01")));
-    assert!(sda.ata.is_none());
+    assert!(sda.ata.is_none() && sda.details == Details::default());
+    put(&device.join("vpd_pgb1"), [0, 0xb1, 0, 0x3c, 0x1c, 0x20, 0, 2]);
+    let details = named(&scan(&machine.roots), "sda").details;
+    assert_eq!((details.rotation, details.form_factor), (Some(Rotation::Rpm(7200)), Some("3.5 inch")));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod format;
 pub mod health;
+pub mod identify;
 pub mod plane;
 pub mod sanitize;
 

@@ -44,7 +44,7 @@ impl Action {
 }
 
 /// What a controller offers (SANICAP, Identify Controller bytes 331:328).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SanitizeAbilities {
     /// CES, bit 0.
     pub crypto_erase: bool,

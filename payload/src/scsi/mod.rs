@@ -2,6 +2,7 @@
 //! product data, and the transport that carries them.
 
 pub mod cdb;
+pub mod health;
 pub mod plane;
 pub mod sanitize;
 pub mod sense;

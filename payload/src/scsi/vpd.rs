@@ -1,6 +1,7 @@
 //! Standard INQUIRY data and pages of vital product data (SPC-4, 7.8; SAT-3, 12.4.2).
 
 use super::text::clean;
+use crate::ata::identify::{Rotation, form_factor};
 use std::fmt::Write;
 
 /// Bytes of standard INQUIRY data that are asked for.
@@ -82,6 +83,14 @@ pub fn identify_data(bytes: &[u8]) -> Option<&[u8; 512]> {
     bytes.get(IDENTIFY_AT..)?.first_chunk()
 }
 
+/// Rotation rate and form factor from the Block Device Characteristics page (B1h; SBC-3, 6.6).
+pub fn characteristics(bytes: &[u8]) -> (Option<Rotation>, Option<&'static str>) {
+    match page(bytes, 0xb1) {
+        Some([high, low, _, form, ..]) => (Rotation::of(u16::from_be_bytes([*high, *low])), form_factor(*form)),
+        _ => (None, None),
+    }
+}
+
 /// `prefix` and the bytes in hexadecimal.
 pub(crate) fn hex(prefix: &str, bytes: &[u8]) -> String {
     bytes.iter().fold(prefix.to_owned(), |mut text, byte| {
@@ -132,6 +141,15 @@ mod tests {
         for len in 0..whole.len() {
             let _ = world_wide_name(&whole[..len]);
         }
+    }
+
+    #[test]
+    fn a_disk_says_how_it_turns_and_how_large_it_is() {
+        let page = |rate: [u8; 2], form| [0, 0xb1, 0, 0x3c, rate[0], rate[1], 0, form];
+        assert_eq!(characteristics(&page([0x1c, 0x20], 2)), (Some(Rotation::Rpm(7200)), Some("3.5 inch")));
+        assert_eq!(characteristics(&page([0, 1], 3)), (Some(Rotation::None), Some("2.5 inch")));
+        assert_eq!(characteristics(&page([0, 0], 0)), (None, None));
+        assert_eq!(characteristics(&page([0x1c, 0x20], 2)[..7]), (None, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is known of one drive, in plain words. What is not known says so.
 
+use super::remarks::remarks;
 use crate::{
     ata::{
         Abilities,
@@ -11,8 +12,8 @@ use crate::{
     content::{self, Survey},
     discover::{Drive, Link},
     firmware::purge::{self, Medium, Offer},
+    nvme::sanitize::State,
 };
-use serde_json::{Value, json};
 use std::fs::File;
 
 type Line = (&'static str, String);
@@ -24,25 +25,14 @@ pub(super) fn content(drive: &Drive) -> Option<Survey> {
     Some(content::outline(&disk, drive.geometry.ok()?.logical()))
 }
 
-pub(super) fn content_object(survey: &Survey) -> Value {
-    let volume = |volume: &content::Volume| {
-        json!({
-            "number": volume.number, "start": volume.start, "bytes": volume.len, "kind": volume.kind.to_string(),
-            "label": volume.label,
-        })
-    };
-    json!({
-        "table": survey.table.to_string(),
-        "volumes": survey.volumes.iter().map(volume).collect::<Vec<_>>(),
-    })
-}
-
 /// A block of lines about one drive.
 pub(super) fn lines(drive: &Drive, content: Option<&Survey>, refusal: Option<&str>) -> Vec<Line> {
     let mut lines = identity(drive);
     lines.extend(drive.ata.iter().flat_map(|ata| commands(drive, &ata.abilities)));
+    lines.extend(controller(drive));
     lines.push(("health", health(drive)));
     lines.push(("content", content.map_or_else(|| "not looked at".to_owned(), words)));
+    lines.extend(remarks(drive).into_iter().map(|remark| ("REMARK", remark)));
     lines.push(("a job", refusal.map_or_else(|| "may erase it".to_owned(), |why| format!("leaves it alone: {why}"))));
     lines
 }
@@ -68,6 +58,7 @@ fn identity(drive: &Drive) -> Vec<Line> {
         ("firmware", or_unknown(drive.firmware.as_deref())),
         ("size", format!("{} bytes, {}", grouped(id.bytes), sectors(shown))),
         ("native size", sectors(drive.native_sectors)),
+        ("factory size", factory(drive)),
         ("blocks", blocks),
         ("medium", medium(drive)),
         ("attached", format!("{} at {}", drive.bus, or_unknown(Some(&drive.port)))),
@@ -79,13 +70,23 @@ fn identity(drive: &Drive) -> Vec<Line> {
     lines
 }
 
+/// The size without an overlay, and what could not be asked.
+fn factory(drive: &Drive) -> String {
+    let Some(sizes) = &drive.details.sizes else { return UNKNOWN.into() };
+    let unknown: Vec<_> = sizes.unknown().map(|(limit, why)| format!("; {limit} not known: {why}")).collect();
+    format!("{} sectors{}", grouped(sizes.largest()), unknown.concat())
+}
+
 fn medium(drive: &Drive) -> String {
-    match (drive.ata.as_ref().and_then(|ata| ata.rotation), drive.rotational) {
+    let medium = match (drive.details.rotation, drive.rotational) {
         (Some(Rotation::Rpm(rpm)), _) => format!("disk, {rpm} rpm"),
         (Some(Rotation::None), _) | (None, Some(false)) => "solid-state".into(),
         (None, Some(true)) => "disk, as far as the kernel knows".into(),
         (None, None) => UNKNOWN.into(),
-    }
+    };
+    let trim = drive.ata.as_ref().map(|ata| if ata.trim { ", TRIM" } else { ", no TRIM" });
+    let form = drive.details.form_factor.map(|form| format!(", {form}"));
+    medium + form.as_deref().unwrap_or("") + trim.unwrap_or("")
 }
 
 /// What an ATA drive can be asked for, and what is in the way.
@@ -118,6 +119,34 @@ fn commands(drive: &Drive, abilities: &Abilities) -> Vec<Line> {
     ]
 }
 
+/// What an NVMe drive says of itself, and can be asked for.
+fn controller(drive: &Drive) -> Vec<Line> {
+    let Some(controller) = &drive.details.controller else { return Vec::new() };
+    let (s, f) = (controller.sanitize, controller.format);
+    let sanitize = [(s.overwrite, "overwrite"), (s.block_erase, "block erase"), (s.crypto_erase, "crypto erase")];
+    let format = [
+        (f.supported, "supported"),
+        (f.supported && f.cryptographic, "with cryptographic erase"),
+        (f.supported && f.reaches_all, "reaches all namespaces"),
+    ];
+    let last = drive.details.sanitized.map_or("", |log| match log.state {
+        State::Never => "; never done",
+        State::Completed if log.untouched_since => "; the last one completed, and nothing was written since",
+        State::Completed => "; the last one completed",
+        State::InProgress => "; IN PROGRESS",
+        State::Failed => "; the last one FAILED",
+        State::Other(_) => "",
+    });
+    let best = purge::best(Offer::Nvme(s, f), None);
+    vec![
+        ("NVMe", format!("{}, {} namespace(s)", or_unknown(controller.version.as_deref()), controller.namespaces)),
+        ("all of its NVM", controller.total_bytes.map_or_else(|| UNKNOWN.into(), |n| format!("{} bytes", grouped(n)))),
+        ("sanitize", named(&sanitize, "not supported") + last),
+        ("format", named(&format, "not supported")),
+        ("best purge", best.map_or_else(|none| none.to_string(), |best| best.technique.name().to_owned())),
+    ]
+}
+
 fn named(all: &[(bool, &str)], none: &str) -> String {
     let names: Vec<_> = all.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
     if names.is_empty() { none.to_owned() } else { names.join(", ") }
@@ -132,8 +161,8 @@ fn security(s: SecurityAbilities) -> String {
     let states = [
         (s.enabled, "a password is SET"),
         (s.locked, "LOCKED"),
-        (s.frozen, "FROZEN by the PC's firmware (pull its power connector, wait ten seconds, plug it in again)"),
-        (s.count_expired, "too many wrong passwords (switch it off and on)"),
+        (s.frozen, "FROZEN by the PC's firmware"),
+        (s.count_expired, "too many wrong passwords"),
     ];
     let enhanced = if s.enhanced_erase { time(s.enhanced_erase_time) } else { "not offered".into() };
     format!("{}; erase: {}; enhanced: {enhanced}", named(&states, "no password, not frozen"), time(s.erase_time))
@@ -153,7 +182,10 @@ fn health(drive: &Drive) -> String {
         (health.reported_uncorrectable, "reported errors"),
         (health.command_timeouts, "command time-outs"),
         (health.crc_errors, "CRC errors on the cable"),
+        (health.reallocation_events, "attempts to replace sectors"),
         (health.media_errors, "media errors"),
+        (health.unsafe_shutdowns, "losses of power"),
+        (health.bytes_written, "bytes written"),
         (health.percentage_used, "% of its life used"),
         (health.available_spare, "% of its spare left"),
         (health.power_on_hours, "h powered on"),

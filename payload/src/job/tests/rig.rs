@@ -74,6 +74,7 @@ pub(in crate::job) fn described(name: &str, disk: &SimDisk) -> Drive {
         native_sectors: None,
         health: None,
         link: None,
+        details: crate::discover::Details::default(),
     }
 }
 

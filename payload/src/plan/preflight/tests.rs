@@ -25,6 +25,7 @@ fn drive(name: &str) -> Drive {
         native_sectors: None,
         health: None,
         link: None,
+        details: crate::discover::Details::default(),
     }
 }
 
