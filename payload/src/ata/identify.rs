@@ -116,7 +116,9 @@ impl Identify {
             logical_sector,
             physical_sector,
             rotation: Rotation::of(words.get(217)),
-            form_factor: Some(words.get(168)).filter(|word| *word != 0xffff).and_then(|word| form_factor(word as u8)),
+            form_factor: Some(words.get(168))
+                .filter(|word| *word != 0xffff)
+                .and_then(|word| form_factor(word.to_le_bytes()[0])),
             abilities,
             smart: supported && words.bit(82, 0),
             smart_enabled: enabled && words.bit(85, 0),

@@ -127,7 +127,7 @@ impl Drive {
     pub fn overlaid_bytes(&self) -> Option<u64> {
         let sizes = self.details.sizes.as_ref()?;
         let block = u64::from(self.geometry.ok()?.logical());
-        let shown = self.native_sectors.unwrap_or(sizes.visible()).max(sizes.visible());
+        let shown = self.native_sectors.unwrap_or(0).max(sizes.visible());
         sizes.largest().checked_sub(shown)?.checked_mul(block)
     }
 

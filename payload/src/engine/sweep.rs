@@ -46,6 +46,8 @@ pub struct Limits {
     pub hang: Duration,
     /// How many separate bad places end the sweep: a dying drive is not ground through for days.
     pub bad_places: usize,
+    /// How many bytes that can't be read or written end the sweep. A place may be long, and each block of it takes seconds.
+    pub bad_bytes: u64,
     /// The longest time between two questions to a drive that works alone.
     pub patience: Duration,
 }
@@ -57,6 +59,7 @@ impl Default for Limits {
             checkpoint: Duration::from_secs(4),
             hang: Duration::from_secs(600),
             bad_places: 1000,
+            bad_bytes: 4 << 20,
             patience: Duration::from_secs(5),
         }
     }
@@ -82,6 +85,11 @@ impl Found {
     pub fn places(&self) -> usize {
         [&self.unwritable, &self.unreadable, &self.different].iter().map(|r| r.as_slice().len()).sum()
     }
+
+    /// Whether that is a drive to be given up.
+    fn exceeds(&self, limits: &Limits) -> bool {
+        self.places() > limits.bad_places || self.unwritable.bytes() + self.unreadable.bytes() > limits.bad_bytes
+    }
 }
 
 /// Why a sweep ended.
@@ -93,7 +101,7 @@ pub enum End {
     Stopped,
     /// The drive failed as a whole.
     Failed(IoError),
-    /// More separate bad places than [`Limits::bad_places`].
+    /// More bad places than [`Limits::bad_places`], or larger ones than [`Limits::bad_bytes`].
     TooManyBad,
 }
 
@@ -294,7 +302,7 @@ impl Sweep<'_> {
             Mode::Compare | Mode::Inspect => None,
         };
         self.pool.push(PoolBuffer { buf, phase });
-        if self.found.places() > self.limits.bad_places { Err(End::TooManyBad) } else { Ok(()) }
+        if self.found.exceeds(&self.limits) { Err(End::TooManyBad) } else { Ok(()) }
     }
 
     fn succeeded(&mut self, piece: Piece, data: &[u8]) {

@@ -251,7 +251,8 @@ pub(super) fn describe(end: &End, context: &Context<'_>, stopped: &mut bool) -> 
         }
         End::Failed(error) => error.to_string(),
         End::TooManyBad => {
-            format!("more than {} separate bad places: the drive is failing", context.limits.bad_places)
+            let crate::engine::sweep::Limits { bad_places, bad_bytes, .. } = context.limits;
+            format!("more than {bad_places} separate bad places, or {bad_bytes} bytes of them: the drive is failing")
         }
     }
 }

@@ -66,6 +66,10 @@ fn short(data: &[u8; 4096], at: usize) -> u16 {
     u16::from_le_bytes([data[at], data[at + 1]])
 }
 
+fn word(data: &[u8; 4096], at: usize) -> u32 {
+    data[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
 fn long(data: &[u8; 4096], at: usize) -> u64 {
     data[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
@@ -78,7 +82,7 @@ fn answered(data: &[u8; 4096]) -> bool {
 impl Controller {
     /// Reads Identify Controller; `None` where it is blank.
     pub fn parse(data: &[u8; 4096]) -> Option<Self> {
-        let version = long(data, 80) as u32;
+        let version = word(data, 80);
         answered(data).then(|| Self {
             model: clean(&data[24..64]),
             serial: clean(&data[4..24]),
@@ -88,7 +92,7 @@ impl Controller {
             total_bytes: Some(long(data, 280)).filter(|bytes| *bytes != 0 && long(data, 288) == 0),
             warning_celsius: celsius(short(data, 266)),
             critical_celsius: celsius(short(data, 268)),
-            namespaces: long(data, 516) as u32,
+            namespaces: word(data, 516),
             sanitize: SanitizeAbilities::parse(data),
             format: FormatAbilities::parse(data),
         })

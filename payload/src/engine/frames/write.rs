@@ -214,7 +214,10 @@ impl Writer<'_> {
                 Err(_) => {}
             }
         }
-        if self.written.unwritable.as_slice().len() > self.limits.bad_places { Err(End::TooManyBad) } else { Ok(()) }
+        let unwritable = &self.written.unwritable;
+        let hopeless =
+            unwritable.as_slice().len() > self.limits.bad_places || unwritable.bytes() > self.limits.bad_bytes;
+        if hopeless { Err(End::TooManyBad) } else { Ok(()) }
     }
 
     /// After an early end nothing may be written later on.

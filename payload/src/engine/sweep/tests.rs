@@ -161,3 +161,23 @@ fn a_dying_drive_is_given_up() {
     let (found, end) = sweep(&mut drive, Mode::Write, PATTERNS[0], &all(&disk), limits, &mut Notes::default());
     assert_eq!((end, found.places()), (End::TooManyBad, 21));
 }
+
+/// One place that goes on and on is not read block by block to its end.
+#[test]
+fn a_dead_stretch_is_given_up() {
+    let disk = SimDisk::new("S", SIZE, 512);
+    disk.break_it(|faults| faults.unreadable.extend(0..SIZE / 512));
+    let mut drive = disk.open(Access::ReadOnly).unwrap();
+    let limits = Limits { bad_bytes: 64 << 10, ..limits() };
+    let (found, end) = sweep(&mut drive, Mode::Compare, PATTERNS[0], &all(&disk), limits, &mut Notes::default());
+    assert_eq!((end, found.unreadable.bytes()), (End::TooManyBad, (64 << 10) + 4096));
+    let (found, end) = sweep(
+        &mut disk.open(Access::ReadWrite).unwrap(),
+        Mode::Write,
+        PATTERNS[0],
+        &all(&disk),
+        Limits { bad_bytes: 0, ..limits },
+        &mut Notes::default(),
+    );
+    assert_eq!((end, found.unwritable.bytes()), (End::Complete, 0), "what can be written is");
+}
