@@ -2,12 +2,17 @@
 //!
 //! Nothing here does anything but for PID 1.
 
+pub mod suspend;
+
 use crate::console::Watcher;
 use rustix::system::{RebootCommand, reboot};
 use std::{sync::mpsc, thread, time::Duration};
 
 /// A device that is gone can hold up a sync for ever.
 const SYNC: Duration = Duration::from_secs(30);
+
+/// Boards that switch off do it well within this.
+const OFF: Duration = Duration::from_secs(30);
 
 /// How the machine ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +50,17 @@ pub fn end(end: End, watcher: &mut dyn Watcher) -> Result<std::convert::Infallib
         watcher.problem("A device does not take its last data; ending all the same.");
     }
     watcher.finish();
-    let failed = reboot(command);
-    let error = failed.err().map_or_else(String::new, |error| format!(" ({error})"));
+    let error = ask(command).map_or_else(String::new, |error| format!(" ({error})"));
     let what = if end == End::PowerOff { "switched off" } else { "restarted" };
     halt_with_message(watcher, &format!("The machine cannot be {what} by software{error}. You can switch off now."))
+}
+
+/// Where the machine stays on, the kernel ends the thread that asked (`kernel/reboot.c`); the first thread of PID 1 must
+/// live on, or the kernel panics.
+fn ask(command: RebootCommand) -> Option<rustix::io::Errno> {
+    let (answer, wait) = mpsc::channel();
+    thread::spawn(move || answer.send(reboot(command).err()));
+    wait.recv_timeout(OFF).ok().flatten()
 }
 
 /// After an abnormal end: says why, and stays as it is until somebody switches off. Returns only on a host.

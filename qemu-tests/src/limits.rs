@@ -8,6 +8,8 @@ pub(crate) const CONTROL: u64 = 20;
 pub(crate) const BOOT: u64 = 90;
 /// From the start of QEMU to the final event, unless a test says otherwise.
 pub(crate) const RUN: u64 = 240;
+/// From the announcement that the machine sleeps to its sleep.
+pub(crate) const SLEEP: u64 = 30;
 /// From the final event to the end of QEMU, where the job ends with power-off or reboot.
 pub(crate) const POWER_OFF: u64 = 30;
 

@@ -17,15 +17,17 @@ use crate::{
         status::Log,
         thaw,
     },
-    jobfile::Job,
+    jobfile::{Frozen, Job},
     journal::{
         bounded::Text,
         event::{Action, Event, Outcome},
         replay::{DriveHistory, JobHistory, Replay},
     },
     plan::{Authority, Content, Lost, Plan, PlanError, Request, method},
+    power::suspend,
 };
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -94,6 +96,10 @@ fn with_store(
     if !plan.is_resumed() {
         let keys = std::cell::RefCell::new(&mut *watcher);
         let mut tell = |text: String| keys.borrow_mut().problem(&text);
+        if job.frozen() == Frozen::Suspend {
+            let mut sleep = || suspend::nap(Path::new("/"), suspend::NAP).map_err(|error| error.to_string());
+            thaw::suspend(&mut plan, &sticks, &*around.opener, &mut sleep, &mut tell);
+        }
         let mut enough = || keys.borrow_mut().key().is_some();
         thaw::wait(&mut plan, &sticks, &*around.opener, thaw::PATIENCE, &mut tell, &mut enough);
         let mut tell = |text: String| watcher.note(&text);
@@ -279,7 +285,7 @@ fn close(old: &JobHistory, log: &Log, watcher: &mut dyn Watcher) {
 fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -> Ending {
     let counts = Counts {
         erased: tally.count(Outcome::Erased),
-        exceptions: tally.count(Outcome::ErasedWithExceptions),
+        exceptions: tally.count(Outcome::ErasedWithExceptions) + tally.count(Outcome::Discarded),
         failed: tally.count(Outcome::Failed),
         interrupted: tally.count(Outcome::Interrupted),
         refused,

@@ -18,7 +18,7 @@ pub struct Record {
     pub format: String,
     /// Job id and slot, unique for ever: `<32 hexadecimal digits>-<slot>`.
     pub id: String,
-    /// `erased`, `erased-with-exceptions`, `failed` or `interrupted`.
+    /// `erased`, `erased-with-exceptions`, `discarded` (no erasure), `failed` or `interrupted`.
     pub outcome: String,
     /// One or two plain sentences: what was proved, no more.
     pub statement: String,

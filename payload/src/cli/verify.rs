@@ -144,7 +144,9 @@ fn end(end: &End) -> String {
         End::Complete => "read to the end".into(),
         End::Stopped => "stopped".into(),
         End::Failed(error) => error.to_string(),
-        End::TooManyBad => "stopped: it differs or fails in more than 1000 separate places, or 4 MiB of it cannot be read".into(),
+        End::TooManyBad => {
+            "stopped: it differs or fails in more than 1000 separate places, or 4 MiB of it cannot be read".into()
+        }
     }
 }
 

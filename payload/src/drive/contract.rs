@@ -18,6 +18,7 @@ pub fn hold<D: DataPlane>(mut open: impl FnMut() -> D) {
     completes_each_request_once(&mut open());
     keeps_flushed_writes(&mut open);
     makes_zeros_or_leaves_them_to_others(&mut open);
+    discards_only_what_it_is_told_to(&mut open);
     has_nothing_to_wait_for_when_idle(&mut open());
 }
 
@@ -127,6 +128,27 @@ fn makes_zeros_or_leaves_them_to_others<D: DataPlane>(open: &mut impl FnMut() ->
         let wanted = if made && (2..5).contains(&number) { 0 } else { 0x77 };
         assert!(data.iter().all(|byte| *byte == wanted), "block {number}");
     }
+}
+
+fn discards_only_what_it_is_told_to<D: DataPlane>(open: &mut impl FnMut() -> D) {
+    let mut drive = open();
+    let (bytes, block) = (drive.geometry().bytes(), drive.geometry().logical() as usize);
+    if !drive.discards() {
+        return assert_eq!(drive.discard(0, block as u64).unwrap_err().kind, IoErrorKind::Refused);
+    }
+    let mut write = request(Op::Write, 0, 8 * block);
+    write.buf.fill(0x77);
+    drive.submit(write).unwrap();
+    finish(&mut drive).result.unwrap();
+    for (offset, len) in [(0, 0), (1, block as u64), (0, 1), (bytes, block as u64), (u64::MAX, 1)] {
+        assert_eq!(drive.discard(offset, len).unwrap_err().kind, IoErrorKind::Invalid, "{len} bytes at {offset}");
+    }
+    drive.discard(2 * block as u64, 3 * block as u64).unwrap();
+    drive.flush().unwrap();
+    drop(drive);
+    let back = read(&mut open(), 0, 8 * block);
+    let kept = |(number, _): &(usize, &[u8])| !(2..5).contains(number);
+    assert!(back.chunks(block).enumerate().filter(kept).all(|(_, data)| data.iter().all(|byte| *byte == 0x77)));
 }
 
 fn has_nothing_to_wait_for_when_idle(drive: &mut impl DataPlane) {

@@ -310,6 +310,23 @@ impl DataPlane for LinuxDrive {
         }
     }
 
+    fn discards(&self) -> bool {
+        self.access == Access::ReadWrite && claim::discards(self.device)
+    }
+
+    /// Of a file, holes are made.
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), IoError> {
+        admit((Op::Write, offset, len), self.geometry, self.access, 0, self.depth)?;
+        let done = match self.device {
+            Device::Block { .. } => block::discard(&self.file, offset, len),
+            Device::File => {
+                let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+                rustix::fs::fallocate(&self.file, flags, offset, len).map_err(io::Error::from)
+            }
+        };
+        done.map_err(|e| IoError::new(kind_of(&e), Op::Write, offset, len, format!("discard: {e}")))
+    }
+
     fn commands(&self) -> Option<Box<dyn CommandPlane>> {
         match self.device {
             Device::Block { .. } => Some(Box::new(LinuxPlane::new(Arc::clone(&self.file)))),

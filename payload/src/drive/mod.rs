@@ -102,6 +102,17 @@ pub trait DataPlane: Send {
     /// like a write request, in whole blocks.
     fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError>;
 
+    /// Whether it can be told that blocks are not needed any more.
+    fn discards(&self) -> bool {
+        false
+    }
+
+    /// Tells it that these bytes are not needed any more (TRIM, UNMAP, Deallocate). Says nothing about what they hold
+    /// afterwards, on the medium or when they are read. Refused like a write request, in whole blocks.
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), IoError> {
+        Err(IoError::new(IoErrorKind::Refused, Op::Write, offset, len, "the drive has no command to discard blocks"))
+    }
+
     /// The drive's command plane, under the same claim; `None` where it takes no SCSI or ATA commands.
     fn commands(&self) -> Option<Box<dyn CommandPlane>> {
         None

@@ -357,6 +357,21 @@ impl DataPlane for SimDrive {
         }
         Ok(obeys.is_some())
     }
+
+    fn discards(&self) -> bool {
+        self.disk.lock().faults.discards.is_some()
+    }
+
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), IoError> {
+        admit((Op::Write, offset, len), self.geometry, self.access, 0, self.depth)?;
+        let mut state = self.disk.lock();
+        if state.faults.discards == Some(true) && state.cycle == self.cycle && offset + len <= state.bytes {
+            let size = u64::from(self.geometry.logical());
+            let zeros = vec![0; self.geometry.logical() as usize];
+            (offset / size..(offset + len) / size).for_each(|block| state.write_block(block, size, &zeros));
+        }
+        Ok(())
+    }
 }
 
 impl Drop for SimDrive {

@@ -47,6 +47,8 @@ pub enum Technique {
     NvmeSanitize(NvmeAction),
     /// NVMe FORMAT NVM: of each namespace, one after the other.
     NvmeFormat(SecureErase),
+    /// TRIM, UNMAP, Deallocate: an advice to the drive through the block layer, and no erasure.
+    Discard,
 }
 
 /// An erasure that the drive's own firmware is asked for.
@@ -71,6 +73,7 @@ impl Technique {
             Self::NvmeSanitize(NvmeAction::CryptoErase) => "NVMe Sanitize with crypto erase",
             Self::NvmeFormat(SecureErase::UserData) => "FORMAT NVM with user data erase",
             Self::NvmeFormat(SecureErase::Cryptographic) => "FORMAT NVM with cryptographic erase",
+            Self::Discard => "discard",
         }
     }
 
@@ -79,9 +82,9 @@ impl Technique {
         Self::all().find(|technique| technique.name() == name)
     }
 
-    /// Every technique of the table, and those that are only a lesser erasure.
+    /// Every technique of the table, and those that are only a lesser erasure, or none.
     pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.into_iter().map(|(_, technique, ..)| technique).chain([Self::AtaSecurity(Scope::Normal)])
+        TABLE.into_iter().map(|(_, technique, ..)| technique).chain([Self::AtaSecurity(Scope::Normal), Self::Discard])
     }
 
     /// Whether it only destroys keys.
@@ -96,7 +99,12 @@ impl Technique {
 
     /// Whether the drive has a state of its own that can be seen to change; a format has none.
     pub fn has_state(self) -> bool {
-        !matches!(self, Self::NvmeFormat(_))
+        !matches!(self, Self::NvmeFormat(_) | Self::Discard)
+    }
+
+    /// Whether any standard calls it an erasure.
+    pub fn erases(self) -> bool {
+        self != Self::Discard
     }
 
     /// Whether it overwrites all of the drive with zeros (a security erase: zeros or ones), so that a drive that holds

@@ -1,6 +1,8 @@
 //! The stage before the passes: a drive is asked to erase itself, where the method says so. Known blocks are written and
 //! read back before; whether they are gone is asked after, whatever the drive says.
 
+mod discard;
+
 use super::{
     claim::Claimed,
     facts::{Facts, Pause, command::CommandFacts},
@@ -143,6 +145,9 @@ impl Commanded {
 
     /// A drive goes on sanitizing itself whatever happens to the machine.
     fn find_at_work(&mut self, technique: Technique, context: &Context<'_>, status: &Status) -> Result<bool, String> {
+        if technique == Technique::Discard {
+            return Ok(false);
+        }
         let mut port = port(&*self.plane, self.target.drive())?;
         let mut beside = Beside::new(context, status, technique.name(), None, self.target.drive().identity.bytes);
         match erase::watch(&mut port, technique, &mut beside) {
@@ -156,9 +161,15 @@ impl Commanded {
     }
 
     fn carry_out(&mut self, wanted: Wanted, context: &Context<'_>, status: &Status) -> Result<(), String> {
-        let mut port = port(&*self.plane, self.target.drive())?;
-        let chosen = erase::choose(&mut port, wanted, medium(self.target.drive()))
-            .map_err(|refusal| format!("{refusal}; nothing was written to the drive"))?;
+        let mut port = match wanted {
+            Wanted::This(Technique::Discard) => None,
+            _ => Some(port(&*self.plane, self.target.drive())?),
+        };
+        let chosen = match &mut port {
+            Some(port) => erase::choose(port, wanted, medium(self.target.drive())),
+            None => discard::choose(&*self.plane),
+        };
+        let chosen = chosen.map_err(|refusal| format!("{refusal}; nothing was written to the drive"))?;
         let technique = chosen.technique;
         self.mark(context, status)?;
         let capacity = self.plane.geometry().bytes();
@@ -169,7 +180,11 @@ impl Commanded {
         let now = context.log.now();
         let command = self.command();
         (command.technique, command.purge, command.started) = (Some(technique), chosen.purge, Some(now));
-        match erase::perform(&mut port, technique, &mut beside) {
+        let done = match &mut port {
+            Some(port) => erase::perform(port, technique, &mut beside),
+            None => discard::carry_out(&mut *self.plane, &mut beside),
+        };
+        match done {
             Ok(evidence) => self.ended(evidence, context),
             Err(failure) => {
                 self.facts.stopped |= failure.stopped;

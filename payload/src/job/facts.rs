@@ -250,6 +250,11 @@ impl Facts {
         }
         let unwritable = self.unwritable().bytes();
         let unreadable = self.verify.unreadable.bytes();
+        if self.is_discard() {
+            let unread = (unreadable > 0).then(|| format!("{unreadable} bytes could not be read"));
+            let all = [NO_ERASURE.to_owned()].into_iter().chain(unread).chain(self.reservations());
+            return (Outcome::Discarded, all.collect::<Vec<_>>().join("; "));
+        }
         if unwritable + unreadable > 0 {
             let mut reason =
                 format!("{unwritable} bytes could not be written in some pass, {unreadable} not read back");
@@ -260,6 +265,12 @@ impl Facts {
             none if none.is_empty() => (Outcome::Erased, none),
             reason => (Outcome::ErasedWithExceptions, reason),
         }
+    }
+
+    /// Whether nothing was asked for that any standard calls an erasure.
+    fn is_discard(&self) -> bool {
+        let technique = self.command.as_ref().and_then(|command| command.technique);
+        self.passes.is_empty() && technique.is_some_and(|technique| !technique.erases())
     }
 
     fn reservations(&self) -> Vec<String> {
@@ -286,6 +297,9 @@ impl Facts {
         }
     }
 }
+
+/// The reason of every discard.
+pub const NO_ERASURE: &str = "a discard is no erasure: the drive may keep what it no longer shows";
 
 #[cfg(test)]
 mod tests {

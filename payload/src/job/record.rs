@@ -158,11 +158,26 @@ fn command_statement(facts: &Facts, block: u64) -> Option<String> {
 fn statement(outcome: Outcome, facts: &Facts, block: u64) -> String {
     let erased = matches!(outcome, Outcome::Erased | Outcome::ErasedWithExceptions);
     let overwritten = || overwritten_statement(outcome, facts, block);
+    if outcome == Outcome::Discarded {
+        return discard_statement(facts, block);
+    }
     match command_statement(facts, block).filter(|_| erased) {
         Some(text) if facts.passes.is_empty() => text,
         Some(text) => format!("{text} {}", overwritten()),
         None => overwritten(),
     }
+}
+
+fn discard_statement(facts: &Facts, block: u64) -> String {
+    let marked = facts.command.as_ref().map_or(0, |command| command.marked / block);
+    let words = kinds(facts, block).map(|kinds| kinds_words(&kinds)).unwrap_or_default();
+    format!(
+        "The drive was NOT erased. It was told to discard its {} addressable blocks, which lets it keep what it no longer \
+         shows. {marked} blocks of known data, written and read back before, are not shown any more. {} blocks were read \
+         afterwards: {words}.",
+        facts.capacity / block,
+        facts.verify.matched / block
+    )
 }
 
 fn overwritten_statement(outcome: Outcome, facts: &Facts, block: u64) -> String {

@@ -200,7 +200,7 @@ fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settl
             facts.failure = Some(reason.to_string());
             facts.stopped = true;
         }
-        Some((Outcome::Erased | Outcome::ErasedWithExceptions, _)) => {}
+        Some((Outcome::Erased | Outcome::ErasedWithExceptions | Outcome::Discarded, _)) => {}
         Some((other, _)) => {
             facts.failure = Some(format!("the log says \"{}\", which is no end of a wipe", other.word()))
         }

@@ -40,6 +40,7 @@ pub fn outcome_words(outcome: Outcome) -> (&'static str, Severity) {
         Outcome::ClonedWithExceptions => ("CLONED WITH EXCEPTIONS", Severity::Warning),
         Outcome::Verified => ("VERIFIED", Severity::Good),
         Outcome::Differs => ("DIFFERS", Severity::Bad),
+        Outcome::Discarded => ("DISCARDED, NOT ERASED", Severity::Warning),
     }
 }
 

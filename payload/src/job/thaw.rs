@@ -19,6 +19,40 @@ pub const PATIENCE: Duration = Duration::from_secs(600);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How long drives may need to be back after the PC slept.
+const BACK: Duration = Duration::from_secs(30);
+
+/// Takes the supply from all drives with `sleep`, where a target of a new plan is frozen.
+pub fn suspend(
+    plan: &mut Plan,
+    sticks: &Sticks,
+    opener: &dyn Opener,
+    sleep: &mut dyn FnMut() -> Result<Duration, String>,
+    tell: &mut dyn FnMut(String),
+) {
+    let Some((wanted, slots)) = frozen(plan, opener) else { return };
+    for target in plan.targets().iter().filter(|target| slots.contains(&target.slot())) {
+        tell(format!("{} ({}) is FROZEN by this PC's firmware", target.drive().identity, target.drive().port));
+    }
+    tell(
+        "This PC sleeps for some seconds, so that its drives lose their power. The screen may stay dark afterwards."
+            .into(),
+    );
+    match sleep() {
+        Ok(slept) => tell(format!("this PC slept for {} s", slept.as_secs())),
+        Err(why) => return tell(format!("The drives stay frozen: {why}.")),
+    }
+    follow((plan, slots, wanted), sticks, opener, BACK, tell, &mut || false);
+}
+
+/// What the method asks of its drives, and the slots of those that refuse it as frozen; `None` where there are none.
+fn frozen(plan: &Plan, opener: &dyn Opener) -> Option<(Wanted, Vec<u8>)> {
+    let wanted = plan.method().command?;
+    let frozen = |target: &&Target| is_frozen(target.drive(), wanted, opener);
+    let slots: Vec<u8> = plan.targets().iter().filter(frozen).map(Target::slot).collect();
+    (!slots.is_empty()).then_some((wanted, slots))
+}
+
 /// Waits until no target of a new plan is frozen, for at most `patience`, or until `enough` says so. One that stays frozen
 /// stays in the plan: its certificate says why it was not erased.
 pub fn wait(
@@ -29,9 +63,7 @@ pub fn wait(
     tell: &mut dyn FnMut(String),
     enough: &mut dyn FnMut() -> bool,
 ) {
-    let Some(wanted) = plan.method().command else { return };
-    let frozen = |target: &&Target| is_frozen(target.drive(), wanted, opener);
-    let mut slots: Vec<u8> = plan.targets().iter().filter(frozen).map(Target::slot).collect();
+    let Some((wanted, slots)) = frozen(plan, opener) else { return };
     for target in plan.targets().iter().filter(|target| slots.contains(&target.slot())) {
         tell(format!(
             "{} ({}) is FROZEN by this PC's firmware and refuses to erase itself: pull its power connector (not the data \
@@ -41,6 +73,18 @@ pub fn wait(
             humantime::format_duration(patience)
         ));
     }
+    follow((plan, slots, wanted), sticks, opener, patience, tell, enough);
+}
+
+/// Looks at the drives in `slots` until each of them is back and not frozen.
+fn follow(
+    (plan, mut slots, wanted): (&mut Plan, Vec<u8>, Wanted),
+    sticks: &Sticks,
+    opener: &dyn Opener,
+    patience: Duration,
+    tell: &mut dyn FnMut(String),
+    enough: &mut dyn FnMut() -> bool,
+) {
     let begun = Instant::now();
     while !slots.is_empty() && begun.elapsed() < patience && !enough() {
         thread::sleep(LOOK.min(patience));

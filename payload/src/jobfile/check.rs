@@ -10,7 +10,7 @@ use super::{
     key::Key,
     problem::{Place, Problem, hint, quoted, shown},
     request::{Given, Keys, Request},
-    values::{Action, HiddenAreas, Then, VerifyExtent, Word},
+    values::{Action, Frozen, HiddenAreas, Then, VerifyExtent, Word},
 };
 use crate::plan::method::{self, Method, Requires, Step};
 use std::time::Duration;
@@ -33,6 +33,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
     let drives = checker.drives(keys, action);
     let copy = checker.copy(keys, action, drives.as_ref());
     let hidden_areas = checker.optional::<HiddenAreas>(keys.get(Key::HiddenAreas)).unwrap_or(HiddenAreas::Report);
+    let frozen = checker.optional::<Frozen>(keys.get(Key::Frozen)).unwrap_or(Frozen::Wait);
     let then = checker.optional::<Then>(keys.get(Key::Then));
     let countdown = checker.countdown(keys);
     checker.confirm(keys, action);
@@ -44,6 +45,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
             verify,
             copy,
             hidden_areas,
+            frozen,
             then,
             countdown,
             operator: request.operator,

@@ -26,6 +26,7 @@ pub(super) enum Key {
     MoveGpt,
     Keep,
     HiddenAreas,
+    Frozen,
 }
 
 /// How a key's value is written in TOML. On the kernel command line everything is text.
@@ -62,6 +63,7 @@ impl Word for Key {
         ("move-gpt", Self::MoveGpt),
         ("keep", Self::Keep),
         ("hidden-areas", Self::HiddenAreas),
+        ("frozen", Self::Frozen),
     ];
 }
 
@@ -94,7 +96,7 @@ impl Key {
             Self::Hash | Self::Retries => Some(&[Image, Clone]),
             Self::Tail | Self::Smaller | Self::MoveGpt => Some(&[Restore, Clone]),
             Self::Keep => Some(&[Wipe, Restore, Clone]),
-            Self::HiddenAreas => Some(&[Wipe]),
+            Self::HiddenAreas | Self::Frozen => Some(&[Wipe]),
         }
     }
 

@@ -23,7 +23,7 @@ pub use copy::{CopyKeys, RETRIES_DEFAULT, STORE_DEFAULT};
 pub use parameters::Overrides;
 pub use problem::{JobError, Place, Problem, Reason};
 pub use request::MediaFields;
-pub use values::{Action, Hash, HiddenAreas, Level, Selection, Tail, Then, VerifyExtent, Word};
+pub use values::{Action, Frozen, Hash, HiddenAreas, Level, Selection, Tail, Then, VerifyExtent, Word};
 
 use self::key::Key;
 use crate::{certify::record::Operator, plan::method::Method};
@@ -51,6 +51,7 @@ pub struct Job {
     verify: VerifyExtent,
     copy: CopyKeys,
     hidden_areas: HiddenAreas,
+    frozen: Frozen,
     then: Option<Then>,
     countdown: Duration,
     operator: Operator,
@@ -87,6 +88,11 @@ impl Job {
         self.hidden_areas
     }
 
+    /// What is done about frozen drives, before a wipe by command.
+    pub fn frozen(&self) -> Frozen {
+        self.frozen
+    }
+
     /// What follows the run: after a report the machine stays, after all else it is switched off, unless the job says
     /// otherwise.
     pub fn then(&self) -> Then {
@@ -119,7 +125,7 @@ impl Job {
     }
 
     /// BLAKE3 of what the job does to which drives and what its certificates say. A job that was interrupted goes on only
-    /// under the same digest. What happens before and after (`countdown`, `then`) may change in between, and so may
+    /// under the same digest. What happens before and after (`countdown`, `frozen`, `then`) may change in between, and so may
     /// the order of the drives.
     pub fn digest(&self) -> [u8; 32] {
         *blake3::hash(self.canonical().as_bytes()).as_bytes()

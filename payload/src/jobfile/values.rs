@@ -83,6 +83,15 @@ pub enum HiddenAreas {
     Refuse,
 }
 
+/// What is done about drives that the PC's firmware froze, where the method needs commands that they then refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Frozen {
+    /// Somebody is asked to switch their power off and on, and waited for.
+    Wait,
+    /// The PC is suspended to RAM for some seconds first.
+    Suspend,
+}
+
 /// Which drives a job means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
@@ -154,6 +163,10 @@ impl Word for Tail {
 impl Word for HiddenAreas {
     const WORDS: &'static [(&'static str, Self)] =
         &[("report", Self::Report), ("remove", Self::Remove), ("refuse", Self::Refuse)];
+}
+
+impl Word for Frozen {
+    const WORDS: &'static [(&'static str, Self)] = &[("wait", Self::Wait), ("suspend", Self::Suspend)];
 }
 
 impl Word for bool {

@@ -198,6 +198,8 @@ pub enum Outcome {
     Verified,
     /// It holds something else.
     Differs,
+    /// Its blocks were discarded and read afterwards, which is no erasure.
+    Discarded,
 }
 
 /// Every outcome with its word, and whether it is what was asked for without reservation.
@@ -214,6 +216,7 @@ const OUTCOMES: &[(Outcome, &str, bool)] = &[
     (Outcome::ClonedWithExceptions, "cloned-with-exceptions", false),
     (Outcome::Verified, "verified", true),
     (Outcome::Differs, "differs", false),
+    (Outcome::Discarded, "discarded", false),
 ];
 
 impl Outcome {
@@ -231,7 +234,7 @@ impl Outcome {
     pub fn ends(self, action: Action) -> bool {
         match self {
             Self::Failed | Self::Interrupted => true,
-            Self::Erased | Self::ErasedWithExceptions => action == Action::Wipe,
+            Self::Erased | Self::ErasedWithExceptions | Self::Discarded => action == Action::Wipe,
             Self::Imaged | Self::ImagedWithExceptions => action == Action::Image,
             Self::Restored | Self::RestoredWithExceptions => action == Action::Restore,
             Self::Cloned | Self::ClonedWithExceptions => action == Action::Clone,

@@ -37,6 +37,14 @@ pub fn reread_partitions(device: impl AsFd) -> io::Result<()> {
     command(device, numbers::BLKRRPART)
 }
 
+/// Tells the drive that `len` bytes from `start` on are not needed any more: TRIM, UNMAP, Deallocate.
+pub fn discard(device: impl AsFd, start: u64, len: u64) -> io::Result<()> {
+    let range = [start, len];
+    // SAFETY: BLKDISCARD reads two u64 from the pointer, which is to a live local, and writes to no memory of ours.
+    let code = unsafe { libc::ioctl(device.as_fd().as_raw_fd(), numbers::BLKDISCARD as libc::Ioctl, range.as_ptr()) };
+    checked(code)
+}
+
 /// Types the ioctls here fill in: every bit pattern is a value of them.
 trait Plain: Copy {}
 impl Plain for u64 {}
@@ -71,7 +79,8 @@ mod tests {
         };
         assert_eq!(numbers::BLKGETSIZE64, ior(0x12, 114, size_of::<usize>()));
         let io = |number: u32| (0x12 << 8) | number;
-        let plain = [(numbers::BLKROGET, 94), (numbers::BLKRRPART, 95), (numbers::BLKFLSBUF, 97)];
+        let plain =
+            [(numbers::BLKROGET, 94), (numbers::BLKRRPART, 95), (numbers::BLKFLSBUF, 97), (numbers::BLKDISCARD, 119)];
         let sizes = [(numbers::BLKSSZGET, 104), (numbers::BLKPBSZGET, 123)];
         for (constant, number) in plain.into_iter().chain(sizes) {
             assert_eq!(constant, io(number));
@@ -88,5 +97,6 @@ mod tests {
         assert!(is_read_only(&file).is_err_and(refused));
         assert!(drop_cache(&file).is_err_and(refused));
         assert!(reread_partitions(&file).is_err_and(refused));
+        assert!(discard(&file, 0, 512).is_err_and(refused));
     }
 }

@@ -14,6 +14,8 @@ pub(crate) const BLKRRPART: u32 = 0x125f;
 pub(crate) const BLKFLSBUF: u32 = 0x1261;
 /// `_IO(0x12, 104)`: logical block size in bytes (int).
 pub(crate) const BLKSSZGET: u32 = 0x1268;
+/// `_IO(0x12, 119)`: discard a range (two u64: start and length in bytes).
+pub(crate) const BLKDISCARD: u32 = 0x1277;
 /// `_IOR(0x12, 114, size_t)`: capacity in bytes (u64).
 pub(crate) const BLKGETSIZE64: u32 = 0x8008_1272;
 /// `_IO(0x12, 123)`: physical block size in bytes (unsigned int).

@@ -3,6 +3,7 @@
 mod bench;
 mod boot;
 mod commanded;
+mod commanded_machine;
 mod faults;
 mod guest;
 mod harness;
@@ -64,6 +65,7 @@ const GROUPS: &[&[Test]] = &[
     job_file::TESTS,
     methods::TESTS,
     commanded::TESTS,
+    commanded_machine::TESTS,
     modelled::TESTS,
     modelled_tools::TESTS,
     harness::TESTS,

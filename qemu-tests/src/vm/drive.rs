@@ -39,6 +39,8 @@ pub(crate) struct Drive {
     pub(crate) faults: Vec<Fault>,
     /// Every write and flush is recorded in this file (see `write_log`).
     pub(crate) write_log: Option<PathBuf>,
+    /// What the guest discards becomes a hole in the file; else it is acknowledged and ignored.
+    pub(crate) discards: bool,
 }
 
 impl Drive {
@@ -51,6 +53,7 @@ impl Drive {
             bytes_per_second: None,
             faults: Vec::new(),
             write_log: None,
+            discards: false,
         }
     }
 
@@ -72,6 +75,11 @@ impl Drive {
 
     pub(crate) fn read_only(mut self) -> Self {
         self.read_only = true;
+        self
+    }
+
+    pub(crate) fn discards(mut self) -> Self {
+        self.discards = true;
         self
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Machine {
     /// Sockets of drive hosts, each of which is a SCSI controller with its drives.
     drive_hosts: Vec<PathBuf>,
     direct: Option<Direct>,
+    /// QEMU's name of the board.
+    board: &'static str,
 }
 
 /// A kernel that QEMU starts itself, without a boot medium.
@@ -49,7 +51,15 @@ impl Machine {
             drives: Vec::new(),
             drive_hosts: Vec::new(),
             direct: None,
+            board: "q35",
         }
+    }
+
+    /// A board that can be suspended and then still be switched off: the firmware of the other leaves its power management
+    /// without an address after it woke up. It has no AHCI ports.
+    pub(crate) fn sleeps(mut self) -> Self {
+        self.board = "pc";
+        self
     }
 
     /// One more SCSI controller, whose drives are served by a `drive-host` that listens on this socket.
@@ -92,7 +102,7 @@ impl Machine {
             "-no-user-config",
             "-no-reboot",
             "-machine",
-            "q35",
+            self.board,
             "-accel",
             &with_one_thread(accelerator),
             "-cpu",
@@ -195,6 +205,9 @@ fn chain(drive: &Drive, number: usize) -> Vec<String> {
         "driver": "raw", "read-only": drive.read_only,
         "file": {"driver": "file", "filename": drive.path, "read-only": drive.read_only},
     });
+    if drive.discards {
+        (node["discard"], node["file"]["discard"]) = ("unmap".into(), "unmap".into());
+    }
     let mut args = Vec::new();
     if !drive.faults.is_empty() {
         let rules: Vec<Value> = drive.faults.iter().map(fault_rule).collect();

@@ -15,6 +15,7 @@ pub(crate) use machine::{Direct, Machine, device_id};
 use crate::limits::{self, limit};
 use anyhow::{Context, Result, anyhow, bail};
 use console::Console;
+use serde_json::json;
 use std::{
     fs::File,
     io::Write,
@@ -131,6 +132,18 @@ impl Vm {
             _ => None,
         })?;
         Ok(end)
+    }
+
+    /// Waits until the machine sleeps (S3).
+    pub(crate) fn wait_asleep(&mut self) -> Result<()> {
+        let end = Instant::now() + limit(limits::SLEEP);
+        while self.control()?.execute("query-status", json!({}))?["status"] != "suspended" {
+            if Instant::now() > end || self.has_finished() {
+                bail!("the machine does not sleep; it said:\n{}", self.console_tail());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
     }
 
     /// Cuts the power: QEMU is killed and has no moment to finish anything.

@@ -28,11 +28,17 @@ pub(in crate::certify) fn contradictions(record: &Record) -> Vec<String> {
     match record.outcome.as_str() {
         "erased" => erased(record, &mut found),
         "erased-with-exceptions" => exceptions(record, &mut found),
+        "discarded" => {
+            complete(record, &mut found);
+            found.expect(command::is_alone(record), "a discard with passes");
+            found.expect(!record.sanitisation.reason.is_empty(), "a discard that is not said to be no erasure");
+            found.expect(record.verification.blocks_different == 0, "markers that were still there");
+        }
         "failed" | "interrupted" => {
             found.expect(record.sanitisation.category.is_empty(), "an erasure category for something not erased");
             found.expect(!record.sanitisation.reason.is_empty(), "no reason why it was not erased");
         }
-        _ => found.expect(false, "the outcome is none of the four words"),
+        _ => found.expect(false, "the outcome is none of the five words"),
     }
     found.0
 }

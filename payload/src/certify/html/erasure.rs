@@ -11,6 +11,7 @@ fn banner(record: &Record) -> (&'static str, &'static str) {
     match record.outcome.as_str() {
         "erased" => ("good", "ERASED"),
         "erased-with-exceptions" => ("fair", "ERASED WITH EXCEPTIONS"),
+        "discarded" => ("fair", "DISCARDED \u{2014} NOT ERASED"),
         "interrupted" => ("bad", "INTERRUPTED \u{2014} NOT ERASED"),
         _ => ("bad", "FAILED \u{2014} NOT ERASED"),
     }
@@ -23,7 +24,7 @@ fn method(record: &Record) -> String {
         &[
             ("Method", format!("{} ({})", value(&s.title), value(&s.method))),
             ("Technique, category", format!("{}, {}", value(&s.technique), category(&s.category))),
-            ("Source of the pass list", value(&s.source)),
+            ("Source of the method", value(&s.source)),
             ("Began, ended", format!("{} \u{2013} {}", value(&s.started), value(&s.finished))),
         ],
     );

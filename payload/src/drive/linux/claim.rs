@@ -163,10 +163,20 @@ fn explain(path: &Path, doing: &'static str, errno: Errno) -> OpenError {
 /// Whether it is worth asking the device to make zeros by itself. A disk without the command would have the kernel write
 /// them, which the data plane does with several requests in flight.
 pub(super) fn may_make_zeros(device: Device) -> bool {
+    is_offered(device, "write_zeroes_max_bytes")
+}
+
+/// Whether the device takes discards.
+pub(super) fn discards(device: Device) -> bool {
+    is_offered(device, "discard_max_bytes")
+}
+
+/// Whether this limit of the block device's queue is not 0 (`Documentation/ABI/stable/sysfs-block`); a file does all.
+fn is_offered(device: Device, limit: &str) -> bool {
     match device {
         Device::File => true,
         Device::Block { major, minor } => {
-            let limit = format!("/sys/dev/block/{major}:{minor}/queue/write_zeroes_max_bytes");
+            let limit = format!("/sys/dev/block/{major}:{minor}/queue/{limit}");
             std::fs::read_to_string(limit).is_ok_and(|bytes| bytes.trim().parse::<u64>().is_ok_and(|bytes| bytes > 0))
         }
     }

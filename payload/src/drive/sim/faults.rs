@@ -50,6 +50,8 @@ pub struct Faults {
     pub reorders: bool,
     /// Whether it takes the command to make zeros by itself, and then obeys (`true`) or only says so.
     pub makes_zeros: Option<bool>,
+    /// Whether it takes discards, and then shows zeros (`true`) or what was there (`false`).
+    pub discards: Option<bool>,
     /// Whether a flush reports an error.
     pub flush_fails: bool,
     /// Whether a flush reports success and does nothing.

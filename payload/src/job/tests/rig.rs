@@ -144,6 +144,14 @@ impl DataPlane for Armed {
         self.0.make_zeros(offset, len)
     }
 
+    fn discards(&self) -> bool {
+        self.0.discards()
+    }
+
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), IoError> {
+        self.0.discard(offset, len)
+    }
+
     fn commands(&self) -> Option<Box<dyn CommandPlane>> {
         self.1.as_ref().map(|(firmware, disk)| Box::new(Shown(Arc::clone(firmware), disk.clone())) as _)
     }

@@ -296,6 +296,7 @@ fn keys_belong_to_actions() {
         ("move-gpt", "true", "\"restore\", \"clone\""),
         ("keep", "\"1h\"", "\"wipe\", \"restore\", \"clone\""),
         ("hidden-areas", "\"refuse\"", "\"wipe\""),
+        ("frozen", "\"suspend\"", "\"wipe\""),
     ];
     assert_eq!(rows.len(), Key::names().filter(|name| Key::from_word(name).unwrap().actions().is_some()).count());
     let least = [

@@ -12,7 +12,7 @@ use crate::{
         sanitize::{Action as Ata, Passes},
         security::Scope::{Enhanced, Normal},
     },
-    firmware::purge::Technique::{AtaSanitize, AtaSecurity, NvmeFormat, NvmeSanitize, ScsiSanitize},
+    firmware::purge::Technique::{AtaSanitize, AtaSecurity, Discard, NvmeFormat, NvmeSanitize, ScsiSanitize},
     nvme::{
         format::SecureErase::{Cryptographic, UserData},
         sanitize::Action as Nvme,
@@ -28,10 +28,12 @@ const SANITIZE: &str = "SANITIZE DEVICE (ACS-3, 7.36); NIST SP 800-88 Rev. 1, ta
 const FORMAT: &str = "FORMAT NVM (NVMe base specification 2.2); NIST SP 800-88 Rev. 1, appendix A";
 const NVME: &str = "Sanitize (NVMe base specification 2.2, annex A, after IEEE 2883); NIST SP 800-88 Rev. 2, 4.4";
 const SBC: &str = "SANITIZE (SBC-4, 5.31); NIST SP 800-88 Rev. 1, appendix A; Rev. 2, 4.4";
+const DISCARD: &str = "DATA SET MANAGEMENT with TRIM (ACS-3), UNMAP (SBC-4), Dataset Management with Deallocate (NVMe NVM command set): the \
+                       drive may keep what it no longer shows, so no standard calls it an erasure";
 
 /// Name, title, what the firmware is asked for, whether zeros are written and read back afterwards, source.
 type Row = (&'static str, &'static str, Wanted, bool, &'static str);
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 18] = [
     ("purge", "The best purge the drive offers", BestPurge, false, BEST),
     ("purge-zero", "The best purge the drive offers, then zeros", BestPurge, true, BEST),
     ("ata-secure-erase", "ATA security erase", This(AtaSecurity(Normal)), false, ERASE_UNIT),
@@ -67,6 +69,7 @@ const ROWS: [Row; 17] = [
         false,
         SBC,
     ),
+    ("blkdiscard", "Discard of all blocks, which is no erasure", This(Discard), false, DISCARD),
 ];
 
 const ZERO: &[Step] = &[Byte(0x00)];

@@ -57,8 +57,14 @@ pub(super) fn check(record: &Record, method: Option<&Method>, found: &mut Findin
     if let Some(kinds) = &record.verification.kinds {
         found.expect(sum(kinds) == Some(record.verification.blocks_matched), "kinds that are not what was read");
     }
-    if record.outcome.starts_with("erased") {
+    let done = record.outcome.starts_with("erased") || record.outcome == "discarded";
+    if done {
         erased(record, command, technique, evidence, found);
+        let erases = technique.is_none_or(Technique::erases) || !sanitisation.passes.is_empty();
+        found.expect(
+            erases != (record.outcome == "discarded"),
+            "a discard that is called an erasure, or the other way round",
+        );
     }
 }
 
@@ -87,6 +93,9 @@ fn erased(
 /// The one category that is true of an erasure.
 pub(super) fn category(record: &Record) -> &'static str {
     let Some(command) = &record.sanitisation.command else { return "Clear" };
+    if record.outcome == "discarded" {
+        return "";
+    }
     let hidden = record
         .coverage
         .hidden
