@@ -37,7 +37,9 @@ impl SataDisk {
         words[82] = 0x0008 | u16::from(before_amac) << 10 | bit(Word::Security, 1) | bit(Word::Smart, 0);
         words[85] = words[82] & !2 | u16::from(self.security.user.is_some()) << 1;
         (words[83], words[86]) = (0x7400 | u16::from(before_amac) << 11, 0x3400 | u16::from(before_amac) << 11);
-        (words[84], words[87]) = (0x4000, 0x4000);
+        // Logs for all purposes.
+        words[84] = 0x4000 | u16::from(self.options.temperature_limit.is_some()) << 5;
+        words[87] = words[84];
         if self.options.has(Word::Security) {
             words[89] = self.erase_minutes();
             words[90] = self.erase_minutes() * bit(Word::Enhanced, 0);

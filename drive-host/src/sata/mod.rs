@@ -5,6 +5,7 @@ mod cells;
 mod faults;
 mod identify;
 mod limits;
+mod logs;
 mod options;
 mod sanitize;
 mod security;
@@ -19,6 +20,7 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use identify::IDENTIFY;
 use limits::{ACCESSIBLE_MAX, CONFIGURATION, Limits, READ_NATIVE_MAX, READ_NATIVE_MAX_EXT, SET_MAX, SET_MAX_EXT};
+use logs::READ_LOG_EXT;
 use options::{Options, Word};
 use sanitize::{SANITIZE, Sanitize};
 use security::{DISABLE_PASSWORD, SET_PASSWORD, Security};
@@ -79,6 +81,7 @@ impl SataDisk {
     /// | `ssd` | does not rotate, and knows TRIM |
     /// | `smart` | has SMART |
     /// | `temperature=C`, `reallocated=N`, `pending=N` | … with these in attributes 194 (35), 5 and 196, 197 and 198 |
+    /// | `temperature-limit=C` | … with a Device Statistics log that says up to which temperature it may work |
     /// | `degrades` | … wears out a sector for each 2048 written |
     /// | `failing` | … says that a threshold was crossed |
     /// | `bad=LBA` | cannot read that sector until it is written (any number of them) |
@@ -152,6 +155,7 @@ impl SataDisk {
         }
         match (task.command, data) {
             (IDENTIFY, DataPhase::In(buf)) => fill_sector(buf, &self.identify()),
+            (READ_LOG_EXT, data) if task.extended => self.read_log(task, data),
             (SMART, data) if has(Word::Smart) => self.smart_command(task, data),
             (SANITIZE, DataPhase::None) if has(Word::Sanitize) => self.sanitize_command(task),
             (SET_PASSWORD..=DISABLE_PASSWORD, data) if has(Word::Security) => {

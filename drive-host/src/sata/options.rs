@@ -79,6 +79,8 @@ pub(super) struct Options {
     pub(super) temperature: u64,
     pub(super) reallocated: u64,
     pub(super) pending: u64,
+    /// Degrees Celsius in which it may work.
+    pub(super) temperature_limit: Option<i8>,
     pub(super) bad: BTreeSet<u64>,
     pub(super) unwritable: BTreeSet<u64>,
     /// What IDENTIFY says after the first command that erases.
@@ -122,6 +124,9 @@ impl Options {
             "erase-seconds" => self.erase_time = Duration::from_secs(number()?),
             "sanitize-seconds" => self.sanitize_time = Duration::from_secs(number()?),
             "temperature" => self.temperature = number()?,
+            "temperature-limit" => {
+                self.temperature_limit = Some(value.parse().with_context(|| format!("{value:?} is no temperature"))?);
+            }
             "reallocated" => self.reallocated = number()?,
             "pending" => self.pending = number()?,
             "bad" => drop(self.bad.insert(number()?)),

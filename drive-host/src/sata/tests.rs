@@ -6,6 +6,7 @@ use tempfile::NamedTempFile;
 
 mod faults;
 mod limits;
+mod logs;
 mod sanitize;
 mod security;
 mod smart;

@@ -10,6 +10,7 @@ pub mod identify;
 pub mod sanitize;
 pub mod security;
 pub mod smart;
+pub mod statistics;
 pub mod transport;
 
 pub use abilities::Abilities;

@@ -6,6 +6,7 @@ use super::{
     health::Health,
     identify::{Identify, IdentifyError},
     smart::{self, SmartError},
+    statistics,
 };
 use crate::scsi::{
     cdb,
@@ -83,6 +84,14 @@ impl<P: CommandPlane> AtaDrive<P> {
     /// Reads the attribute table alone: temperature and counts, no verdict.
     pub fn attributes(&mut self) -> Result<Health, AtaError> {
         Ok(Health::from_attributes(&smart::attributes(&self.sector(&command::smart_read_data())?)?))
+    }
+
+    /// The highest temperature in operation that the drive says it is made for, in degrees Celsius. A drive without such a
+    /// log refuses to read one.
+    pub fn highest_operating(&mut self) -> Option<u64> {
+        let listed = self.sector(&statistics::directory()).is_ok_and(|directory| statistics::is_listed(&directory));
+        let page = listed.then(|| self.sector(&statistics::temperatures()).ok()).flatten()?;
+        statistics::highest_operating(&page)
     }
 
     /// Reads the SMART data, the thresholds and the drive's verdict. What a drive or bridge does not answer stays unknown;

@@ -1,12 +1,15 @@
 //! A drive that gets too hot is given a rest: nothing is sent to it until it has cooled down.
 
-use super::{facts::Heat, status::Log, status::Status};
+use super::{
+    facts::Heat,
+    status::{Log, Message, Status},
+};
 use crate::{
-    ata::{AtaDrive, Health},
-    discover::Drive,
+    ata::{AtaDrive, Health, statistics::PLAUSIBLE},
+    discover::{Bus, Drive},
     drive::DataPlane,
-    nvme::{NvmeAdmin, health},
-    scsi::{CommandPlane, Data},
+    nvme::{NvmeAdmin, admin, health, identify::Controller},
+    scsi::{self, CommandPlane, Data},
 };
 use std::{
     thread,
@@ -17,7 +20,8 @@ use std::{
 const INTERVAL: Duration = Duration::from_secs(30);
 /// While it cools down.
 const COOLING: Duration = Duration::from_secs(10);
-/// The highest temperature in operation, in degrees Celsius, that makers state: 60 for most disks, 70 for most SSDs.
+/// Where a drive does not say up to which temperature it may work, in degrees Celsius: what makers state for most disks, and
+/// for most SSDs.
 const DISK: u64 = 60;
 const SOLID_STATE: u64 = 70;
 /// It goes on when it is so many degrees cooler.
@@ -25,12 +29,51 @@ const REST: u64 = 5;
 
 enum Thermometer {
     Ata(Box<AtaDrive<Box<dyn CommandPlane>>>),
+    Scsi(Box<dyn CommandPlane>),
     Nvme(Box<dyn NvmeAdmin>),
 }
 
-/// Stands beside the sweeps of one drive.
+impl Thermometer {
+    fn of(drive: &Drive, plane: &dyn DataPlane) -> Option<Self> {
+        if let Some((controller, _)) = plane.admin() {
+            return Some(Self::Nvme(controller));
+        }
+        let commands = plane.commands()?;
+        Some(if drive.ata.is_some() { Self::Ata(Box::new(AtaDrive::new(commands))) } else { Self::Scsi(commands) })
+    }
+
+    fn celsius(&mut self) -> Option<u64> {
+        match self {
+            Self::Ata(drive) => drive.attributes().ok()?.temperature_celsius,
+            Self::Scsi(plane) => scsi::health::temperatures(plane).0,
+            Self::Nvme(controller) => {
+                let mut page = [0; 512];
+                controller.admin(&health::health_log(), Data::In(&mut page)).ok()?;
+                health::parse(&page).temperature_celsius
+            }
+        }
+    }
+
+    /// The limit that the drive itself states. A USB bridge is asked for nothing that it may not know: some hang.
+    fn limit(&mut self, bus: Bus) -> Option<u64> {
+        let limit = match self {
+            Self::Ata(_) if bus == Bus::Usb => None,
+            Self::Ata(drive) => drive.highest_operating(),
+            Self::Scsi(plane) => scsi::health::temperatures(plane).1,
+            Self::Nvme(controller) => {
+                let mut page = [0; 4096];
+                controller.admin(&admin::identify_controller(), Data::In(&mut page)).ok()?;
+                Controller::parse(&page)?.warning_celsius
+            }
+        };
+        limit.filter(|celsius| PLAUSIBLE.contains(celsius))
+    }
+}
+
+/// Stands beside the work on one drive.
 pub(super) struct Watchman {
     thermometer: Option<Thermometer>,
+    name: String,
     limit: u64,
     interval: Duration,
     last: Option<Instant>,
@@ -41,13 +84,12 @@ impl Watchman {
     /// between two looks.
     pub(super) fn new(drive: &Drive, plane: &dyn DataPlane, patience: Duration) -> Self {
         let tells = drive.health.as_ref().is_some_and(|health| health.temperature_celsius.is_some());
-        let thermometer = || match plane.admin() {
-            Some((controller, _)) => Some(Thermometer::Nvme(controller)),
-            None => plane.commands().map(|commands| Thermometer::Ata(Box::new(AtaDrive::new(commands)))),
-        };
+        let mut thermometer = if tells { Thermometer::of(drive, plane) } else { None };
+        let usual = if drive.rotational == Some(false) { SOLID_STATE } else { DISK };
         Self {
-            thermometer: tells.then(thermometer).flatten(),
-            limit: if drive.rotational == Some(false) { SOLID_STATE } else { DISK },
+            limit: thermometer.as_mut().and_then(|it| it.limit(drive.bus)).unwrap_or(usual),
+            thermometer,
+            name: drive.identity.to_string(),
             interval: if patience.is_zero() { patience } else { INTERVAL },
             last: None,
         }
@@ -61,17 +103,19 @@ impl Watchman {
         let begun = Instant::now();
         let mut paused = false;
         let step = status.shown().step;
-        while let Some(celsius) = self.read() {
+        while let Some(celsius) = self.thermometer.as_mut().and_then(Thermometer::celsius) {
             heat.limit = self.limit;
             heat.highest = heat.highest.max(celsius);
             let enough = if paused { self.limit.saturating_sub(REST) } else { self.limit };
             if celsius <= enough || log.stopping() {
                 break;
             }
+            let told = format!("{celsius} \u{b0}C is too hot: waits for {} \u{b0}C", self.limit - REST);
+            if !paused {
+                log.tell(Message::Note(format!("{}: {told}", self.name)));
+            }
             paused = true;
-            status.update(|shown| {
-                shown.step = format!("{celsius} \u{b0}C is too hot: waits for {} \u{b0}C", self.limit - REST)
-            });
+            status.update(|shown| shown.step = told);
             thread::sleep(COOLING.min(self.interval));
         }
         if paused {
@@ -81,15 +125,34 @@ impl Watchman {
         }
         self.last = Some(Instant::now());
     }
+}
 
-    fn read(&mut self) -> Option<u64> {
-        match self.thermometer.as_mut()? {
-            Thermometer::Ata(drive) => drive.attributes().ok()?.temperature_celsius,
-            Thermometer::Nvme(controller) => {
-                let mut page = [0; 512];
-                controller.admin(&health::health_log(), Data::In(&mut page)).ok()?;
-                health::parse(&page).temperature_celsius
-            }
+/// Beside a copy, whose parts share nothing but the status.
+pub(super) struct Guard<'a> {
+    watchman: std::sync::Mutex<Watchman>,
+    status: &'a Status,
+    log: &'a Log,
+}
+
+impl<'a> Guard<'a> {
+    pub(super) fn new(
+        drive: &Drive,
+        plane: &dyn DataPlane,
+        patience: Duration,
+        status: &'a Status,
+        log: &'a Log,
+    ) -> Self {
+        Self { watchman: Watchman::new(drive, plane, patience).into(), status, log }
+    }
+
+    /// So many bytes were dealt with.
+    pub(super) fn advanced(&self, bytes: u64) {
+        self.status.update(|shown| shown.done += bytes);
+        // Where it is held, another thread looks already.
+        if let Ok(mut watchman) = self.watchman.try_lock() {
+            let mut heat = self.status.shown().heat;
+            watchman.look(&mut heat, self.status, self.log);
+            self.status.update(|shown| shown.heat = heat);
         }
     }
 }

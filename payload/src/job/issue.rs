@@ -124,7 +124,7 @@ fn manufacturer(model: &str) -> &'static str {
     known.map(|(_, maker)| *maker).unwrap_or_default()
 }
 
-fn heat(heat: &Heat) -> Option<HeatRecord> {
+pub(super) fn heat(heat: &Heat) -> Option<HeatRecord> {
     let (highest_celsius, limit_celsius) = (heat.highest, heat.limit);
     let (pauses, paused_seconds) = (heat.pauses, heat.paused.as_secs());
     (limit_celsius > 0).then_some(HeatRecord { highest_celsius, limit_celsius, pauses, paused_seconds })

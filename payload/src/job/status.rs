@@ -1,5 +1,6 @@
 //! What the threads of a run share: one status for each drive, one log, one wish to stop.
 
+use super::facts::Heat;
 use crate::journal::{
     Journal, JournalError,
     event::{Event, JobId, Progress, Sweep},
@@ -29,6 +30,8 @@ pub struct Shown {
     pub done: u64,
     pub total: u64,
     pub defects: u64,
+    /// How hot the drive got.
+    pub heat: Heat,
     checkpoint: Option<(Sweep, u64)>,
 }
 
@@ -44,7 +47,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Status {
     pub fn new(total: u64) -> Self {
         let step = String::new();
-        Self(Mutex::new(Shown { stage: Stage::Waiting, step, done: 0, total, defects: 0, checkpoint: None }))
+        let (stage, heat) = (Stage::Waiting, Heat::default());
+        Self(Mutex::new(Shown { stage, step, done: 0, total, defects: 0, heat, checkpoint: None }))
     }
 
     pub fn update(&self, change: impl FnOnce(&mut Shown)) {

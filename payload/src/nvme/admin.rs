@@ -36,7 +36,7 @@ pub enum NvmeError {
 }
 
 /// Sends admin commands to one controller.
-pub trait NvmeAdmin {
+pub trait NvmeAdmin: Send {
     /// Sends `command`, moves `data`, and returns dword 0 of the completion.
     ///
     /// # Errors

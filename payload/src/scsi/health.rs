@@ -81,6 +81,19 @@ fn temperature(health: &mut Health, code: u16, value: &[u8]) {
     }
 }
 
+/// The temperature now, and the highest at which the disk may work all the time (0001h, reference temperature), as far as
+/// the page 0Dh tells.
+pub fn temperatures(plane: &mut impl CommandPlane) -> (Option<u64>, Option<u64>) {
+    let mut page = [0; PAGE_MAX as usize];
+    let Ok(reply) = plane.execute(&log_sense(0x0d), Data::In(&mut page), TIMEOUT) else { return (None, None) };
+    let page = if reply.status == 0 { &page[..reply.transferred.min(page.len())] } else { &[] };
+    let told = |wanted| {
+        let mut found = parameters(page, 0x0d).filter(|(code, _)| *code == wanted);
+        found.find_map(|(_, value)| value.get(1).copied()).filter(|celsius| *celsius != 0xff).map(u64::from)
+    };
+    (told(0x0000), told(0x0001))
+}
+
 /// Solid State Media (11h): percentage used endurance indicator (0001h).
 fn endurance(health: &mut Health, code: u16, value: &[u8]) {
     if let (0x0001, [_, _, _, used, ..]) = (code, value) {

@@ -88,6 +88,13 @@ fn a_disk_tells_its_health() {
 }
 
 #[test]
+fn a_disk_tells_how_hot_it_is_and_may_be() {
+    assert_eq!(temperatures(&mut disk()), (Some(28), Some(68)));
+    let silent = Disk { pages: Vec::new(), defects: None, sense: Vec::new() };
+    assert_eq!(temperatures(&mut { silent }), (None, None));
+}
+
+#[test]
 fn a_predicted_failure_and_a_warning_do_not_pass_and_a_test_says_nothing() {
     for (asc, ascq, passed) in
         [(0x5d, 0x10, Some(false)), (0x0b, 0x01, Some(false)), (0x5d, 0xff, None), (0x29, 0, None), (0, 0, Some(true))]

@@ -51,7 +51,7 @@ pub enum CommandError {
 }
 
 /// Sends commands to one drive.
-pub trait CommandPlane {
+pub trait CommandPlane: Send {
     /// Sends `cdb`, moves `data`, and waits at most `timeout`. A status other than GOOD is a [`Reply`], not an error.
     fn execute(&mut self, cdb: &[u8], data: Data<'_>, timeout: Duration) -> Result<Reply, CommandError>;
 }

@@ -2,11 +2,14 @@
 
 use super::{Test, bench::Bench};
 use crate::{
-    disk::{MIB, SECTOR},
+    disk::{
+        MIB, SECTOR,
+        store::{Kind, Store},
+    },
     job::Job,
     model::DriveHost,
     oracle::{self, Leaves},
-    vm::Machine,
+    vm::{Drive, Machine, Outcome},
 };
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -19,6 +22,11 @@ pub(super) const TESTS: &[Test] = &[
         two_guests,
     ),
     Test::new("modelled-hot", "a drive that is too hot is given a rest; grown defects are in its certificate", hot),
+    Test::new(
+        "modelled-hot-copy",
+        "drives that get too hot while they are imaged or cloned are given a rest",
+        hot_copy,
+    ),
     Test::new(
         "modelled-hidden-remove",
         "HPA, DCO and AMAC are lifted through the kernel, and all cells are wiped",
@@ -72,7 +80,8 @@ fn two_guests(bench: &mut Bench) -> Result<()> {
 /// ```
 fn hot(bench: &mut Bench) -> Result<()> {
     let disks = bench.disks(&["HOT", "COOL"], 8 * MIB)?;
-    let served = [(&disks[0], "smart,temperature=65,reallocated=5"), (&disks[1], "smart,temperature=38")];
+    let served =
+        [(&disks[0], "smart,temperature=55,temperature-limit=50,reallocated=5"), (&disks[1], "smart,temperature=58")];
     let mut host = DriveHost::of_sata_disks(&served, &bench.folder)?;
     let stick = bench.stick(&Job::wipe("zero"))?;
     let mut vm = bench.start(&Machine::new(&stick).drive_host(&host.socket()))?;
@@ -83,17 +92,58 @@ fn hot(bench: &mut Bench) -> Result<()> {
     host.set(0, "reallocated", 12)?;
     vm.finish()?.expect_erased(2)?;
     let certificates = bench.certificates(&stick)?;
-    for (disk, highest, pauses) in [(&disks[0], 65, 1), (&disks[1], 38, 0)] {
+    for (disk, limit, highest, pauses) in [(&disks[0], 50, 55, 1), (&disks[1], 60, 58, 0)] {
         oracle::wiped(disk, Leaves::Byte(0))?;
         let certificate = certificates.of(&disk.serial)?;
         certificate.expect_outcome("erased")?.verify()?;
-        let heat = (certificate.number("/media/heat/highest_celsius"), certificate.number("/media/heat/pauses"));
-        ensure!(heat == (Some(highest), Some(pauses)), "{}: {heat:?}", disk.serial);
+        let heat = ["limit_celsius", "highest_celsius", "pauses"];
+        let heat = heat.map(|name| certificate.number(&format!("/media/heat/{name}")));
+        ensure!(heat == [limit, highest, pauses].map(Some), "{}: {heat:?}", disk.serial);
         let grew =
             certificate.items("/limits").iter().filter_map(|limit| limit.as_str()).any(|limit| {
                 limit.contains("GREW DEFECTS") && limit.contains("reallocated sectors 5 before, 12 after")
             });
         ensure!(grew == (disk.serial == "HOT"), "{}: grown defects {grew}", disk.serial);
+    }
+    Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB   STORE   SATA   HOT   SATA, served by drive-host       image of HOT
+/// second boot   stick   USB   HOT, TARGET          both served                      HOT onto TARGET, which is as hot
+/// ```
+fn hot_copy(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["HOT", "TARGET"], 8 * MIB)?;
+    let store = Store::new(&bench.folder, "STORE", 64 * MIB, Kind::Ext4)?;
+    let words = "smart,temperature=55,temperature-limit=50";
+    let mut host = DriveHost::of_sata_disks(&[(&disks[0], words), (&disks[1], words)], &bench.folder)?;
+    let stick = bench.stick(&Job::copy("image").drives(&["HOT"]).key("name", "hot"))?;
+    let machine = Machine::new(&stick).drive_host(&host.socket());
+    for (job, outcome) in [
+        (None, "imaged"),
+        (Some(Job::copy("clone").drives(&["TARGET"]).key("source", "HOT").confirm(Some("erase"))), "cloned"),
+    ] {
+        let certified = if job.is_some() { "TARGET" } else { "HOT" };
+        let machine = if job.is_some() { machine.clone() } else { machine.clone().drive(Drive::ahci(&store.disk)) };
+        job.iter().try_for_each(|job| stick.set_job(job))?;
+        let mut vm = bench.start(&machine)?;
+        vm.wait_text(&["disk hot: 55 "], 120)?;
+        host.set(0, "temperature", 40)?;
+        if certified == "TARGET" {
+            // It gets its first data now.
+            vm.wait_text(&["disk target: 55 "], 120)?;
+            ensure!(!vm.has_finished(), "the run did not wait");
+            host.set(1, "temperature", 40)?;
+        }
+        let finished = vm.finish()?;
+        ensure!(finished.end.outcome == Outcome::Ok, "{}", finished.end);
+        let certificates = bench.certificates(&stick)?;
+        let certificate = certificates.of(certified)?;
+        certificate.expect_outcome(outcome)?.verify()?;
+        let heat = ["limit_celsius", "highest_celsius", "pauses"];
+        let heat = heat.map(|name| certificate.number(&format!("/media/heat/{name}")));
+        ensure!(heat == [50, 55, 1].map(Some), "{outcome}: {heat:?}");
+        (0..2).try_for_each(|number| host.set(number, "temperature", 55))?;
     }
     Ok(())
 }

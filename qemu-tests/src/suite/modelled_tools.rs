@@ -241,6 +241,7 @@ busybox dd if=$bad of=/dev/null bs=512 count=1 skip=1000 iflag=direct 2> /dev/nu
 busybox dd if=/dev/zero of=$bad bs=512 count=1 seek=1000 oflag=direct 2> /dev/null && echo REWRITTEN
 busybox dd if=$bad of=/dev/null bs=512 count=1 skip=1000 iflag=direct 2> /dev/null && echo GOOD-AFTER
 busybox dd if=/dev/zero of=$bad bs=512 count=1 seek=2000 oflag=direct 2> /dev/null || echo CANNOT-BE-WRITTEN
+smartctl -l devstat $(drive 0) | busybox tr -s ' '
 echo LATER; smartctl -A $bad | busybox tr -s ' '
 echo WAITING-FOR-HEAT
 until smartctl -A $bad | busybox grep -q ' 61$'; do busybox sleep 1; done
@@ -253,7 +254,7 @@ echo HOT
 /// ```
 fn smart(bench: &mut Bench) -> Result<()> {
     let disks = bench.disks(&["WORN", "FAILING"], NATIVE)?;
-    let like = ["smart,temperature=41,reallocated=7,bad=1000,unwritable=2000", "ssd,failing"];
+    let like = ["smart,temperature=41,temperature-limit=58,reallocated=7,bad=1000,unwritable=2000", "ssd,failing"];
     let served: Vec<_> = disks.iter().zip(like).collect();
     let mut host = DriveHost::of_sata_disks(&served, &bench.folder)?;
     let guest = Guest::start(bench, &host, SMART)?;
@@ -268,6 +269,7 @@ fn smart(bench: &mut Bench) -> Result<()> {
         "197 Current_Pending_Sector 0x0012 100 100 000 Old_age Always - 1",
         "Rotation Rate: Solid State Device",
         "test result: FAILED!",
+        "0x05 0x058 1 58 --- Specified Maximum Operating Temperature",
         "BAD-BEFORE",
         "REWRITTEN",
         "GOOD-AFTER",

@@ -20,7 +20,7 @@ use crate::{
             settle::{listed, verification},
             target::Steps,
         },
-        issue::Settled,
+        issue::{Settled, heat},
         run::{Line, Tally},
         status::Status,
     },
@@ -56,6 +56,7 @@ fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> S
     let (manifest, image) = (&content.manifest, &content.manifest.image);
     job.office(copy::Action::Verify).settle(&drive, &labels, slot, started, end, |record| {
         image_of(record, manifest, &content.manifest_bytes, content.file_bytes);
+        record.media.heat = heat(&status.shown().heat);
         if let Some(image) = &mut record.image {
             image.signature = job.trust(manifest);
             // The index is proved by the manifest's root; the comparison is with it.
@@ -83,7 +84,8 @@ fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -
     let opened = Opened::new(source, &*job.around.opener).map_err(|(_, error)| error.to_string())?;
     let (source, mut plane) = opened.into_parts();
     job.begin_sweep(source.slot())?;
-    let mut told = Told { log: &job.log, status };
+    let guard = job.guard(source.drive(), &*plane, status);
+    let mut told = Told { log: &job.log, status, guard };
     told.step("verify");
     // What was free when the image was made may hold anything, also within a frame.
     let mut wanted = |index| match content.reader.entry(index) {

@@ -16,7 +16,7 @@ use crate::{
             duplicate::{self, Duplicated, Hashes, duplicate},
             outlet::Outlet,
         },
-        issue::Settled,
+        issue::{Settled, heat},
         run::{Line, Tally},
         status::{Message, Status},
     },
@@ -64,8 +64,8 @@ struct Cloning {
 }
 
 fn read_source(job: &Job, source: Source, shared: &Cloning, outlets: Vec<Outlet>, hash: digest::Wish, retries: u8) {
-    let mut plane = match Opened::new(source, &*job.around.opener) {
-        Ok(opened) => opened.into_parts().1,
+    let (source, mut plane) = match Opened::new(source, &*job.around.opener) {
+        Ok(opened) => opened.into_parts(),
         Err((_, error)) => {
             let reason = format!("the source: {error}");
             outlets.into_iter().for_each(|outlet| outlet.finish(Err(&reason)));
@@ -74,7 +74,11 @@ fn read_source(job: &Job, source: Source, shared: &Cloning, outlets: Vec<Outlet>
         }
     };
     let mut stream = Stream::new(hash);
-    let wish = duplicate::Wish { limits: job.limits(), retries, stop: &|| job.log.stopping(), advanced: &|_| {} };
+    // The source has no line of its own.
+    let status = Status::new(0);
+    let guard = job.guard(source.drive(), &*plane, &status);
+    let advanced = |bytes| guard.advanced(bytes);
+    let wish = duplicate::Wish { limits: job.limits(), retries, stop: &|| job.log.stopping(), advanced: &advanced };
     let set = |done: &Duplicated, stream: &Stream| {
         let whole = stream.bytes() == shared.origin.identity.bytes;
         let digests = if whole { stream.clone().finish() } else { digest::Digests::default() };
@@ -95,6 +99,7 @@ fn one_clone(job: &Job, part: Part, shared: &Cloning, status: &Status) -> Settle
     let laid = write_target(job, part, &wanted, status);
     let end = end(laid.failure.clone(), laid.stopped, &job.log);
     office.settle(&drive, &labels, slot, started, end, |record| {
+        record.media.heat = heat(&status.shown().heat);
         let id = &shared.origin.identity;
         record.source = Some(copy::Origin {
             model: id.model.clone(),

@@ -56,6 +56,7 @@ fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -
     let block = drive.geometry.map_or(512, |geometry| geometry.logical());
     office.settle(&drive, &labels, slot, order.started, end, |record| {
         record.copy.bytes = drive.identity.bytes;
+        record.media.heat = issue::heat(&status.shown().heat);
         record.image = Some(unproved(&order.path, drive.identity.bytes));
         if let Some(imaged) = &imaged {
             describe(record, imaged, block);
@@ -73,9 +74,10 @@ fn take_image(job: &Job, source: Source, order: &image::Order, status: &Status) 
         let tenths = disk.saturating_mul(10) / file.max(1);
         status.update(|shown| shown.step = format!("image, {}.{}:1", tenths / 10, tenths % 10));
     };
+    let guard = job.guard(source.drive(), &*plane, status);
     let eyes = Eyes {
         stop: &|| job.log.stopping(),
-        advanced: &|bytes| status.update(|shown| shown.done += bytes),
+        advanced: &|bytes| guard.advanced(bytes),
         map: &|map| {
             let bad = crate::job::copy::duplicate::map_bad(map).as_slice().len() as u64;
             status.update(|shown| shown.defects = bad);

@@ -25,12 +25,14 @@ use crate::{
     },
     console::Watcher,
     discover::Drive,
+    drive::DataPlane,
     engine::{
         frames,
         sweep::{Found, Limits, Observer},
     },
     imagefile::{Manifest, Reader, Unpacker},
     job::{
+        heat::Guard,
         issue,
         run::{Line, Surroundings, Tally, Ticks, drive_ref, run_lines},
         show::Show,
@@ -105,6 +107,11 @@ impl Job {
         })
     }
 
+    /// Stands beside the work on a drive that is claimed.
+    fn guard<'a>(&'a self, drive: &Drive, plane: &dyn DataPlane, status: &'a Status) -> Guard<'a> {
+        Guard::new(drive, plane, self.limits().patience, status, &self.log)
+    }
+
     fn begin_sweep(&self, slot: u8) -> Result<(), String> {
         let started = Event::SweepStarted { job: self.id, slot, sweep: Sweep::Pass(0), key: None };
         self.log.append(&started).map_err(|error| format!("the log could not be written: {error}"))
@@ -130,11 +137,12 @@ fn not_announced(error: &JournalError) -> Tally {
 struct Told<'a> {
     log: &'a Log,
     status: &'a Status,
+    guard: Guard<'a>,
 }
 
 impl Observer for Told<'_> {
     fn advanced(&mut self, bytes: u64) {
-        self.status.update(|shown| shown.done += bytes);
+        self.guard.advanced(bytes);
     }
 
     fn checkpoint(&mut self, _: u64, found: &Found) {

@@ -12,7 +12,7 @@ use crate::{
     engine::extents::Ranges,
     job::{
         copy::spread::{Origin, spread},
-        issue::Settled,
+        issue::{self, Settled},
         run::{Line, Tally},
         status::{Message, Status},
     },
@@ -60,6 +60,7 @@ fn one_restore(job: &Job, part: Part, content: &Content, status: &Status) -> Set
     let end = end(laid.failure.clone(), laid.stopped, &job.log);
     office.settle(&drive, &labels, slot, started, end, |record| {
         image_of(record, manifest, &content.manifest_bytes, content.file_bytes);
+        record.media.heat = issue::heat(&status.shown().heat);
         if let Some(image) = &mut record.image {
             image.signature = job.trust(manifest);
             // Every frame was proved when it was unpacked, if all were.

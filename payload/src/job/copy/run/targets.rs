@@ -110,7 +110,8 @@ pub(super) fn write_target(job: &Job, part: Part, wanted: Wanted<'_>, status: &S
         return Laid { failure: Some(failure), ..Laid::default() };
     }
     job.log.tell(Message::Writing(serial));
-    let (_, mut plane) = claimed.into_parts();
+    let (target, mut plane) = claimed.into_parts();
     let order = Order { shape: &shape, tail, limits: job.limits(), wanted };
-    lay(&mut *plane, &jobs, order, &mut Told { log: &job.log, status })
+    let guard = job.guard(target.drive(), &*plane, status);
+    lay(&mut *plane, &jobs, order, &mut Told { log: &job.log, status, guard })
 }
