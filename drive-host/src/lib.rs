@@ -4,14 +4,17 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod cells;
 mod file_disk;
 mod flight;
 mod request;
+mod sas;
 mod sata;
 mod slot;
 mod target;
 
 pub use backend::Host;
 pub use file_disk::FileDisk;
+pub use sas::SasDisk;
 pub use sata::SataDisk;
 pub use target::{Answer, DataPhase, Pause, Target};

@@ -7,7 +7,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use drive_host::{FileDisk, Host, SataDisk, Target};
+use drive_host::{FileDisk, Host, SasDisk, SataDisk, Target};
 use std::{
     io::{BufRead, Write},
     path::{Path, PathBuf},
@@ -32,6 +32,9 @@ struct Arguments {
     /// `SataDisk::from_text`.
     #[arg(long = "sata-disk", value_name = "SERIAL=PATH[,WORD…]")]
     sata_disks: Vec<String>,
+    /// A SAS disk, in the same way, numbered last; the words are those of `SasDisk::from_text`.
+    #[arg(long = "sas-disk", value_name = "SERIAL=PATH[,WORD…]")]
+    sas_disks: Vec<String>,
 }
 
 fn main() -> Result<()> {
@@ -41,7 +44,13 @@ fn main() -> Result<()> {
     for text in &arguments.sata_disks {
         targets.push(Box::new(SataDisk::from_text(text).with_context(|| format!("--sata-disk {text}"))?));
     }
-    ensure!(!targets.is_empty(), "there is no drive to serve; name one with --file-disk or --sata-disk SERIAL=PATH");
+    for text in &arguments.sas_disks {
+        targets.push(Box::new(SasDisk::from_text(text).with_context(|| format!("--sas-disk {text}"))?));
+    }
+    ensure!(
+        !targets.is_empty(),
+        "there is no drive to serve; name one with --file-disk, --sata-disk or --sas-disk SERIAL=PATH"
+    );
     let host = Arc::new(Host::new(targets).context("a thread for each drive")?);
     let socket = &arguments.socket;
     let listener = Listener::new(socket, true).with_context(|| format!("listening on {}", socket.display()))?;

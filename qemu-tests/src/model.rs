@@ -31,9 +31,18 @@ impl DriveHost {
 
     /// Serves SATA disks, each with what it can do and lies about, in `drive-host`'s words.
     pub(crate) fn of_sata_disks(disks: &[(&Disk, &str)], folder: &Path) -> Result<Self> {
-        let args = disks.iter().flat_map(|(disk, hidden)| {
-            let comma = if hidden.is_empty() { "" } else { "," };
-            ["--sata-disk".to_owned(), format!("{}={}{comma}{hidden}", disk.serial, disk.path.display())]
+        Self::modelled("--sata-disk", disks, folder)
+    }
+
+    /// Serves SAS disks in the same way.
+    pub(crate) fn of_sas_disks(disks: &[(&Disk, &str)], folder: &Path) -> Result<Self> {
+        Self::modelled("--sas-disk", disks, folder)
+    }
+
+    fn modelled(kind: &str, disks: &[(&Disk, &str)], folder: &Path) -> Result<Self> {
+        let args = disks.iter().flat_map(|(disk, words)| {
+            let comma = if words.is_empty() { "" } else { "," };
+            [kind.to_owned(), format!("{}={}{comma}{words}", disk.serial, disk.path.display())]
         });
         Self::start(args, folder)
     }

@@ -1,7 +1,6 @@
 //! A SATA disk behind a SCSI-to-ATA translation: what it hides, locks and erases, and how it fails or lies. Its cells are a
 //! file with every sector it ever had, shown or not.
 
-mod cells;
 mod faults;
 mod identify;
 mod limits;
@@ -14,6 +13,7 @@ mod state;
 mod taskfile;
 
 use crate::{
+    cells::{self, Fill},
     file_disk::{FileDisk, failed},
     target::{Answer, DataPhase, Pause, Target},
 };
@@ -257,6 +257,14 @@ impl Target for SataDisk {
         self.set_number(name, value)?;
         self.remember();
         Ok(())
+    }
+}
+
+impl SataDisk {
+    /// Fills the first sectors. The disk has its own means for sectors that are bad, so that they are good afterwards.
+    fn fill(&mut self, sectors: u64, fill: Fill) -> bool {
+        self.remap(0, sectors);
+        cells::fill(&self.disk, &self.options.serial, sectors, fill)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::{
     SataDisk,
-    cells::Fill,
     options::Word,
     taskfile::{ABORTED, DONE, Ended, Registers, Taskfile},
 };
+use crate::cells::{self, Fill};
 use std::time::Instant;
 
 pub(super) const SANITIZE: u8 = 0xb4;
@@ -164,9 +164,7 @@ impl SataDisk {
             Action::Overwrite(pattern) => Fill::Pattern(pattern.to_le_bytes()),
             Action::Crypto => {
                 self.sanitize.scrambles += 1;
-                let named =
-                    self.options.serial.bytes().fold(self.sanitize.scrambles, |n, b| n << 8 ^ n >> 3 ^ u64::from(b));
-                Fill::Noise(named)
+                cells::noise(&self.options.serial, self.sanitize.scrambles)
             }
         };
         self.fill(self.limits.factory, fill)

@@ -2,11 +2,13 @@
 
 use super::{
     SataDisk,
-    cells::Fill,
     options::{Options, Word},
     taskfile::{ABORTED, DONE, Ended, Taskfile},
 };
-use crate::target::{DataPhase, Pause};
+use crate::{
+    cells::Fill,
+    target::{DataPhase, Pause},
+};
 use std::time::Instant;
 
 pub(super) const SET_PASSWORD: u8 = 0xf1;

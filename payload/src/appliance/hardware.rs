@@ -3,7 +3,11 @@
 use super::Stopped;
 use crate::{
     boot::medium::{self, BootMedium, Search},
-    console::{Watcher, pages::Found},
+    cli::drives::{details, remarks},
+    console::{
+        Page, Watcher,
+        pages::{self, Found},
+    },
     discover::{self, Drive, Roots},
     jobfile::Selection,
     plan::{Sticks, preflight},
@@ -97,16 +101,27 @@ fn found(drives: &[Drive], sticks: &Sticks) -> Vec<Found> {
     drives.iter().map(one).collect()
 }
 
+/// The drive with this number, or the first after the last, in full.
+pub(super) fn in_full(number: usize) -> Option<Page> {
+    let drives = discover::scan(&Roots::default());
+    let sticks = crate::cli::host::sticks_among(&drives);
+    let number = number.checked_rem(drives.len())?;
+    let mut drive = drives[number].clone();
+    discover::ask(&mut drive);
+    let refusal = preflight::check(&drive, &drives, &sticks, &Selection::All).err().map(|reason| reason.to_string());
+    let content = details::content(&drive);
+    let lines = details::lines(&drive, content.as_ref(), refusal.as_deref());
+    Some(pages::in_full(&drive.path.display().to_string(), number, drives.len(), &lines))
+}
+
 /// A drive's row on a page.
 pub(super) fn page_row(drive: &Drive, refusal: Option<String>) -> Found {
-    let hidden = drive.hidden_bytes().filter(|bytes| *bytes > 0);
-    let remark =
-        hidden.map(|bytes| format!("a Host Protected Area hides {bytes} bytes; an overwrite does not reach it"));
-    let overlaid = drive.overlaid_bytes().filter(|bytes| *bytes > 0).map(|bytes| {
-        format!("an overlay (DCO or Accessible Max Address) hides {bytes} bytes; an overwrite does not reach it")
-    });
-    let sick = drive.health.as_ref().and_then(|health| health.passed).filter(|passed| !passed);
-    let sick = sick.map(|_| "SMART says that this drive is failing".to_owned());
+    let remarks = remarks::remarks(drive);
+    let remark = match remarks.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [worst, more @ ..] => format!("{worst}; {} more (key d)", more.len()),
+    };
     Found {
         name: drive.name.clone(),
         model: drive.identity.model.clone(),
@@ -116,7 +131,7 @@ pub(super) fn page_row(drive: &Drive, refusal: Option<String>) -> Found {
         bus: drive.bus.to_string(),
         port: drive.port.clone(),
         refusal,
-        remark: [remark, overlaid, sick].into_iter().flatten().collect::<Vec<_>>().join("; "),
+        remark,
     }
 }
 

@@ -185,14 +185,21 @@ fn start_page(machine: &Machine) -> Page {
     })
 }
 
-/// Waits for a person; `l` looks at the drives anew.
+/// Waits for a person; `l` looks at the drives anew, `d` shows the next one in full.
 fn stay(watcher: &mut dyn Watcher) -> pages::Choice {
+    let mut next = 0;
     loop {
         match next_key(watcher).and_then(pages::choice) {
             Some(pages::Choice::List) => {
                 let mut page = pages::drives(&hardware::look(), &controller_hints(Path::new("/")));
                 pages::add_prompt(&mut page);
                 watcher.show(&page);
+            }
+            Some(pages::Choice::Details) => {
+                let mut page = hardware::in_full(next).unwrap_or_default();
+                pages::add_prompt(&mut page);
+                watcher.show(&page);
+                next += 1;
             }
             Some(choice) => return choice,
             None => {}

@@ -1,8 +1,8 @@
 //! `mule drives`: what is there, and what an unattended job would touch.
 
-mod details;
+pub(crate) mod details;
 mod object;
-mod remarks;
+pub(crate) mod remarks;
 
 use super::Exit;
 use crate::{

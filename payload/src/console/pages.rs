@@ -89,6 +89,21 @@ pub fn drives(found: &[Found], hints: &[String]) -> Page {
     page
 }
 
+/// All that is known of the drive with this number (from 0) of `count`: names and texts.
+pub fn in_full(name: &str, number: usize, count: usize, lines: &[(&str, String)]) -> Page {
+    const NAME: usize = 15;
+    let mut page = Page::default();
+    page.push(Style::Heading, fit(&format!("{name}: drive {} of {count}", number + 1), WIDTH).trim_end());
+    for (name, text) in lines {
+        // A remark is what a person should see.
+        let style = if *name == "REMARK" { Style::Marked(Severity::Warning) } else { Style::Plain };
+        for (row, line) in super::format::wrap(text, WIDTH - NAME).iter().enumerate() {
+            page.push(style, format!("{} {line}", fit(if row == 0 { name } else { "" }, NAME - 1)));
+        }
+    }
+    page
+}
+
 /// One drive to the byte, for the report on a serial line or in a file.
 pub fn details(drive: &Found) -> String {
     format!(
@@ -223,7 +238,7 @@ pub fn error(what: &[String], drive: Option<&str>, remedy: &str) -> Page {
 /// Adds what the keys of a waiting machine do.
 pub fn add_prompt(page: &mut Page) {
     page.text("");
-    page.push(Style::Heading, "The machine waits. Keys: p = power off, r = restart, l = list the drives again");
+    page.push(Style::Heading, "The machine waits. Keys: p power off, r restart, l list drives, d details");
 }
 
 /// What a person asks of a waiting machine.
@@ -232,6 +247,8 @@ pub enum Choice {
     PowerOff,
     Restart,
     List,
+    /// The next drive, in full.
+    Details,
 }
 
 /// The meaning of a key at the prompt.
@@ -240,6 +257,7 @@ pub fn choice(key: Key) -> Option<Choice> {
         Key::Char('p' | 'P') => Some(Choice::PowerOff),
         Key::Char('r' | 'R') => Some(Choice::Restart),
         Key::Char('l' | 'L') => Some(Choice::List),
+        Key::Char('d' | 'D') => Some(Choice::Details),
         _ => None,
     }
 }

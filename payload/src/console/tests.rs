@@ -322,6 +322,20 @@ waiting for drives";
 }
 
 #[test]
+fn a_drive_in_full_keeps_names_and_texts_apart() {
+    let long =
+        "a Host Protected Area hides 4,096 bytes: an overwrite does not reach them, and they keep what they hold";
+    let lines = [("model", "WDC".to_owned()), ("REMARK", long.to_owned())];
+    let page = pages::in_full("/dev/sdb", 1, 3, &lines);
+    let expected = "/dev/sdb: drive 2 of 3
+model          WDC
+REMARK         a Host Protected Area hides 4,096 bytes: an overwrite does not
+               reach them, and they keep what they hold";
+    assert_eq!(seen(|screen| screen.show(&page)), expected);
+    assert_eq!(pages::choice(Key::Char('d')), Some(pages::Choice::Details));
+}
+
+#[test]
 fn the_drive_table_gives_reasons() {
     let mut list = vec![found(0), found(1)];
     list[1].refusal =
@@ -338,7 +352,7 @@ sdb     500.1 GB WDC WD5000AAKX-00ERMA0 wi~ WD-WCC2E0000001      USB   REFUSED
         whatever a job says
 00:1f.2 is in RAID mode: set AHCI in the BIOS setup.
 
-The machine waits. Keys: p = power off, r = restart, l = list the drives again";
+The machine waits. Keys: p power off, r restart, l list drives, d details";
     assert_eq!(seen(|screen| screen.show(&page)), expected);
     assert_eq!(
         pages::details(&list[0]),

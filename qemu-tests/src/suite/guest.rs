@@ -47,7 +47,20 @@ impl Guest {
 
 /// The kernel that ships starts no scripts by itself, so the shell is the first program.
 const COMMAND_LINE: &str = "console=ttyS0 quiet no_timer_check rdinit=/bin/busybox -- sh /run";
-const PROGRAMS: &[&str] = &["hdparm", "smartctl", "sg_inq", "sg_raw", "sg_readcap", "sg_reset", "sg_sat_identify"];
+const PROGRAMS: &[&str] = &[
+    "hdparm",
+    "smartctl",
+    "sg_inq",
+    "sg_opcodes",
+    "sg_raw",
+    "sg_readcap",
+    "sg_requests",
+    "sg_reset",
+    "sg_sanitize",
+    "sg_sat_identify",
+    "sg_turs",
+    "sg_vpd",
+];
 
 /// An initramfs of the host's own programs, the libraries they are linked with, and a script.
 fn initramfs(folder: &Path, script: &str) -> Result<PathBuf> {

@@ -4,6 +4,7 @@ mod bench;
 mod boot;
 mod commanded;
 mod commanded_machine;
+mod commanded_scsi;
 mod faults;
 mod guest;
 mod harness;
@@ -66,6 +67,7 @@ const GROUPS: &[&[Test]] = &[
     methods::TESTS,
     commanded::TESTS,
     commanded_machine::TESTS,
+    commanded_scsi::TESTS,
     modelled::TESTS,
     modelled_tools::TESTS,
     harness::TESTS,

@@ -12,7 +12,8 @@ use crate::{
     vm::{Drive, Machine, Outcome},
 };
 use anyhow::{Context, Result, ensure};
-use std::fs;
+use serde_json::json;
+use std::{fs, time::Duration};
 
 pub(super) const TESTS: &[Test] = &[
     Test::new("modelled-wipe", "two served SCSI drives are wiped, the cells and the certificates agree", wipe),
@@ -27,6 +28,7 @@ pub(super) const TESTS: &[Test] = &[
         "drives that get too hot while they are imaged or cloned are given a rest",
         hot_copy,
     ),
+    Test::new("modelled-details", "a waiting machine shows each drive in full, and what is wrong with it", details),
     Test::new(
         "modelled-hidden-remove",
         "HPA, DCO and AMAC are lifted through the kernel, and all cells are wiped",
@@ -146,6 +148,40 @@ fn hot_copy(bench: &mut Bench) -> Result<()> {
         (0..2).try_for_each(|number| host.set(number, "temperature", 55))?;
     }
     Ok(())
+}
+
+/// ```text
+/// stick   USB     FIRST, SECOND   SATA, served by drive-host
+/// ```
+fn details(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["FIRST", "SECOND"], NATIVE)?;
+    let words = ["hpa=16384,security,enhanced,frozen,smart,pending=3", "sanitize,ssd,failing"];
+    let served: Vec<_> = disks.iter().zip(words).collect();
+    let host = DriveHost::of_sata_disks(&served, &bench.folder)?;
+    let stick = bench.stick(&Job::copy("report").then("stay"))?;
+    let mut vm = bench.start(&Machine::new(&stick).drive_host(&host.socket()))?;
+    vm.wait_text(&["the machine waits. keys: p power off"], 120)?;
+    for number in 1..=3 {
+        vm.type_text("d")?;
+        vm.wait_text(&[&format!("drive {number} of 3")], 60)?;
+    }
+    vm.type_text("d")?;
+    std::thread::sleep(Duration::from_secs(2));
+    for told in [
+        "native size    24,576 sectors",
+        "frozen by the PC",
+        "a Host Protected Area hides 4,194,304",
+        "3 sectors cannot be read",
+        "block erase",
+        "THE DRIVE SAYS THAT IT IS FAILING",
+        "solid-state",
+    ] {
+        ensure!(vm.said(told), "it did not say {told:?}");
+    }
+    let picture = bench.folder.join("details.png");
+    vm.control()?.execute("screendump", json!({"filename": picture, "format": "png"}))?;
+    vm.type_text("p")?;
+    vm.wait_text(&["reboot: power down"], 60).map(drop)
 }
 
 const NATIVE: u64 = 12 * MIB;

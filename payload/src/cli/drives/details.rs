@@ -20,13 +20,13 @@ type Line = (&'static str, String);
 const UNKNOWN: &str = "not known";
 
 /// What lies on a drive: its partition table and what its partitions hold. It reads sectors.
-pub(super) fn content(drive: &Drive) -> Option<Survey> {
+pub(crate) fn content(drive: &Drive) -> Option<Survey> {
     let disk = File::open(&drive.path).and_then(FileBlocks::new).ok()?;
     Some(content::outline(&disk, drive.geometry.ok()?.logical()))
 }
 
 /// A block of lines about one drive.
-pub(super) fn lines(drive: &Drive, content: Option<&Survey>, refusal: Option<&str>) -> Vec<Line> {
+pub(crate) fn lines(drive: &Drive, content: Option<&Survey>, refusal: Option<&str>) -> Vec<Line> {
     let mut lines = identity(drive);
     lines.extend(drive.ata.iter().flat_map(|ata| commands(drive, &ata.abilities)));
     lines.extend(controller(drive));

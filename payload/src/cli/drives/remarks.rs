@@ -58,7 +58,7 @@ fn health(drive: &Drive) -> Vec<String> {
 }
 
 /// All of it, the worst first.
-pub(super) fn remarks(drive: &Drive) -> Vec<String> {
+pub(crate) fn remarks(drive: &Drive) -> Vec<String> {
     let slow = drive.link.as_ref().filter(|link| link.slowed);
     let slow = slow.map(|_| "attached slower than both ends could be: check cable and connectors".to_owned());
     let protected = drive.read_only.then(|| "write-protected".to_owned());
