@@ -89,6 +89,7 @@ impl SasDisk {
             (None, Some(_)) if matches!(cdb[0], 0xa0 | 0x1b) => return self.disk.execute(cdb, data),
             (None, Some(sense)) => return self.not_ready(sense),
             (None, None) if cdb[0] == 0xb7 => Ok(self.defects(cdb)),
+            (None, None) if matches!(cdb[0], 0x1a | 0x5a) => pages::modes(cdb),
             (None, None) => return self.disk.execute(cdb, data),
         };
         match (answer, data) {

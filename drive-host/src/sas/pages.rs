@@ -28,6 +28,24 @@ const COMMANDS: &[(u8, u16)] = &[
     (0xb7, 12),
 ];
 
+/// Mode pages, without block descriptors: caching without a write cache (SBC-4, 6.5.6), and informational exceptions that
+/// are told when they are asked for (SPC-5, 7.5.16).
+const MODES: &[&[u8]] =
+    &[&[0x08, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[0x1c, 10, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0]];
+
+/// MODE SENSE (6) and (10): one page, or all (3Fh).
+pub(super) fn modes(cdb: &[u8]) -> Result<Vec<u8>, Sense> {
+    let wanted = cdb[2] & 0x3f;
+    let pages: Vec<u8> =
+        MODES.iter().filter(|page| matches!(wanted, 0x3f) || page[0] == wanted).copied().flatten().copied().collect();
+    if pages.is_empty() {
+        return Err(INVALID_FIELD_IN_CDB);
+    }
+    let len = u8::try_from(pages.len()).unwrap_or(0);
+    let head: &[u8] = if cdb[0] == 0x1a { &[len + 3, 0, 0, 0] } else { &[0, len + 6, 0, 0, 0, 0, 0, 0] };
+    Ok([head, &pages].concat())
+}
+
 impl SasDisk {
     /// A disk with a wrong serial forgets who it is when it erases.
     fn serial(&self) -> &str {

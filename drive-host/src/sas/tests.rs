@@ -175,6 +175,11 @@ fn health_is_told_by_pages() {
     assert_eq!(ask(&mut disk, &[0x4d, 0, 0x6f]).1[8..10], [0x5d, 0x10]);
     assert_eq!(codes(&ask(&mut disk, &[0x4d, 0, 0x51]).0), INVALID_FIELD);
     assert_eq!(ask(&mut disk, &[0xb7, 0x0b]).1[..8], [0, 0x0b, 0, 0, 0, 0, 0, 24]);
+    assert_eq!(ask(&mut disk, &[0x1a, 0, 0x1c]).1[..6], [15, 0, 0, 0, 0x1c, 10]);
+    assert_eq!(
+        (ask(&mut disk, &[0x5a, 0, 0x3f]).1.len(), codes(&ask(&mut disk, &[0x1a, 0, 0x01]).0)),
+        (40, INVALID_FIELD)
+    );
     disk.set("temperature", 60).unwrap();
     assert_eq!(ask(&mut disk, &[0x4d, 0, 0x4d]).1[9], 60);
     assert!(disk.set("pending", 1).is_err());

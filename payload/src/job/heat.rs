@@ -110,7 +110,7 @@ impl Watchman {
             if celsius <= enough || log.stopping() {
                 break;
             }
-            let told = format!("{celsius} \u{b0}C is too hot: waits for {} \u{b0}C", self.limit - REST);
+            let told = format!("{celsius} C is too hot: waits for {} C", self.limit - REST);
             if !paused {
                 log.tell(Message::Note(format!("{}: {told}", self.name)));
             }

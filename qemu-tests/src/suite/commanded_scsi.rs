@@ -126,7 +126,6 @@ smartctl -a $disk | busybox tr -s ' '
 sg_opcodes $disk
 sg_sanitize --overwrite --zero --quick --early $disk && echo STARTED
 sg_requests --progress $disk
-busybox dd if=$disk of=/dev/null bs=512 count=1 iflag=direct 2> /dev/null || echo HELD
 until sg_turs $disk > /dev/null 2>&1; do busybox sleep 1; done; echo READY
 sg_sanitize --block --quick --early $disk > /dev/null 2>&1 || echo NO-BLOCK-ERASE
 sg_sanitize --crypto --quick --wait $ssd && echo SCRAMBLED
@@ -142,17 +141,16 @@ fn tools(bench: &mut Bench) -> Result<()> {
     Guest::start(bench, &host, TOOLS)?.expect(&[
         "Product identification: MODELLED SAS",
         "Unit serial number: TOOLS-1",
-        "NAA 5",
+        "designator type: NAA,",
         "Non-rotating medium",
         "Rotation Rate: 10000 rpm",
-        "SMART Health Status: ",
+        "SMART Health Status: HARDWARE IMPENDING FAILURE",
         "Current Drive Temperature: 41 C",
         "Drive Trip Temperature: 55 C",
         "Elements in grown defect list: 3",
         "Sanitize, overwrite",
         "STARTED",
         "Progress indication:",
-        "HELD",
         "READY",
         "NO-BLOCK-ERASE",
         "SCRAMBLED",

@@ -27,12 +27,13 @@ pub(crate) fn content(drive: &Drive) -> Option<Survey> {
 
 /// A block of lines about one drive.
 pub(crate) fn lines(drive: &Drive, content: Option<&Survey>, refusal: Option<&str>) -> Vec<Line> {
-    let mut lines = identity(drive);
+    // What a person should know comes first.
+    let mut lines: Vec<_> = remarks(drive).into_iter().map(|remark| ("REMARK", remark)).collect();
+    lines.extend(identity(drive));
     lines.extend(drive.ata.iter().flat_map(|ata| commands(drive, &ata.abilities)));
     lines.extend(controller(drive));
     lines.push(("health", health(drive)));
     lines.push(("content", content.map_or_else(|| "not looked at".to_owned(), words)));
-    lines.extend(remarks(drive).into_iter().map(|remark| ("REMARK", remark)));
     lines.push(("a job", refusal.map_or_else(|| "may erase it".to_owned(), |why| format!("leaves it alone: {why}"))));
     lines
 }
@@ -190,7 +191,7 @@ fn health(drive: &Drive) -> String {
         (health.available_spare, "% of its spare left"),
         (health.power_on_hours, "h powered on"),
         (health.power_cycles, "power cycles"),
-        (health.temperature_celsius, "\u{b0}C"),
+        (health.temperature_celsius, "C"),
     ];
     let told = counts.iter().filter_map(|(count, name)| count.map(|count| format!("{} {name}", grouped(count))));
     [verdict].into_iter().chain(told).collect::<Vec<_>>().join(", ")

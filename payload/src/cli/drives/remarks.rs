@@ -53,7 +53,7 @@ fn health(drive: &Drive) -> Vec<String> {
     });
     let limit = drive.details.controller.as_ref().and_then(|controller| controller.warning_celsius);
     let hot = health.temperature_celsius.zip(limit).filter(|(now, limit)| now >= limit);
-    let hot = hot.map(|(now, limit)| format!("{now} \u{b0}C: too hot, its own limit is {limit} \u{b0}C"));
+    let hot = hot.map(|(now, limit)| format!("{now} C: too hot, its own limit is {limit} C"));
     failing.into_iter().chain(attributes).chain(warnings).chain(counts).chain(hot).collect()
 }
 

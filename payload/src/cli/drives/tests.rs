@@ -80,7 +80,7 @@ fn an_nvme_drive_says_what_it_can_and_when_it_is_too_hot() {
     let mut drive = bare();
     drive.details.controller = Controller::parse(&data);
     drive.health = Some(Health { temperature_celsius: Some(70), percentage_used: Some(99), ..Health::default() });
-    assert_eq!(remarks(&drive), ["70 \u{b0}C: too hot, its own limit is 70 \u{b0}C"]);
+    assert_eq!(remarks(&drive), ["70 C: too hot, its own limit is 70 C"]);
     assert_eq!(
         (line(&drive, "NVMe"), line(&drive, "sanitize")),
         ("1.4.0, 1 namespace(s)".into(), "block erase".into())
