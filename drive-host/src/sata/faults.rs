@@ -15,7 +15,7 @@ const ABORTED_COMMAND: Sense = (0xb, 0, 0);
 impl SataDisk {
     /// An erasure begins: what some disks do badly from here on.
     pub(super) fn begin_erasure(&mut self) {
-        self.erase_was_begun = true;
+        (self.erase_was_begun, self.was_changed) = (true, true);
         self.capacity_is_lost = self.options.has(Word::CapacityZeroAfterErase);
     }
 

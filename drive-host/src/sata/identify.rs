@@ -8,10 +8,11 @@ const FIRMWARE: &str = "MODEL1.0";
 pub(super) const IDENTIFY: u8 = 0xec;
 
 impl SataDisk {
-    /// What the disk calls itself: one with a wrong serial forgets who it is when it erases.
+    /// What the disk calls itself: one with a wrong serial forgets who it is when it erases, or when anything changes it.
     fn serial(&self) -> &str {
-        match &self.options.wrong_serial {
-            Some(wrong) if self.erase_was_begun => wrong,
+        match (&self.options.wrong_serial, &self.options.exchanged) {
+            (Some(wrong), _) if self.erase_was_begun => wrong,
+            (_, Some(other)) if self.was_changed => other,
             _ => &self.options.serial,
         }
     }
@@ -28,7 +29,10 @@ impl SataDisk {
         words[50] = 0x4000;
         words[53] = 0x0006;
         // Overwrite, crypto scramble and block erase; the commands allowed meanwhile are those of ACS-3.
-        words[59] = u16::from(self.options.has(Word::Sanitize)) * 0xf800;
+        words[59] = match (self.options.has(Word::Sanitize), self.options.has(Word::NoBlockErase)) {
+            (false, _) => 0,
+            (true, without_block_erase) => 0xf800 & !(u16::from(without_block_erase) << 15),
+        };
         number(&mut words[60..62], visible.min(0x0fff_ffff));
         words[76] = 0x0006;
         words[80] = 0x03f0;
@@ -36,7 +40,11 @@ impl SataDisk {
         let before_amac = !self.options.has(Word::Amac);
         words[82] = 0x0008 | u16::from(before_amac) << 10 | bit(Word::Security, 1) | bit(Word::Smart, 0);
         words[85] = words[82] & !2 | u16::from(self.security.user.is_some()) << 1;
-        (words[83], words[86]) = (0x7400 | u16::from(before_amac) << 11, 0x3400 | u16::from(before_amac) << 11);
+        let overlay = u16::from(before_amac && !self.options.has(Word::NoDco)) << 11;
+        let wide = u16::from(!self.options.has(Word::Bits28));
+        // 48 bits and FLUSH CACHE EXT go together.
+        let offered = 0x1000 | overlay | wide << 10 | wide << 13;
+        (words[83], words[86]) = (0x4000 | offered, offered);
         // Logs for all purposes.
         words[84] = 0x4000 | u16::from(self.options.temperature_limit.is_some()) << 5;
         words[87] = words[84];
@@ -46,7 +54,7 @@ impl SataDisk {
             words[92] = self.security.master_identifier;
             words[128] = self.security.word() | bit(Word::Enhanced, 5);
         }
-        number(&mut words[100..104], visible);
+        number(&mut words[100..104], visible * u64::from(wide));
         (words[119], words[120]) = (0x4000 | bit(Word::Amac, 8), 0x4000 | bit(Word::Amac, 8));
         words[169] = bit(Word::Ssd, 0);
         words[217] = self.rotation();

@@ -61,8 +61,9 @@ impl SataDisk {
             return ABORTED;
         }
         self.limits.native_was_read = true;
+        let native = self.options.states.unwrap_or(self.limits.native);
         let most = if task.command == READ_NATIVE_MAX { 0x0fff_ffff } else { u64::MAX };
-        Ok(Registers { count: 0, lba: (self.limits.native - 1).min(most) })
+        Ok(Registers { count: 0, lba: (native - 1).min(most) })
     }
 
     pub(super) fn set_max(&mut self, task: Taskfile, native_was_read: bool) -> Ended {
@@ -72,6 +73,7 @@ impl SataDisk {
             return ABORTED;
         }
         self.limits.limit_was_set |= lasting;
+        self.was_changed = true;
         if !self.lies_about_limits() {
             self.show(task.lba + 1, lasting);
         }
@@ -83,6 +85,7 @@ impl SataDisk {
         if self.limits.visible != self.limits.native || self.security.locked || self.options.has(Word::Amac) {
             return ABORTED;
         }
+        self.was_changed = true;
         if !self.lies_about_limits() {
             self.limits.native = self.limits.factory;
             self.show(self.limits.factory, true);
@@ -97,7 +100,7 @@ impl SataDisk {
         match task.features {
             0 => Ok(Registers { count: 0, lba: self.limits.native - 1 }),
             1 if !refused && !self.limits.limit_was_set && task.lba < self.limits.native => {
-                self.limits.limit_was_set = true;
+                (self.limits.limit_was_set, self.was_changed) = (true, true);
                 if !self.lies_about_limits() {
                     self.show(task.lba + 1, true);
                 }
@@ -115,7 +118,7 @@ impl SataDisk {
     pub(super) fn configuration(&self) -> [u8; 512] {
         let mut words = [0_u16; 256];
         words[0] = 2;
-        number(&mut words[3..7], self.limits.factory - 1);
+        number(&mut words[3..7], self.options.states.unwrap_or(self.limits.factory) - 1);
         words[7] = 0x0004;
         words[255] = 0x00a5;
         sealed(&words)

@@ -50,6 +50,8 @@ pub struct SataDisk {
     unwritable: BTreeSet<u64>,
     /// A command that erases was taken since the program started.
     erase_was_begun: bool,
+    /// A command that changes the disk was.
+    was_changed: bool,
     capacity_is_lost: bool,
     /// A reset ended the hang, until the next power-on.
     has_recovered: bool,
@@ -69,6 +71,9 @@ impl SataDisk {
     /// | `hpa=SECTORS` | shows so many before a Host Protected Area |
     /// | `dco=SECTORS` | has so many before a Device Configuration Overlay |
     /// | `amac` | has Accessible Max Address Configuration instead of both; `hpa` is then its limit |
+    /// | `no-dco` | has no overlay, nor commands for one |
+    /// | `28-bit` | has no commands of 48 bits |
+    /// | `states=SECTORS` | states so many, without its Host Protected Area and from the factory, whatever it has |
     /// | `security` | has the security feature set |
     /// | `enhanced` | … with the enhanced erase, which writes A5h over all cells |
     /// | `frozen` | … frozen by the firmware until the first `power-cycle` |
@@ -76,6 +81,8 @@ impl SataDisk {
     /// | `locked=TEXT` | … with a user password set, level high, locked |
     /// | `erase-seconds=N` | needs so long for SECURITY ERASE UNIT (0) |
     /// | `sanitize` | has the sanitize feature set: overwrite, block erase (zeros), crypto scramble (noise) |
+    /// | `no-block-erase` | … without block erase |
+    /// | `erased-ones` | … whose block erase leaves ones |
     /// | `sanitize-seconds=N` | needs so long for it (2) |
     /// | `sanitize-fails` | fails at the end of that time |
     /// | `ssd` | does not rotate, and knows TRIM |
@@ -90,14 +97,19 @@ impl SataDisk {
     /// | `remembers` | keeps its state in `PATH.state` when this program ends |
     /// | `lies` | lifts no limit and says that it did |
     /// | `idle-sanitize` | takes a sanitize command and does nothing; its last one always went well |
+    /// | `sanitize-ignored` | takes a sanitize command and does nothing |
+    /// | `sanitize-forgotten` | stops half-way: neither in progress nor completed |
     /// | `sanitize-erases-nothing` | shows progress and success and changes no cell |
     /// | `erase-erases-nothing` | the same of SECURITY ERASE UNIT |
     /// | `erase-skips-hidden` | SECURITY ERASE UNIT leaves the last 2048 sectors |
     /// | `freeze-accepted` | says that it froze and did not |
     /// | `password-ignored` | says that it set a password and did not |
     /// | `password-stays` | keeps its password after an erase |
+    /// | `disable-ignored` | says that it removed its password and did not |
+    /// | `zero-registers` | returns registers of zeros for what goes well |
     /// | `no-registers` | loses the registers: fixed sense data, or GOOD with `no-registers=good` |
     /// | `wrong-serial=TEXT` | is called that after the first command that erases |
+    /// | `exchanged=TEXT` | is called that after the first command that lifts a limit, sets a password or erases |
     /// | `capacity-zero-after-erase` | has no capacity after one until the next power-on |
     ///
     /// # Errors
@@ -119,6 +131,7 @@ impl SataDisk {
             bad: options.bad.clone(),
             unwritable: options.unwritable.clone(),
             erase_was_begun: false,
+            was_changed: false,
             capacity_is_lost: false,
             has_recovered: false,
             pause: Pause::None,
@@ -151,6 +164,9 @@ impl SataDisk {
         }
         // What a disk does while it sanitizes (ACS-3, table 11).
         if self.sanitize.holds_the_medium() && !matches!(task.command, IDENTIFY | SANITIZE | SMART | CHECK_POWER) {
+            return ABORTED;
+        }
+        if self.options.lacks(task.command) {
             return ABORTED;
         }
         match (task.command, data) {
@@ -209,10 +225,12 @@ impl SataDisk {
         let transferred = if ended.is_ok() { len } else { 0 };
         let good = Answer { pause, ..Answer::good(transferred) };
         let lost = self.options.has(Word::NoRegisters);
+        let zero = self.options.has(Word::ZeroRegisters);
         let sense = match ended {
             Ok(_) if !task.check || self.options.has(Word::GoodWithoutRegisters) => return good,
             Ok(_) if lost => failed((1, 0, 0x1d)).sense,
             Err(_) if lost => failed((0xb, 0, 0)).sense,
+            Ok(_) if zero => returned(task, DONE),
             _ => returned(task, ended),
         };
         Answer { status: 2, sense, ..good }

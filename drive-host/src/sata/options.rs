@@ -1,5 +1,6 @@
 //! The words that say what a disk is like.
 
+use super::limits::{ACCESSIBLE_MAX, CONFIGURATION, READ_NATIVE_MAX_EXT, SET_MAX_EXT};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     collections::BTreeSet,
@@ -15,20 +16,28 @@ pub(super) enum Word {
     Frozen,
     Sanitize,
     SanitizeFails,
+    NoBlockErase,
+    ErasedOnes,
     Ssd,
     Smart,
     Degrades,
     Failing,
     Amac,
+    NoDco,
+    Bits28,
     Remembers,
     Lies,
     IdleSanitize,
+    SanitizeIgnored,
+    SanitizeForgotten,
     SanitizeErasesNothing,
     EraseErasesNothing,
     EraseSkipsHidden,
     FreezeAccepted,
     PasswordIgnored,
     PasswordStays,
+    DisableIgnored,
+    ZeroRegisters,
     NoRegisters,
     GoodWithoutRegisters,
     CapacityZeroAfterErase,
@@ -43,20 +52,28 @@ const WORDS: &[(&str, Word, Word)] = &[
     ("frozen", Frozen, Security),
     ("sanitize", Sanitize, Sanitize),
     ("sanitize-fails", SanitizeFails, Sanitize),
+    ("no-block-erase", NoBlockErase, Sanitize),
+    ("erased-ones", ErasedOnes, Sanitize),
     ("ssd", Ssd, Ssd),
     ("smart", Smart, Smart),
     ("degrades", Degrades, Smart),
     ("failing", Failing, Smart),
     ("amac", Amac, Amac),
+    ("no-dco", NoDco, NoDco),
+    ("28-bit", Bits28, Bits28),
     ("remembers", Remembers, Remembers),
     ("lies", Lies, Lies),
     ("idle-sanitize", IdleSanitize, Sanitize),
+    ("sanitize-ignored", SanitizeIgnored, Sanitize),
+    ("sanitize-forgotten", SanitizeForgotten, Sanitize),
     ("sanitize-erases-nothing", SanitizeErasesNothing, Sanitize),
     ("erase-erases-nothing", EraseErasesNothing, Security),
     ("erase-skips-hidden", EraseSkipsHidden, Security),
     ("freeze-accepted", FreezeAccepted, Security),
     ("password-ignored", PasswordIgnored, Security),
     ("password-stays", PasswordStays, Security),
+    ("disable-ignored", DisableIgnored, Security),
+    ("zero-registers", ZeroRegisters, ZeroRegisters),
     ("no-registers", NoRegisters, NoRegisters),
     ("no-registers=good", GoodWithoutRegisters, NoRegisters),
     ("capacity-zero-after-erase", CapacityZeroAfterErase, CapacityZeroAfterErase),
@@ -71,6 +88,8 @@ pub(super) struct Options {
     /// Sectors that a Host Protected Area and a Device Configuration Overlay leave.
     pub(super) hpa: Option<u64>,
     pub(super) dco: Option<u64>,
+    /// What it says it has, where that is not what it has.
+    pub(super) states: Option<u64>,
     /// A user password that is set, and whether the disk is locked with it from the start.
     pub(super) password: Option<(String, bool)>,
     pub(super) erase_time: Duration,
@@ -85,6 +104,8 @@ pub(super) struct Options {
     pub(super) unwritable: BTreeSet<u64>,
     /// What IDENTIFY says after the first command that erases.
     pub(super) wrong_serial: Option<String>,
+    /// … and after the first that changes anything.
+    pub(super) exchanged: Option<String>,
     /// The ATA command that is not answered.
     pub(super) hangs: Option<u8>,
 }
@@ -106,7 +127,9 @@ impl Options {
                 None => options.take(word).with_context(|| format!("{word:?} of a SATA disk"))?,
             }
         }
-        ensure!(!(options.has(Amac) && options.dco.is_some()), "no disk has both amac and dco");
+        let without_overlay = options.has(Amac) || options.has(NoDco);
+        ensure!(!(without_overlay && options.dco.is_some()), "no disk has dco with amac or no-dco");
+        ensure!(options.states != Some(0), "a disk states at least one sector");
         Ok(options)
     }
 
@@ -117,6 +140,7 @@ impl Options {
         match name {
             "hpa" => self.hpa = Some(number()?),
             "dco" => self.dco = Some(number()?),
+            "states" => self.states = Some(number()?),
             "locked" | "password" => {
                 self.password = Some((value.into(), name == "locked"));
                 self.words.insert(Security);
@@ -132,6 +156,7 @@ impl Options {
             "bad" => drop(self.bad.insert(number()?)),
             "unwritable" => drop(self.unwritable.insert(number()?)),
             "wrong-serial" => self.wrong_serial = Some(value.into()),
+            "exchanged" => self.exchanged = Some(value.into()),
             "hangs" => self.hangs = Some(u8::from_str_radix(value, 16).context("two hexadecimal digits")?),
             _ => bail!("no such word"),
         }
@@ -140,5 +165,14 @@ impl Options {
 
     pub(super) fn has(&self, word: Word) -> bool {
         self.words.contains(&word)
+    }
+
+    /// Whether an ATA command is unknown to the disk because the feature set of it was taken away.
+    pub(super) fn lacks(&self, command: u8) -> bool {
+        match command {
+            CONFIGURATION => self.has(NoDco),
+            READ_NATIVE_MAX_EXT | SET_MAX_EXT | ACCESSIBLE_MAX => self.has(Bits28),
+            _ => false,
+        }
     }
 }

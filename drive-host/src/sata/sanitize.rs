@@ -101,6 +101,7 @@ impl SataDisk {
             }
             OVERWRITE | CRYPTO_SCRAMBLE | BLOCK_ERASE if self.sanitize.frozen => FROZEN,
             CRYPTO_SCRAMBLE => self.start(task, Action::Crypto),
+            BLOCK_ERASE if self.options.has(Word::NoBlockErase) => INVALID,
             BLOCK_ERASE => self.start(task, Action::Block),
             OVERWRITE => self.start(task, Action::Overwrite(last_pass(task))),
             _ => INVALID,
@@ -108,7 +109,7 @@ impl SataDisk {
     }
 
     fn start(&mut self, task: Taskfile, action: Action) -> Ended {
-        if !self.options.has(Word::IdleSanitize) {
+        if ![Word::IdleSanitize, Word::SanitizeIgnored].iter().any(|word| self.options.has(*word)) {
             let clearable = task.count & FAILURE_MODE != 0;
             self.sanitize.state = State::Running { action, since: self.now(), clearable };
             self.sanitize.completed = false;
@@ -147,6 +148,10 @@ impl SataDisk {
         if self.now() < since + self.options.sanitize_time {
             return;
         }
+        if self.options.has(Word::SanitizeForgotten) {
+            self.sanitize.state = State::Idle;
+            return;
+        }
         if self.options.has(Word::SanitizeFails) || !self.sanitize_cells(action) {
             self.sanitize.state = State::Failed { clearable };
             return;
@@ -160,7 +165,7 @@ impl SataDisk {
             return true;
         }
         let fill = match action {
-            Action::Block => Fill::Pattern([0; 4]),
+            Action::Block => Fill::Pattern([if self.options.has(Word::ErasedOnes) { 0xff } else { 0 }; 4]),
             Action::Overwrite(pattern) => Fill::Pattern(pattern.to_le_bytes()),
             Action::Crypto => {
                 self.sanitize.scrambles += 1;

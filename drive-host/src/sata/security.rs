@@ -166,10 +166,12 @@ fn padded(text: &str) -> Password {
 
 impl SataDisk {
     pub(super) fn security_command(&mut self, task: Taskfile, data: &DataPhase<'_>, prepared: bool) -> Ended {
+        self.was_changed |= task.command == SET_PASSWORD;
         match (task.command, Block::parse(data)) {
             (SET_PASSWORD, Some(_)) if self.options.has(Word::PasswordIgnored) => DONE,
             (SET_PASSWORD, Some(block)) => self.security.set(&block),
             (UNLOCK, Some(block)) => self.security.unlock(&block),
+            (DISABLE_PASSWORD, Some(_)) if self.options.has(Word::DisableIgnored) => DONE,
             (DISABLE_PASSWORD, Some(block)) => self.security.disable(&block),
             (ERASE_PREPARE, _) if !self.security.frozen => {
                 self.security.prepared = true;

@@ -5,6 +5,7 @@ use std::fs;
 use tempfile::NamedTempFile;
 
 mod faults;
+mod lies;
 mod limits;
 mod logs;
 mod sanitize;

@@ -3,7 +3,7 @@
 use super::{Access, Geometry, IoError, IoErrorKind, Op};
 
 /// Refuses a request that breaks the contract of the data plane before it touches anything.
-pub(super) fn admit(
+pub(crate) fn admit(
     (op, offset, len): (Op, u64, u64),
     geometry: Geometry,
     access: Access,

@@ -1,7 +1,7 @@
 //! What a drive is: who it is ([`Identity`]), how it is addressed ([`Geometry`]), and its data plane, which reads and
 //! writes blocks with several requests in flight.
 
-mod admission;
+pub(crate) mod admission;
 #[cfg(any(test, feature = "sim"))]
 pub mod contract;
 pub mod identity;

@@ -68,7 +68,7 @@ pub(super) fn follow<E>(watcher: &mut dyn Watcher, mut ask: impl FnMut() -> Answ
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firmware::fake::Record;
+    use crate::firmware::record::Record;
 
     #[test]
     fn a_drive_that_always_moves_and_never_ends_is_given_up_on() {

@@ -7,11 +7,13 @@
 
 pub mod capacity;
 pub mod erase;
-#[cfg(test)]
-pub(crate) mod fake;
 mod follow;
+#[cfg(test)]
+pub(crate) mod model;
 pub mod nvme;
 pub mod purge;
+#[cfg(test)]
+pub(crate) mod record;
 pub mod sanitize;
 pub mod scsi;
 pub mod security;

@@ -2,7 +2,8 @@
 
 use super::{
     capacity,
-    fake::{Fake, Record},
+    model::Model,
+    record::Record,
     sanitize,
     security::{self, Password},
 };
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 /// The drive underneath; from time to time its answer is replaced by noise.
 struct Noisy {
-    drive: Fake,
+    drive: Model,
     state: u64,
     one_in: u64,
 }
@@ -64,7 +65,7 @@ impl CommandPlane for Noisy {
 fn what_is_said_of_the_password_agrees_with_the_record() {
     let mut seen = [0; 4];
     for seed in 0..4000 {
-        let mut noisy = Noisy { drive: Fake::new(), state: seed, one_in: 2 + seed % 6 };
+        let mut noisy = Noisy { drive: Model::new("A", 8, "enhanced"), state: seed, one_in: 2 + seed % 6 };
         let mut record = Record::default();
         let scope = if seed % 2 == 0 { Scope::Normal } else { Scope::Enhanced };
         let result = security::erase(&mut AtaDrive::new(&mut noisy), scope, &mut record);
@@ -76,8 +77,9 @@ fn what_is_said_of_the_password_agrees_with_the_record() {
             }
         };
         assert_eq!(record.may_be_set, may_be_set, "seed {seed}");
-        assert!(may_be_set || noisy.drive.password.is_none(), "seed {seed}: nobody knows of the password");
-        let _ = security::recover(&mut AtaDrive::new(&mut noisy), &Fake::name(), &mut record);
+        assert!(may_be_set || !noisy.drive.has_password(), "seed {seed}: nobody knows of the password");
+        let name = noisy.drive.name();
+        let _ = security::recover(&mut AtaDrive::new(&mut noisy), &name, &mut record);
     }
     assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
 }
@@ -86,7 +88,7 @@ fn what_is_said_of_the_password_agrees_with_the_record() {
 fn the_other_procedures_end() {
     for seed in 0..2000 {
         let one_in = 1 + seed % 6;
-        let drive = Fake { visible: 700, native: 800, ..Fake::new() };
+        let drive = Model::new("A", 16, "hpa=8,dco=12,sanitize,sanitize-seconds=15");
         let mut noisy = Noisy { drive, state: seed, one_in };
         let mut record = Record::default();
         if let Ok(survey) = capacity::survey(&mut AtaDrive::new(&mut noisy)) {
@@ -103,5 +105,5 @@ fn the_other_procedures_end() {
 
 /// Nothing but noise: the drive underneath speaks no SCSI of its own.
 fn noisy_scsi(seed: u64) -> Noisy {
-    Noisy { drive: Fake::new(), state: seed, one_in: 1 }
+    Noisy { drive: Model::new("A", 8, ""), state: seed, one_in: 1 }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::firmware::fake::Record;
+use crate::firmware::record::Record;
 
 /// A controller with namespaces 1 and 2; its log is given step by step, the last one for ever.
 struct Controller {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{firmware::fake::Record, scsi::Reply};
+use crate::{firmware::record::Record, scsi::Reply};
 
 const IDLE: [u8; 3] = [0, 0, 0];
 const BUSY: [u8; 3] = [2, 0x04, 0x1b];

@@ -143,6 +143,8 @@ pub(super) fn cut_at(bench: &mut Bench, writes: u64, seed: u64) {
     }
     bench.medium.cut = None;
     bench.disks.iter().for_each(|disk| disk.power_cut(PowerCut::Random(seed)));
+    let few = usize::try_from(seed % 5).unwrap_or(0);
+    bench.models.iter().for_each(|model| model.power_cut(few));
     // What the dying run said without power never reached anybody.
     for entry in std::fs::read_dir(bench.folder()).unwrap().flatten() {
         std::fs::remove_file(entry.path()).unwrap();

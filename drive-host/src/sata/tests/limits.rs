@@ -58,7 +58,17 @@ fn a_disk_that_lies_about_its_limits_lifts_none() {
 fn words_that_are_wrong_are_refused() {
     assert!(SataDisk::from_text("S=/nonexistent").is_err());
     let (file, _disk) = disk("");
-    for words in ["hpa=5000", "hpa=900,dco=800", "amac,dco=800", "nonsense", "hangs=xyz", "bad=", "security=1"] {
+    for words in [
+        "hpa=5000",
+        "hpa=900,dco=800",
+        "amac,dco=800",
+        "no-dco,dco=800",
+        "states=0",
+        "nonsense",
+        "hangs=xyz",
+        "bad=",
+        "security=1",
+    ] {
         let text = format!("S={},{words}", file.path().display());
         assert!(SataDisk::from_text(&text).is_err(), "{words}");
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     certify::record::Record,
-    firmware::fake::{Cut, Fake, Lie, Sanitize},
+    firmware::model::{Cut, Model, STAMP},
     job::{
         passwords::{self, Word},
         status::Log,
@@ -23,21 +23,27 @@ use crate::{
 use std::time::Duration;
 
 const SIZE: u64 = 12 * MIB;
+/// SECURITY SET PASSWORD, UNLOCK and DISABLE PASSWORD, as somebody else sends them.
+const SET_PASSWORD: u8 = 0xf1;
+const UNLOCK: u8 = 0xf2;
+const DISABLE_PASSWORD: u8 = 0xf6;
 
-fn fake() -> Fake {
-    let sectors = SIZE / 512;
-    Fake { visible: sectors, native: sectors, factory: sectors, ..Fake::new() }
-}
+/// All that a disk can offer; it is seen at work.
+const ALL: &str = "enhanced,sanitize,sanitize-seconds=15";
 
-fn bench(method: &'static str, fake: Fake) -> Bench {
-    let mut bench = Bench::new(vec![disk("A", SIZE)]);
+fn bench(method: &'static str, words: &str) -> Bench {
+    let mut bench = Bench::new(Vec::new());
     bench.method = method;
-    bench.hide("A", fake);
+    bench.models = vec![Model::new("A", SIZE / 512, words)];
     bench
 }
 
 fn cells(bench: &Bench) -> Vec<u8> {
-    bench.disks[0].read_cells(0, usize::try_from(SIZE).unwrap())
+    bench.models[0].cells()
+}
+
+fn is_clean(bench: &Bench) -> bool {
+    bench.models[0].old_sectors() == 0
 }
 
 fn certified(bench: &Bench) -> Record {
@@ -60,7 +66,7 @@ fn every_method_of_ata_erases_and_says_what_was_proved() {
         ("purge-zero", "OVERWRITE EXT", "Purge", "pass", "seen-in-progress"),
     ] {
         for verify in [Verify::Full, Verify::Sampled] {
-            let mut bench = bench(name, fake());
+            let mut bench = bench(name, &format!("{ALL},erased-ones"));
             bench.verify = verify;
             let record = certified(&bench);
             let s = &record.sanitisation;
@@ -68,7 +74,7 @@ fn every_method_of_ata_erases_and_says_what_was_proved() {
             let of = s.command.as_ref().unwrap();
             assert_eq!((of.name.as_str(), of.evidence.as_str()), (command, evidence), "{name}");
             assert!(of.markers * 20 >= SIZE / 512 && of.markers_left == 0, "{name}");
-            assert!(!cells(&bench).chunks(512).any(|sector| sector.iter().all(|byte| *byte == 0x77)), "{name}");
+            assert!(is_clean(&bench), "{name}");
             let kinds = record.verification.kinds.clone();
             assert_eq!(kinds.is_none(), left == "pass");
             let Some(kinds) = kinds else { continue };
@@ -91,57 +97,65 @@ fn a_drive_that_lies_is_never_called_erased() {
     let erase = "ata-secure-erase-enhanced";
     let sanitize = "ata-sanitize-overwrite";
     for (name, lie, reason) in [
-        (erase, Lie::CellsStay, "STILL THERE"),
-        ("ata-secure-erase-zero", Lie::CellsStay, "STILL THERE"),
-        (erase, Lie::PasswordIgnored, "did not set it"),
-        (erase, Lie::EraseIgnored, "nothing is proved"),
-        (erase, Lie::Exchanged, "another drive answers"),
-        (sanitize, Lie::CellsStay, "STILL THERE"),
-        ("purge-zero", Lie::CellsStay, "STILL THERE"),
-        (sanitize, Lie::SanitizeIgnored, "without saying that it succeeded"),
-        (sanitize, Lie::SanitizeForgotten, "without saying that it succeeded"),
-        (sanitize, Lie::SanitizeFails, "FAILED to sanitize"),
-        (sanitize, Lie::NoRegisters, "registers"),
-        (sanitize, Lie::ZeroRegisters, ""),
-        (sanitize, Lie::Exchanged, "another drive answers"),
+        (erase, "erase-erases-nothing", "STILL THERE"),
+        (erase, "erase-skips-hidden", "STILL THERE"),
+        ("ata-secure-erase-zero", "erase-erases-nothing", "STILL THERE"),
+        (erase, "password-ignored", "did not set it"),
+        (erase, "erase-erases-nothing,password-stays", "nothing is proved"),
+        (erase, "wrong-serial=X", "another drive answers"),
+        (erase, "exchanged=X", "another drive answers"),
+        (sanitize, "sanitize-erases-nothing", "STILL THERE"),
+        ("purge-zero", "sanitize-erases-nothing", "STILL THERE"),
+        (sanitize, "sanitize-ignored", "without saying that it succeeded"),
+        (sanitize, "sanitize-forgotten", "without saying that it succeeded"),
+        (sanitize, "sanitize-fails", "FAILED to sanitize"),
+        (sanitize, "no-registers", ""),
+        (sanitize, "no-registers=good", "registers"),
+        (sanitize, "zero-registers", ""),
+        (sanitize, "wrong-serial=X", "another drive answers"),
     ] {
-        let bench = bench(name, Fake { lies: [lie].into(), ..fake() });
+        let bench = bench(name, &format!("{ALL},{lie}"));
         let record = certified(&bench);
-        assert_eq!((record.outcome.as_str(), record.sanitisation.category.as_str()), ("failed", ""), "{name} {lie:?}");
-        assert!(record.sanitisation.reason.contains(reason), "{lie:?}: {}", record.sanitisation.reason);
+        assert_eq!((record.outcome.as_str(), record.sanitisation.category.as_str()), ("failed", ""), "{name} {lie}");
+        assert!(record.sanitisation.reason.contains(reason), "{lie}: {}", record.sanitisation.reason);
+        assert!(!bench.models[0].has_password() || bench.open_log().unwrap().1.passwords.len() == 1, "{name} {lie}");
     }
 }
 
 #[test]
 fn a_success_that_was_claimed_before_is_an_exception_and_no_purge() {
-    let idle = Sanitize::Idle { completed: true };
-    let bench = bench("ata-sanitize-overwrite", Fake { sanitize: idle, sanitize_steps: 0, ..fake() });
+    let bench = bench("ata-sanitize-overwrite", "sanitize,sanitize-seconds=0");
+    bench.models[0].begin_sanitize();
     let record = certified(&bench);
     assert_eq!((record.outcome.as_str(), record.sanitisation.category.as_str()), ("erased-with-exceptions", "Clear"));
     assert!(record.sanitisation.reason.contains("was not observed"), "{}", record.sanitisation.reason);
+    assert!(is_clean(&bench));
 }
 
 #[test]
 fn what_a_drive_does_not_offer_is_not_replaced_by_less() {
-    let none = || Fake { enhanced: false, sanitize_word: 0, ..fake() };
-    for (name, fake, reason) in [
-        ("purge", none(), "purge unavailable"),
-        ("purge-zero", none(), "purge unavailable"),
-        ("ata-secure-erase-enhanced", none(), "does not offer enhanced SECURITY ERASE UNIT"),
-        ("ata-sanitize-block-erase", none(), "does not offer BLOCK ERASE EXT"),
-        ("nvme-format-crypto", fake(), "another interface"),
-        ("scsi-sanitize-block", fake(), "another interface"),
-        ("ata-secure-erase", Fake { frozen: true, ..fake() }, "is frozen"),
-        ("ata-secure-erase", Fake { password: Some([1; 32]), locked: true, ..fake() }, "somebody's password"),
-        ("ata-secure-erase", Fake { expired: true, ..fake() }, "too many wrong passwords"),
+    for (name, words, reason) in [
+        ("purge", "security", "purge unavailable"),
+        ("purge-zero", "security", "purge unavailable"),
+        ("ata-secure-erase-enhanced", "security", "does not offer enhanced SECURITY ERASE UNIT"),
+        ("ata-sanitize-block-erase", "security", "does not offer BLOCK ERASE EXT"),
+        ("ata-sanitize-block-erase", "sanitize,no-block-erase", "does not offer BLOCK ERASE EXT"),
+        ("nvme-format-crypto", ALL, "another interface"),
+        ("scsi-sanitize-block", ALL, "another interface"),
+        ("ata-secure-erase", "frozen", "is frozen"),
+        ("ata-secure-erase", "locked=theirs", "somebody's password"),
+        ("ata-secure-erase", "security", "too many wrong passwords"),
     ] {
-        let bench = bench(name, fake);
+        let bench = bench(name, words);
+        if reason.starts_with("too many") {
+            bench.models[0].expire();
+        }
         let record = certified(&bench);
         assert_eq!(record.outcome, "failed", "{name}");
         assert!(record.sanitisation.reason.contains(reason), "{name}: {}", record.sanitisation.reason);
         assert!(record.sanitisation.reason.contains("nothing was written to the drive"), "{name}");
-        assert!(cells(&bench).iter().all(|byte| *byte == 0x77), "{name}: something was written");
-        let sent = bench.firmware["A"].lock().unwrap();
+        assert!(cells(&bench).iter().all(|byte| *byte == STAMP), "{name}: something was written");
+        let sent = &bench.models[0];
         assert_eq!(sent.count(0xf1) + sent.count(0xf4) + sent.count(0xb4), 0, "{name}");
     }
     // A plain simulated drive takes no commands at all.
@@ -152,8 +166,7 @@ fn what_a_drive_does_not_offer_is_not_replaced_by_less() {
 
 #[test]
 fn hidden_sectors_and_doubt_about_them_are_no_purge() {
-    let hiding = Fake { visible: SIZE / 512 - 4096, ..fake() };
-    let bench = bench("ata-sanitize-overwrite", hiding);
+    let bench = bench("ata-sanitize-overwrite", &format!("{ALL},hpa={}", SIZE / 512 - 4096));
     let record = certified(&bench);
     assert_eq!((record.outcome.as_str(), record.sanitisation.category.as_str()), ("erased-with-exceptions", "Clear"));
 }
@@ -162,27 +175,25 @@ fn hidden_sectors_and_doubt_about_them_are_no_purge() {
 fn after_a_cut_at_any_entry_of_the_log_the_drive_is_erased_or_the_password_known() {
     for name in ["ata-secure-erase-enhanced", "ata-sanitize-overwrite", "ata-secure-erase-zero"] {
         for writes in 4..24 {
-            let mut bench = bench(name, fake());
+            let mut bench = bench(name, ALL);
             drop(bench.open_log().unwrap());
             cut_at(&mut bench, writes, writes);
-            bench.firmware["A"].lock().unwrap().power_cycle();
             let (journal, replay) = bench.open_log().unwrap();
-            let password = bench.firmware["A"].lock().unwrap().password;
-            assert!(password.is_none() || replay.passwords.len() == 1, "{name} {writes}: a password nobody knows of");
+            let has_password = bench.models[0].has_password();
+            assert!(!has_password || replay.passwords.len() == 1, "{name} {writes}: a password nobody knows of");
             assert!(method::find(name).unwrap().command.is_some());
             match replay.unfinished() {
-                Some(unfinished) if unfinished.was_announced() && password.is_none() => {
+                Some(unfinished) if unfinished.was_announced() && !has_password => {
                     let plan = bench.resumed(&replay).unwrap();
                     let tally = bench.execute(plan, journal);
                     let certified = unfinished.drives[0].certified && tally.settled.is_empty();
                     assert!(certified || tally.count(Outcome::Erased) == 1, "{name} {writes}: {tally:?}");
-                    assert!(!cells(&bench).contains(&0x77));
+                    assert!(is_clean(&bench));
                 }
                 _ => {}
             }
             for record in bench.certificates() {
-                let clean = !cells(&bench).chunks(512).any(|sector| sector.iter().all(|byte| *byte == 0x77));
-                assert!(clean || !record.outcome.starts_with("erased"), "{name} {writes}");
+                assert!(is_clean(&bench) || !record.outcome.starts_with("erased"), "{name} {writes}");
             }
         }
     }
@@ -190,30 +201,27 @@ fn after_a_cut_at_any_entry_of_the_log_the_drive_is_erased_or_the_password_known
 
 #[test]
 fn a_password_left_by_a_cut_is_removed_by_the_next_run_or_told() {
-    let clean = bench("ata-secure-erase-enhanced", fake());
+    let clean = bench("ata-secure-erase-enhanced", ALL);
     clean.run();
-    let commands = clean.firmware["A"].lock().unwrap().log.len();
+    let commands = clean.models[0].log().len();
     let mut left = 0;
-    for cut in 1..=commands {
-        let bench = bench("ata-secure-erase-enhanced", fake());
-        bench.firmware["A"].lock().unwrap().cut = Some(Cut::After(cut));
+    for cut in (1..=commands).flat_map(|step| [Cut::Before(step), Cut::After(step)]) {
+        let bench = bench("ata-secure-erase-enhanced", ALL);
+        bench.models[0].cut(cut);
         bench.run();
-        let set = {
-            let mut drive = bench.firmware["A"].lock().unwrap();
-            drive.power_cycle();
-            drive.password.is_some()
-        };
+        bench.models[0].power_cycle();
+        let set = bench.models[0].has_password();
         let (journal, replay) = bench.open_log().unwrap();
-        assert!(!set || replay.passwords.len() == 1, "after command {cut} a password nobody knows of");
+        assert!(!set || replay.passwords.len() == 1, "{cut:?}: a password nobody knows of");
         left += usize::from(set);
         let (log, around, mut words) = (Log::new(journal, clock), bench.around(), Vec::new());
         passwords::recover(&replay.passwords, &bench.drives(), &*around.opener, &log, &mut |word| words.push(word));
-        assert!(bench.firmware["A"].lock().unwrap().password.is_none(), "after command {cut}: {words:?}");
+        assert!(!bench.models[0].has_password(), "{cut:?}: {words:?}");
         assert!(!set || matches!(&words[..], [Word::Note(text)] if text.contains("is removed")), "{words:?}");
         drop(log);
         assert!(bench.open_log().unwrap().1.passwords.is_empty());
         for record in bench.certificates() {
-            assert!(!cells(&bench).contains(&0x77) || !record.outcome.starts_with("erased"), "command {cut}");
+            assert!(is_clean(&bench) || !record.outcome.starts_with("erased"), "{cut:?}");
         }
     }
     assert!(left > 0, "no cut left a password: nothing was tested");
@@ -221,9 +229,10 @@ fn a_password_left_by_a_cut_is_removed_by_the_next_run_or_told() {
 
 #[test]
 fn a_password_that_cannot_be_removed_is_told_and_kept_in_mind() {
-    let bench = bench("ata-secure-erase", fake());
+    let bench = bench("ata-secure-erase", ALL);
     let (mut journal, _) = bench.open_log().unwrap();
-    let (model, serial) = (Text::new("MODE"), Text::new("SERI"));
+    let name = bench.models[0].name();
+    let (model, serial) = (Text::new(&name.model), Text::new(&name.serial));
     journal.append(clock(), &Event::PasswordMayBeSet { model, serial }).unwrap();
     drop(journal);
     let recover = |drives: &[_]| {
@@ -234,13 +243,12 @@ fn a_password_that_cannot_be_removed_is_told_and_kept_in_mind() {
     };
     let absent = recover(&[]);
     assert!(matches!(&absent[..], [Word::Problem(text)] if text.contains("--security-disable")), "{absent:?}");
-    bench.firmware["A"].lock().unwrap().password = Some([1; 32]);
-    bench.firmware["A"].lock().unwrap().power_cycle();
+    assert!(bench.models[0].send_password(SET_PASSWORD, "theirs"));
+    bench.models[0].power_cycle();
     let theirs = recover(&bench.drives());
     assert!(matches!(&theirs[..], [Word::Problem(text)] if text.contains("somebody else's")), "{theirs:?}");
     assert_eq!(bench.open_log().unwrap().1.passwords.len(), 1);
-    bench.firmware["A"].lock().unwrap().password = None;
-    bench.firmware["A"].lock().unwrap().power_cycle();
+    assert!([UNLOCK, DISABLE_PASSWORD].iter().all(|code| bench.models[0].send_password(*code, "theirs")));
     let gone = recover(&bench.drives());
     assert!(matches!(&gone[..], [Word::Note(text)] if text.contains("has no password")), "{gone:?}");
     assert!(bench.open_log().unwrap().1.passwords.is_empty());
@@ -248,14 +256,14 @@ fn a_password_that_cannot_be_removed_is_told_and_kept_in_mind() {
 
 #[test]
 fn a_frozen_drive_is_waited_for_until_it_was_switched_off_and_on() {
-    let bench = bench("ata-secure-erase", Fake { frozen: true, ..fake() });
+    let bench = bench("ata-secure-erase", "frozen");
     let (mut plan, around, mut told) = (bench.plan(), bench.around(), Vec::new());
     let sticks = Sticks::default();
     let patience = Duration::from_secs(5);
     // A key ends the wait; the drive stays frozen.
     thaw::wait(&mut plan, &sticks, &*around.opener, patience, &mut |text| told.push(text), &mut || true);
     assert!(told.len() == 1 && told[0].contains("FROZEN") && told[0].contains("power connector"), "{told:?}");
-    assert!(bench.firmware["A"].lock().unwrap().frozen);
+    assert!(bench.models[0].is_frozen());
     thaw::wait(&mut plan, &sticks, &*around.opener, patience, &mut |text| told.push(text), &mut || false);
     assert!(told.len() == 3 && told[2].contains("not frozen any more"), "{told:?}");
     let (journal, _) = bench.open_log().unwrap();
@@ -265,7 +273,7 @@ fn a_frozen_drive_is_waited_for_until_it_was_switched_off_and_on() {
 #[test]
 fn a_drive_found_sanitizing_is_followed_and_one_found_idle_begins_again() {
     for (running, detail) in [(true, "found at work and followed"), (false, "began again")] {
-        let mut bench = bench("ata-sanitize-overwrite", fake());
+        let mut bench = bench("ata-sanitize-overwrite", ALL);
         drop(bench.open_log().unwrap());
         // The last entry that is written says that the command is about to be sent.
         let mut at = 0;
@@ -273,7 +281,6 @@ fn a_drive_found_sanitizing_is_followed_and_one_found_idle_begins_again() {
             at += 1;
             assert!(at < 40, "no such entry");
             cut_at(&mut bench, at, at);
-            bench.firmware["A"].lock().unwrap().power_cycle();
             let replay = bench.open_log().unwrap().1;
             let drive = replay.unfinished().and_then(|job| job.drives.first());
             if drive.and_then(|drive| drive.command.as_ref()).is_some_and(|command| command.ended.is_none()) {
@@ -283,13 +290,13 @@ fn a_drive_found_sanitizing_is_followed_and_one_found_idle_begins_again() {
             drop(bench.open_log().unwrap());
         }
         if running {
-            bench.firmware["A"].lock().unwrap().sanitize = Sanitize::Running { left: 3 };
+            bench.models[0].begin_sanitize();
         }
         let (journal, replay) = bench.open_log().unwrap();
         let tally = bench.execute(bench.resumed(&replay).unwrap(), journal);
         assert_eq!(tally.count(Outcome::Erased), 1, "{tally:?}");
         let record = bench.certificate("A");
         assert!(record.sanitisation.interruptions[0].detail.contains(detail), "{record:?}");
-        assert!(!cells(&bench).contains(&0x77));
+        assert!(is_clean(&bench));
     }
 }

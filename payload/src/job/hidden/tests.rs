@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::{
-    drive::sim::PowerCut,
-    firmware::fake::{Fake, Lie},
+    firmware::model::{Cut, Model},
     job::tests::{
         cut_at,
         rig::{Bench, MIB, disk},
@@ -14,23 +13,22 @@ use crate::{
 const NATIVE: u64 = 6 * MIB;
 const SHOWN: u64 = 4 * MIB;
 
-fn fake(lies: &[Lie]) -> Fake {
-    let (visible, native) = (SHOWN / 512, NATIVE / 512);
-    Fake { visible, native, factory: native, lies: lies.iter().copied().collect(), ..Fake::new() }
-}
+/// A disk that hides its last sectors behind a Host Protected Area.
+const HIDING: &str = "hpa=8192";
 
-fn bench(policy: Policy, fake: Fake) -> Bench {
-    let mut bench = Bench::new(vec![disk("A", NATIVE), disk("B", SHOWN)]);
+/// The drive with firmware, and one without any.
+fn bench(policy: Policy, words: &str) -> Bench {
+    assert_eq!(HIDING, format!("hpa={}", SHOWN / 512));
+    let mut bench = Bench::new(vec![disk("B", SHOWN)]);
     bench.method = "zero";
     bench.hidden_areas = policy;
-    bench.hide("A", fake);
+    bench.models = vec![Model::new("A", NATIVE / 512, words)];
     bench
 }
 
 /// Sectors with the old content, of all that the disk has.
 fn old(bench: &Bench) -> usize {
-    let cells = bench.disks[0].read_cells(0, usize::try_from(NATIVE).unwrap());
-    cells.chunks(512).filter(|sector| sector.iter().all(|byte| *byte == 0x77)).count()
+    bench.models[0].old_sectors()
 }
 
 fn hidden_sectors() -> usize {
@@ -39,7 +37,13 @@ fn hidden_sectors() -> usize {
 
 #[test]
 fn what_was_hidden_is_lifted_wiped_and_certified() {
-    let bench = bench(Policy::Remove, fake(&[]));
+    for words in [HIDING, "dco=8192", "hpa=8192,dco=10000", "hpa=8192,amac"] {
+        lifted_wiped_and_certified(words);
+    }
+}
+
+fn lifted_wiped_and_certified(words: &str) {
+    let bench = bench(Policy::Remove, words);
     let tally = bench.run();
     assert_eq!((tally.count(Outcome::Erased), tally.stopped.as_deref(), old(&bench)), (1, None, 0));
     let record = bench.certificate("A");
@@ -51,14 +55,15 @@ fn what_was_hidden_is_lifted_wiped_and_certified() {
     // The other drive has no firmware that could be asked.
     let other = bench.certificate("B");
     assert_eq!(other.outcome, "erased-with-exceptions");
-    let logged = bench.history().jobs[0].drives[0].clone();
+    let history = bench.history();
+    let logged = history.jobs[0].drives.iter().find(|drive| &*drive.drive.serial == "A").unwrap().clone();
     assert_eq!((logged.drive.bytes, logged.hidden.unwrap().before.visible), (NATIVE, SHOWN / 512));
 }
 
 #[test]
 fn what_stays_hidden_is_an_exception_and_never_an_erasure() {
-    for (policy, lies) in [(Policy::Report, &[][..]), (Policy::Remove, &[Lie::LimitStays])] {
-        let bench = bench(policy, fake(lies));
+    for (policy, words) in [(Policy::Report, HIDING), (Policy::Remove, "hpa=8192,lies")] {
+        let bench = bench(policy, words);
         let tally = bench.run();
         assert!(!tally.is_clean());
         assert_eq!(old(&bench), hidden_sectors());
@@ -74,7 +79,7 @@ fn what_stays_hidden_is_an_exception_and_never_an_erasure() {
 #[test]
 fn what_cannot_be_found_out_is_no_clean_removal() {
     for (policy, outcome) in [(Policy::Report, "erased"), (Policy::Remove, "erased-with-exceptions")] {
-        let bench = bench(policy, Fake { dco: false, ..fake(&[Lie::NoRegisters]) });
+        let bench = bench(policy, "hpa=8192,no-dco,no-registers=good");
         bench.run();
         let record = bench.certificate("A");
         assert_eq!(record.outcome, outcome);
@@ -84,19 +89,21 @@ fn what_cannot_be_found_out_is_no_clean_removal() {
 
 #[test]
 fn a_drive_that_hides_something_is_refused_where_the_job_says_so() {
-    let mut bench = bench(Policy::Refuse, fake(&[]));
-    bench.hide("B", Fake { visible: SHOWN / 512, native: SHOWN / 512, factory: SHOWN / 512, ..Fake::new() });
+    let mut bench = bench(Policy::Refuse, HIDING);
+    bench.disks.clear();
+    bench.models.push(Model::new("B", SHOWN / 512, ""));
     let tally = bench.run();
     assert_eq!((tally.settled.len(), tally.count(Outcome::Erased)), (1, 1));
     assert_eq!(bench.certificate("B").outcome, "erased");
-    assert_eq!((bench.disks[0].counts().writes, old(&bench)), (0, usize::try_from(NATIVE / 512).unwrap()));
+    assert_eq!((bench.models[0].writes(), old(&bench)), (0, usize::try_from(NATIVE / 512).unwrap()));
+    assert_eq!((bench.models[0].visible(), bench.models[1].old_sectors()), (SHOWN / 512, 0));
 }
 
 #[test]
 fn a_drive_that_hides_nothing_is_erased_and_says_so() {
     for policy in [Policy::Report, Policy::Remove, Policy::Refuse] {
-        let mut bench = bench(policy, Fake { visible: NATIVE / 512, ..fake(&[]) });
-        bench.disks.truncate(1);
+        let mut bench = bench(policy, "");
+        bench.disks.clear();
         assert!(bench.run().is_clean());
         let record = bench.certificate("A");
         assert!(record.coverage.hidden_areas.starts_with("none"), "{}", record.coverage.hidden_areas);
@@ -105,15 +112,15 @@ fn a_drive_that_hides_nothing_is_erased_and_says_so() {
 
 #[test]
 fn a_power_cut_after_the_lifting_loses_nothing() {
-    for after in [0, 2, 4, 6] {
-        let bench = bench(Policy::Remove, fake(&[]));
-        bench.disks[0].break_it(|faults| {
-            faults.from_now().power_cut_after = Some((after, PowerCut::LoseUnflushed));
-        });
+    for after in 0..8 {
+        let bench = bench(Policy::Remove, HIDING);
+        bench.models[0].cut(Cut::Accesses(after));
         bench.run();
         // The cut is the drive's: the run ends, certified as failed, and the next one wipes what is shown now.
         assert_eq!(bench.certificate("A").outcome, "failed", "after {after}");
-        assert_eq!(bench.run().count(Outcome::Erased), 1);
+        bench.models[0].power_cycle();
+        assert_eq!(bench.models[0].visible(), NATIVE / 512);
+        assert_eq!(bench.run().count(Outcome::Erased), 1, "after {after}");
         let record = bench.certificate("A");
         assert_eq!((record.outcome.as_str(), record.media.bytes, old(&bench)), ("erased", NATIVE, 0));
     }
@@ -123,8 +130,8 @@ fn a_power_cut_after_the_lifting_loses_nothing() {
 fn whenever_the_machine_stops_the_next_run_wipes_all_that_is_shown_then() {
     let mut known = 0;
     for writes in 1..14 {
-        let mut bench = bench(Policy::Remove, fake(&[]));
-        bench.disks.truncate(1);
+        let mut bench = bench(Policy::Remove, HIDING);
+        bench.disks.clear();
         drop(bench.open_log().unwrap());
         cut_at(&mut bench, writes, u64::MAX);
         let (journal, replay) = bench.open_log().unwrap();
@@ -148,9 +155,34 @@ fn whenever_the_machine_stops_the_next_run_wipes_all_that_is_shown_then() {
 
 #[test]
 fn a_drive_in_trouble_is_left_alone_and_stops_no_other() {
-    let bench = bench(Policy::Remove, fake(&[Lie::Exchanged]));
+    let bench = bench(Policy::Remove, "hpa=8192,exchanged=X");
     let tally = bench.run();
     assert_eq!((tally.stopped, tally.settled.len(), tally.settled[0].serial.as_str()), (None, 1, "B"));
-    assert_eq!(bench.disks[0].counts().writes, 0);
-    assert_ne!(bench.disks[1].counts().writes, 0);
+    assert_eq!((bench.models[0].writes(), old(&bench)), (0, usize::try_from(NATIVE / 512).unwrap()));
+    assert_ne!(bench.disks[0].counts().writes, 0);
+}
+
+/// Before or after each command that looks for the limits and lifts them.
+#[test]
+fn a_power_cut_at_any_command_of_the_lifting_leaves_a_drive_that_the_next_run_wipes() {
+    let words = "hpa=8192,dco=10000";
+    let clean = bench(Policy::Remove, words);
+    clean.run();
+    // The last question for the factory size ends the lifting; what comes then asks how warm the drive is.
+    let last = clean.models[0].log().iter().rposition(|(command, _)| *command == 0xb1).unwrap();
+    assert!(last > 10, "nothing was lifted");
+    for step in 1..=last + 1 {
+        for cut in [Cut::Before(step), Cut::After(step)] {
+            let mut bench = bench(Policy::Remove, words);
+            bench.disks.clear();
+            bench.models[0].cut(cut);
+            bench.run();
+            let claimed = bench.certificates().iter().any(|record| record.outcome.starts_with("erased"));
+            assert!(!claimed, "{cut:?}: erased without a supply");
+            bench.models[0].power_cycle();
+            bench.run();
+            let record = bench.certificate("A");
+            assert_eq!((record.outcome.as_str(), record.media.bytes, old(&bench)), ("erased", NATIVE, 0), "{cut:?}");
+        }
+    }
 }

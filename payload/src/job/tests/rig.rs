@@ -10,12 +10,9 @@ use crate::{
     cli::host::Folder,
     console::Silent,
     discover::{Bus, Drive},
-    drive::{
-        self, Access, Completion, DataPlane, Geometry, Identity, IoError,
-        sim::{SimDisk, SimDrive},
-    },
+    drive::{Access, DataPlane, Geometry, GeometryError, Identity, sim::SimDisk},
     engine::sweep::Limits,
-    firmware::fake::{Fake, Lie},
+    firmware::{Name, model::Model},
     job::{
         claim::Opener,
         hidden,
@@ -31,15 +28,14 @@ use crate::{
         superblock::{Found, Superblock},
     },
     plan::{Authority, Plan, PlanError, Request, Sticks, method},
-    scsi::{CommandError, CommandPlane, Data, Reply},
+    scsi::CommandPlane,
     stick::ImageId,
 };
 use std::{
-    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -57,10 +53,15 @@ pub(in crate::job) fn clock() -> u64 {
 /// A simulated drive as discovery would describe it.
 pub(in crate::job) fn described(name: &str, disk: &SimDisk) -> Drive {
     let identity = disk.identity();
+    let geometry = Geometry::new(identity.bytes, 512, 4096);
+    found(name, identity, geometry)
+}
+
+fn found(name: &str, identity: Identity, geometry: Result<Geometry, GeometryError>) -> Drive {
     Drive {
         name: name.into(),
         path: PathBuf::from("/dev").join(name),
-        geometry: Geometry::new(identity.bytes, 512, 4096),
+        geometry,
         identity,
         bus: Bus::Ata,
         port: "ata1".into(),
@@ -78,120 +79,81 @@ pub(in crate::job) fn described(name: &str, disk: &SimDisk) -> Drive {
     }
 }
 
-/// The firmware of a simulated disk, where it has one.
-pub(in crate::job) type Firmware = Arc<Mutex<Fake>>;
-
-struct SimOpener {
-    disks: Vec<(PathBuf, SimDisk)>,
-    firmware: HashMap<String, Firmware>,
+/// A modelled disk as discovery would describe it.
+fn described_model(name: &str, model: &Model) -> Drive {
+    let geometry = model.geometry();
+    let Name { model: text, serial } = model.name();
+    let identity = Identity { model: text, serial, wwn: None, bytes: geometry.bytes() };
+    Drive { ata: Some(Identify::parse(&model.words()).unwrap()), ..found(name, identity, Ok(geometry)) }
 }
+
+/// What stands behind a path.
+#[derive(Clone)]
+enum Hardware {
+    Sim(SimDisk),
+    Model(Model),
+}
+
+impl Hardware {
+    fn described(&self, name: &str) -> Drive {
+        match self {
+            Self::Sim(disk) => described(name, disk),
+            Self::Model(model) => described_model(name, model),
+        }
+    }
+}
+
+struct SimOpener(Vec<(PathBuf, Hardware)>);
 
 impl SimOpener {
-    fn disk(&self, drive: &Drive) -> Result<&SimDisk, String> {
-        let found = self.disks.iter().find(|(path, _)| *path == drive.path);
-        found.map(|(_, disk)| disk).ok_or_else(|| "no such drive".into())
-    }
-}
-
-/// The command plane of a disk with firmware. When the firmware erases, it is the disk's cells that change.
-struct Shown(Firmware, SimDisk);
-
-impl CommandPlane for Shown {
-    fn execute(&mut self, cdb: &[u8], data: Data<'_>, timeout: Duration) -> Result<Reply, CommandError> {
-        let mut fake = self.0.lock().unwrap();
-        fake.data = [true; 3];
-        let reply = fake.execute(cdb, data, timeout);
-        if !fake.data[0] && !fake.lies.contains(&Lie::CellsStay) {
-            let (command, feature) = fake.log.iter().rev().find(|(command, f)| *command == 0xf4 || *f != 0).unwrap();
-            let len = usize::try_from(self.1.identity().bytes).unwrap();
-            let left = match (command, feature) {
-                (0xf4, _) if !fake.data[1] => vec![0xa5; len],
-                (0xb4, 0x12) => vec![0xff; len],
-                (0xb4, 0x11) => (0_u32..).map(|n| (n.wrapping_mul(0x9e37_79b9) >> 24) as u8).take(len).collect(),
-                _ => vec![0; len],
-            };
-            self.1.write_cells(0, &left);
-        }
-        reply
-    }
-}
-
-/// A drive that takes commands on the claim of its data plane.
-struct Armed(SimDrive, Option<(Firmware, SimDisk)>);
-
-impl DataPlane for Armed {
-    fn geometry(&self) -> Geometry {
-        self.0.geometry()
-    }
-
-    fn depth(&self) -> usize {
-        self.0.depth()
-    }
-
-    fn submit(&mut self, request: drive::Request) -> Result<(), IoError> {
-        self.0.submit(request)
-    }
-
-    fn wait(&mut self, timeout: Duration) -> Result<Option<Completion>, IoError> {
-        self.0.wait(timeout)
-    }
-
-    fn flush(&mut self) -> Result<(), IoError> {
-        self.0.flush()
-    }
-
-    fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
-        self.0.make_zeros(offset, len)
-    }
-
-    fn discards(&self) -> bool {
-        self.0.discards()
-    }
-
-    fn discard(&mut self, offset: u64, len: u64) -> Result<(), IoError> {
-        self.0.discard(offset, len)
-    }
-
-    fn commands(&self) -> Option<Box<dyn CommandPlane>> {
-        self.1.as_ref().map(|(firmware, disk)| Box::new(Shown(Arc::clone(firmware), disk.clone())) as _)
+    fn hardware(&self, drive: &Drive) -> Result<&Hardware, String> {
+        let found = self.0.iter().find(|(path, _)| *path == drive.path);
+        found.map(|(_, hardware)| hardware).ok_or_else(|| "no such drive".into())
     }
 }
 
 impl Opener for SimOpener {
     fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String> {
-        let disk = self.disk(drive)?;
-        let open = disk.open(access).map_err(|error| error.to_string())?;
-        let identity = open.identity();
-        let firmware = self.firmware.get(&drive.identity.serial).map(|firmware| (Arc::clone(firmware), disk.clone()));
-        Ok((Box::new(Armed(open, firmware)), identity))
+        match self.hardware(drive)? {
+            Hardware::Sim(disk) => {
+                let open = disk.open(access).map_err(|error| error.to_string())?;
+                let identity = open.identity();
+                Ok((Box::new(open), identity))
+            }
+            Hardware::Model(model) => {
+                let open = model.open(access)?;
+                Ok((Box::new(open), described_model(&drive.name, model).identity))
+            }
+        }
     }
 
     fn commands(&self, drive: &Drive, _: Access) -> Result<Option<Box<dyn CommandPlane>>, String> {
-        let disk = self.disk(drive)?;
-        let firmware = self.firmware.get(&drive.identity.serial);
-        Ok(firmware.map(|firmware| Box::new(Shown(Arc::clone(firmware), disk.clone())) as _))
+        Ok(match self.hardware(drive)? {
+            Hardware::Sim(_) => None,
+            Hardware::Model(model) => Some(Box::new(model.clone())),
+        })
     }
 
     fn again(&self, drive: &Drive, sectors: u64) -> Result<Drive, String> {
-        let disk = self.disk(drive)?;
-        let firmware = &self.firmware[&drive.identity.serial];
-        disk.set_capacity(firmware.lock().unwrap().visible * 512);
-        let found = described(&drive.name, disk);
+        let found = self.hardware(drive)?.described(&drive.name);
         assert_eq!(found.geometry.unwrap().blocks(), sectors);
         Ok(found)
     }
 
     fn find(&self, drive: &Drive) -> Option<Drive> {
-        let firmware = self.firmware.get(&drive.identity.serial);
         // Somebody pulls the drive's power connector.
-        firmware.inspect(|firmware| firmware.lock().unwrap().power_cycle());
+        if let Ok(Hardware::Model(model)) = self.hardware(drive) {
+            model.power_cycle();
+        }
         Some(drive.clone())
     }
 
     fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String> {
-        let disk = self.disk(drive)?;
-        let len = usize::try_from(disk.identity().bytes).unwrap();
-        Ok(Box::new(disk.read_cells(0, len)))
+        let len = usize::try_from(drive.identity.bytes).unwrap();
+        Ok(match self.hardware(drive)? {
+            Hardware::Sim(disk) => Box::new(disk.read_cells(0, usize::try_from(disk.identity().bytes).unwrap())),
+            Hardware::Model(model) => Box::new(model.cells()[..len].to_vec()),
+        })
     }
 }
 
@@ -202,8 +164,8 @@ pub(in crate::job) struct Bench {
     pub(in crate::job) method: &'static str,
     pub(in crate::job) verify: Verify,
     pub(in crate::job) hidden_areas: HiddenAreas,
-    /// By serial number.
-    pub(in crate::job) firmware: HashMap<String, Firmware>,
+    /// Disks that have firmware.
+    pub(in crate::job) models: Vec<Model>,
 }
 
 impl Bench {
@@ -216,28 +178,19 @@ impl Bench {
             method: "dod-5220.22-m",
             verify: Verify::Full,
             hidden_areas: HiddenAreas::Report,
-            firmware: HashMap::new(),
+            models: Vec::new(),
         }
     }
 
-    /// A disk of `native` sectors of which its firmware shows some.
-    pub(in crate::job) fn hide(&mut self, serial: &str, fake: Fake) -> Firmware {
-        let disk = self.disks.iter().find(|disk| disk.identity().serial == serial).unwrap();
-        disk.set_capacity(fake.visible * 512);
-        let firmware = Arc::new(Mutex::new(fake));
-        self.firmware.insert(serial.into(), Arc::clone(&firmware));
-        firmware
+    /// The drives, plugged in in this order: `sda` is the first. Those with firmware come last.
+    fn hardware(&self) -> impl Iterator<Item = (String, Hardware)> {
+        let names = ('a'..='z').map(|letter| format!("sd{letter}"));
+        let sims = self.disks.iter().cloned().map(Hardware::Sim);
+        names.zip(sims.chain(self.models.iter().cloned().map(Hardware::Model)))
     }
 
-    /// The drives, plugged in in this order: `sda` is the first.
     pub(in crate::job) fn drives(&self) -> Vec<Drive> {
-        let names = ('a'..='z').map(|letter| format!("sd{letter}"));
-        let with_firmware = |(name, disk): (String, &SimDisk)| {
-            let firmware = self.firmware.get(&disk.identity().serial);
-            let words = firmware.map(|firmware| firmware.lock().unwrap().words());
-            Drive { ata: words.map(|words| Identify::parse(&words).unwrap()), ..described(&name, disk) }
-        };
-        names.zip(&self.disks).map(with_firmware).collect()
+        self.hardware().map(|(name, hardware)| hardware.described(&name)).collect()
     }
 
     pub(in crate::job) fn request(&self) -> Request {
@@ -280,12 +233,9 @@ impl Bench {
     }
 
     pub(in crate::job) fn around(&self) -> Surroundings {
-        let paths = self.drives().into_iter().map(|drive| drive.path);
+        let paths = self.hardware().map(|(name, hardware)| (PathBuf::from("/dev").join(name), hardware));
         Surroundings {
-            opener: Box::new(SimOpener {
-                disks: paths.zip(self.disks.iter().cloned()).collect(),
-                firmware: self.firmware.clone(),
-            }),
+            opener: Box::new(SimOpener(paths.collect())),
             shelf: Arc::new(Folder(self.folder.path().into())),
             tool: Tool { name: "mule".into(), version: "0".into(), sha256: "0".into(), kernel: "none".into() },
             host: Host::default(),
@@ -303,7 +253,7 @@ impl Bench {
 
     pub(in crate::job) fn execute(&self, mut plan: Plan, journal: Journal) -> Tally {
         let (log, around) = (Arc::new(Log::new(journal, clock)), self.around());
-        if !self.firmware.is_empty() && !plan.is_resumed() {
+        if !self.models.is_empty() && !plan.is_resumed() {
             let (sticks, mut tell) = (Sticks::default(), |_: String| ());
             let bared = hidden::bare(&mut plan, self.hidden_areas, &sticks, &*around.opener, &log, &mut tell);
             if let Err(why) = bared {
