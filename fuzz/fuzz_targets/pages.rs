@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mule::{
-    ata::{Health, Identify, dco, smart},
+    ata::{Health, Identify, dco, smart, statistics},
     firmware::purge::{Medium, Offer, best},
     nvme::{
         admin,
@@ -35,7 +35,10 @@ fuzz_target!(|input: &[u8]| {
             assert!(attributes.len() <= 30 && thresholds.len() <= 30);
             let _ = (Health::from_attributes(&attributes), smart::failing(&attributes, &thresholds));
         }
-        2 => drop(dco::factory_sectors(&sector)),
+        2 => {
+            let _ = (dco::factory_sectors(&sector), statistics::is_listed(&sector));
+            assert!(statistics::highest_operating(&sector).is_none_or(|celsius| celsius <= 100));
+        }
         3 => {
             let _ = (vpd::serial_number(page), vpd::world_wide_name(page));
             let _ = (vpd::characteristics(page), vpd::Inquiry::parse(page));

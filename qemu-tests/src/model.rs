@@ -80,7 +80,7 @@ impl DriveHost {
         self.command(&format!("power-cycle {target}"))
     }
 
-    /// Changes what a drive says of itself: `temperature`, `reallocated`, `pending`.
+    /// Changes what a drive says of itself: `temperature`, `reallocated`, ….
     pub(crate) fn set(&mut self, target: usize, name: &str, value: u64) -> Result<()> {
         self.command(&format!("set {target} {name} {value}"))
     }

@@ -130,6 +130,7 @@ impl Target for SasDisk {
     fn set(&mut self, name: &str, value: u64) -> Result<()> {
         match name {
             "temperature" => self.options.temperature = u8::try_from(value).context("degrees Celsius")?,
+            "sanitize-seconds" => self.options.sanitize_time = Duration::from_secs(value),
             "grown" => self.options.grown = u32::try_from(value).context("a number of defects")?,
             _ => bail!("a SAS disk has no {name:?}"),
         }

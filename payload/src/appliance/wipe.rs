@@ -4,7 +4,10 @@ use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep
 use crate::{
     boot::{machine::Machine, store::Store},
     certify::record::{Host, Operator, Tool},
-    cli::host::{now, tool},
+    cli::{
+        drives::remarks,
+        host::{now, tool},
+    },
     console::{Counts, RunOutcome, Severity, Watcher, pages, protocol},
     engine::sweep::Limits,
     job::{
@@ -149,6 +152,9 @@ fn request(job: &Job) -> Result<Request, Stopped> {
 pub(super) fn tell_about(plan: &Plan, watcher: &mut dyn Watcher) {
     for refused in plan.refused() {
         watcher.note(&format!("left alone: {} ({}): {}", refused.drive.name, refused.drive.identity, refused.reason));
+        if let Some(remark) = remarks::at_work(&refused.drive) {
+            watcher.problem(&format!("{}: {remark}", refused.drive.identity));
+        }
     }
     for name in plan.missing() {
         watcher.problem(&format!("{name}: the job names it, but no drive reports this serial number or WWN"));

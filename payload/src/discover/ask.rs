@@ -30,6 +30,9 @@ pub struct Details {
     pub namespace: Option<Namespace>,
     /// What an NVMe drive says of the last sanitize operation; only [`ask`] knows.
     pub sanitized: Option<sanitize::Log>,
+    /// How far a SCSI disk is that sanitizes itself, in 65,536ths where it says so; only [`ask`] knows. It has no capacity
+    /// meanwhile.
+    pub at_work: Option<Option<u16>>,
 }
 
 /// Sends reading commands to a drive that takes them and notes the answers; whatever does not answer stays unknown. The
@@ -47,7 +50,11 @@ pub fn ask(drive: &mut Drive) {
                 ask_controller(drive, controller, namespace);
             }
         }
-        Way::Scsi => drive.health = scsi::health::ask(&mut LinuxPlane::new(device)),
+        Way::Scsi => {
+            let mut plane = LinuxPlane::new(device);
+            drive.health = scsi::health::ask(&mut plane);
+            drive.details.at_work = crate::firmware::scsi::at_work(&mut plane);
+        }
         Way::Ata => ask_disk(drive, &mut AtaDrive::new(LinuxPlane::new(device))),
     }
 }

@@ -124,6 +124,14 @@ pub fn watch<P: CommandPlane>(plane: &mut P, watcher: &mut dyn Watcher) -> Resul
     }
 }
 
+/// How far a drive is that is found sanitizing itself, in 65,536ths where it says so; `None` of any other.
+pub fn at_work<P: CommandPlane>(plane: &mut P) -> Option<Option<u16>> {
+    match status(plane) {
+        Ok(Status::InProgress(progress)) => Some(progress),
+        _ => None,
+    }
+}
+
 /// Whether the drive says that it knows the command.
 pub fn offers<P: CommandPlane>(plane: &mut P, action: Action) -> bool {
     asked(plane, action) == Some(true)

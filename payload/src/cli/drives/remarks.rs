@@ -31,6 +31,13 @@ fn locks(drive: &Drive) -> Vec<String> {
     states.iter().filter(|(on, _)| *on).map(|(_, words)| (*words).to_owned()).collect()
 }
 
+/// A disk that sanitizes itself takes nothing else.
+pub(crate) fn at_work(drive: &Drive) -> Option<String> {
+    let percent =
+        drive.details.at_work?.map_or_else(String::new, |done| format!(", {} %", u32::from(done) * 100 / 65_536));
+    Some(format!("it is SANITIZING ITSELF{percent}: leave it powered, and start again when it has ended"))
+}
+
 /// What it does not show.
 fn hidden(drive: &Drive) -> Vec<String> {
     let limits = [
@@ -62,5 +69,6 @@ pub(crate) fn remarks(drive: &Drive) -> Vec<String> {
     let slow = drive.link.as_ref().filter(|link| link.slowed);
     let slow = slow.map(|_| "attached slower than both ends could be: check cable and connectors".to_owned());
     let protected = drive.read_only.then(|| "write-protected".to_owned());
-    [health(drive), locks(drive), hidden(drive)].into_iter().flatten().chain(protected).chain(slow).collect()
+    let told = at_work(drive).into_iter().chain(health(drive)).chain(locks(drive)).chain(hidden(drive));
+    told.chain(protected).chain(slow).collect()
 }
