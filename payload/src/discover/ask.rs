@@ -4,7 +4,10 @@ use super::{Bus, Drive};
 use crate::{
     ata::{AtaDrive, Health, identify::Rotation},
     drive::Identity,
-    firmware::capacity::{self, Size},
+    firmware::{
+        capacity::{self, Size},
+        scsi as firmware,
+    },
     nvme::{
         AdminCommand, LinuxAdmin, NvmeAdmin, admin, health,
         identify::{Controller, Namespace},
@@ -30,6 +33,8 @@ pub struct Details {
     pub namespace: Option<Namespace>,
     /// What an NVMe drive says of the last sanitize operation; only [`ask`] knows.
     pub sanitized: Option<sanitize::Log>,
+    /// What a SCSI disk says that it can sanitize itself by; only [`ask`] knows.
+    pub actions: Option<Vec<scsi::sanitize::Action>>,
     /// How far a SCSI disk is that sanitizes itself, in 65,536ths where it says so; only [`ask`] knows. It has no capacity
     /// meanwhile.
     pub at_work: Option<Option<u16>>,
@@ -53,7 +58,8 @@ pub fn ask(drive: &mut Drive) {
         Way::Scsi => {
             let mut plane = LinuxPlane::new(device);
             drive.health = scsi::health::ask(&mut plane);
-            drive.details.at_work = crate::firmware::scsi::at_work(&mut plane);
+            drive.details.at_work = firmware::at_work(&mut plane);
+            drive.details.actions = Some(firmware::offered(&mut plane));
         }
         Way::Ata => ask_disk(drive, &mut AtaDrive::new(LinuxPlane::new(device))),
     }

@@ -365,6 +365,9 @@ impl DataPlane for SimDrive {
     fn discard(&mut self, offset: u64, len: u64) -> Result<(), IoError> {
         admit((Op::Write, offset, len), self.geometry, self.access, 0, self.depth)?;
         let mut state = self.disk.lock();
+        if state.faults.discards.is_none() {
+            return Err(IoError::new(IoErrorKind::Refused, Op::Write, offset, len, "the drive takes no discards"));
+        }
         if state.faults.discards == Some(true) && state.cycle == self.cycle && offset + len <= state.bytes {
             let size = u64::from(self.geometry.logical());
             let zeros = vec![0; self.geometry.logical() as usize];

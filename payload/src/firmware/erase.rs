@@ -14,7 +14,7 @@ use crate::{
         format::FormatAbilities,
         sanitize::{Log, SanitizeAbilities, status_log},
     },
-    scsi::{CommandPlane, Data, sanitize::Action as ScsiAction},
+    scsi::{CommandPlane, Data},
 };
 use std::time::Duration;
 
@@ -137,8 +137,7 @@ pub fn choose(port: &mut Port, wanted: Wanted, medium: Option<Medium>) -> Result
             Ok(Chosen { estimate, ..chosen })
         }
         Port::Scsi(plane) => {
-            let all = [ScsiAction::Overwrite, ScsiAction::BlockErase, ScsiAction::CryptographicErase];
-            let offered: Vec<_> = all.into_iter().filter(|action| scsi::offers(plane, *action)).collect();
+            let offered = scsi::offered(plane);
             pick(wanted, Offer::Scsi(&offered), medium)
         }
         Port::Nvme(drive, _) => {

@@ -132,6 +132,12 @@ pub fn at_work<P: CommandPlane>(plane: &mut P) -> Option<Option<u16>> {
     }
 }
 
+/// What the drive says that it can sanitize itself by.
+pub fn offered<P: CommandPlane>(plane: &mut P) -> Vec<Action> {
+    let all = [Action::Overwrite, Action::BlockErase, Action::CryptographicErase];
+    all.into_iter().filter(|action| offers(plane, *action)).collect()
+}
+
 /// Whether the drive says that it knows the command.
 pub fn offers<P: CommandPlane>(plane: &mut P, action: Action) -> bool {
     asked(plane, action) == Some(true)

@@ -67,7 +67,7 @@ fn port(plane: &dyn DataPlane, drive: &Drive) -> Result<Port, String> {
 }
 
 /// How the data of a drive lie, where it says so.
-pub(super) fn medium(drive: &Drive) -> Option<Medium> {
+pub(crate) fn medium(drive: &Drive) -> Option<Medium> {
     drive.rotational.map(|rotational| if rotational { Medium::Magnetic } else { Medium::SolidState })
 }
 

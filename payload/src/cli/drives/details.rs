@@ -11,7 +11,8 @@ use crate::{
     console::format::{grouped, printable},
     content::{self, Survey},
     discover::{Drive, Link},
-    firmware::purge::{self, Medium, Offer},
+    firmware::purge::{self, Offer},
+    job::commanded::medium as medium_of,
     nvme::sanitize::State,
 };
 use std::fs::File;
@@ -32,6 +33,7 @@ pub(crate) fn lines(drive: &Drive, content: Option<&Survey>, refusal: Option<&st
     lines.extend(identity(drive));
     lines.extend(drive.ata.iter().flat_map(|ata| commands(drive, &ata.abilities)));
     lines.extend(controller(drive));
+    lines.extend(scsi(drive));
     lines.push(("health", health(drive)));
     lines.push(("content", content.map_or_else(|| "not looked at".to_owned(), words)));
     lines.push(("a job", refusal.map_or_else(|| "may erase it".to_owned(), |why| format!("leaves it alone: {why}"))));
@@ -92,11 +94,7 @@ fn medium(drive: &Drive) -> String {
 
 /// What an ATA drive can be asked for, and what is in the way.
 fn commands(drive: &Drive, abilities: &Abilities) -> Vec<Line> {
-    let medium = drive.rotational.map(|turns| if turns { Medium::Magnetic } else { Medium::SolidState });
-    let best = match purge::best(Offer::Ata(abilities), medium) {
-        Ok(best) => best.technique.name().to_owned(),
-        Err(none) => none.to_string(),
-    };
+    let best = best_purge(drive, Offer::Ata(abilities));
     let limits = [(abilities.hpa, "HPA"), (abilities.dco, "DCO"), (abilities.accessible_max, "Accessible Max Address")];
     let hidden = match drive.hidden_bytes() {
         Some(0) => "; an HPA hides nothing".to_owned(),
@@ -138,14 +136,26 @@ fn controller(drive: &Drive) -> Vec<Line> {
         State::Failed => "; the last one FAILED",
         State::Other(_) => "",
     });
-    let best = purge::best(Offer::Nvme(s, f), None);
     vec![
         ("NVMe", format!("{}, {} namespace(s)", or_unknown(controller.version.as_deref()), controller.namespaces)),
         ("all of its NVM", controller.total_bytes.map_or_else(|| UNKNOWN.into(), |n| format!("{} bytes", grouped(n)))),
         ("sanitize", named(&sanitize, "not supported") + last),
         ("format", named(&format, "not supported")),
-        ("best purge", best.map_or_else(|none| none.to_string(), |best| best.technique.name().to_owned())),
+        ("best purge", best_purge(drive, Offer::Nvme(s, f))),
     ]
+}
+
+/// What a SCSI disk can be asked for.
+fn scsi(drive: &Drive) -> Vec<Line> {
+    let Some(actions) = &drive.details.actions else { return Vec::new() };
+    let names: Vec<_> = actions.iter().map(|action| (true, action.name())).collect();
+    vec![("sanitize", named(&names, "not supported")), ("best purge", best_purge(drive, Offer::Scsi(actions)))]
+}
+
+/// What `method = "purge"` would choose.
+fn best_purge(drive: &Drive, offer: Offer<'_>) -> String {
+    let best = purge::best(offer, medium_of(drive));
+    best.map_or_else(|none| none.to_string(), |best| best.technique.name().to_owned())
 }
 
 fn named(all: &[(bool, &str)], none: &str) -> String {

@@ -3,6 +3,7 @@ use crate::{
     ata::{Health, Identify, identify::tests::Sample},
     discover::{self, Drive, Roots},
     nvme::identify::Controller,
+    scsi::sanitize::Action,
 };
 use serde_json::json;
 
@@ -71,6 +72,17 @@ fn a_disk_in_trouble_is_remarked_on_with_what_helps() {
 }
 
 #[test]
+fn a_scsi_disk_says_what_it_can_be_asked_for() {
+    let mut drive = bare();
+    drive.details.actions = Some(vec![Action::Overwrite, Action::CryptographicErase]);
+    drive.rotational = Some(true);
+    assert_eq!(line(&drive, "sanitize"), "SANITIZE overwrite, SANITIZE cryptographic erase");
+    assert_eq!(line(&drive, "best purge"), "SANITIZE overwrite");
+    drive.details.at_work = Some(Some(0x8000));
+    assert!(remarks(&drive)[0].contains("SANITIZING ITSELF, 50 %"));
+}
+
+#[test]
 fn an_nvme_drive_says_what_it_can_and_when_it_is_too_hot() {
     let mut data = [0; 4096];
     data[24..32].copy_from_slice(b"EXAMPLE ");
@@ -79,6 +91,7 @@ fn an_nvme_drive_says_what_it_can_and_when_it_is_too_hot() {
     (data[256], data[328], data[516]) = (2, 2, 1);
     let mut drive = bare();
     drive.details.controller = Controller::parse(&data);
+    drive.rotational = Some(false);
     drive.health = Some(Health { temperature_celsius: Some(70), percentage_used: Some(99), ..Health::default() });
     assert_eq!(remarks(&drive), ["70 C: too hot, its own limit is 70 C"]);
     assert_eq!(

@@ -27,7 +27,7 @@ fn the_simulated_drive_keeps_the_contract() {
     for logical in [512, 4096] {
         let disk = SimDisk::new("S1", 2 * MIB, logical);
         contract::hold(|| disk.open(Access::ReadWrite).unwrap());
-        disk.break_it(|faults| faults.reorders = true);
+        disk.break_it(|faults| (faults.reorders, faults.discards) = (true, Some(true)));
         contract::hold(|| disk.open_with(Access::ReadWrite, 9).unwrap());
         contract::hold(|| disk.open_with(Access::ReadWrite, 1).unwrap());
     }

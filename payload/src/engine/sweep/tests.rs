@@ -171,6 +171,7 @@ fn a_dead_stretch_is_given_up() {
     let limits = Limits { bad_bytes: 64 << 10, ..limits() };
     let (found, end) = sweep(&mut drive, Mode::Compare, PATTERNS[0], &all(&disk), limits, &mut Notes::default());
     assert_eq!((end, found.unreadable.bytes()), (End::TooManyBad, (64 << 10) + 4096));
+    drop(drive);
     let (found, end) = sweep(
         &mut disk.open(Access::ReadWrite).unwrap(),
         Mode::Write,
