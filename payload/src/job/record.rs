@@ -250,7 +250,7 @@ fn coverage(facts: &Facts, block: u64, hidden_areas: String) -> Coverage {
 
 fn verification(facts: &Facts, block: u64) -> Verification {
     let verify = &facts.verify;
-    let inspected = "to be read past all caches of the host, after the drive's own erasure, to look for the markers and to \
+    let inspected = "to be read past all caches of the host, after the drive's own command, to look for the markers and to \
                      tell what kinds of data are there";
     let (extent, description) = match verify.extent {
         Verify::Full if facts.is_command_only() => ("full", format!("every addressable block was {inspected}")),
@@ -294,6 +294,9 @@ fn command_limits(command: &CommandFacts, purge: Option<&str>) -> Vec<String> {
     let name = command.technique.map_or("the command", Technique::name);
     let mut limits = vec![match purge {
         Some(source) => format!("{name} is called a purge of such a medium by: {source}."),
+        None if command.technique.is_some_and(|technique| !technique.erases()) => {
+            format!("{name} is no erasure, and is not claimed to be one.")
+        }
         None => format!("{name} is not claimed to be a Purge here."),
     }];
     limits.push(

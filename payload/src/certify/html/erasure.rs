@@ -60,7 +60,7 @@ fn command(sanitisation: &Sanitisation) -> String {
     };
     let purge = if command.purge.is_empty() { "nothing cited here".into() } else { text(&command.purge) };
     table(
-        "The drive's own erasure",
+        "The drive's own command",
         &[
             ("Command", if command.name.is_empty() { "none was sent".into() } else { text(&command.name) }),
             ("Called a purge of this medium by", purge),

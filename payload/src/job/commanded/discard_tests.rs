@@ -30,7 +30,9 @@ fn a_discard_is_never_called_an_erasure() {
     let blocks = SIZE / 512;
     assert!(command.markers * 20 >= blocks && command.markers_left == 0);
     assert_eq!(record.verification.kinds.as_ref().unwrap().zeros, blocks);
-    assert!(html::page(&record, "A", &[0; 32]).contains("NOT ERASED"));
+    let page = html::page(&record, "A", &[0; 32]);
+    assert!(page.contains("NOT ERASED") && !page.contains("own erasure"));
+    assert!(record.limits[0].contains("no erasure"), "{:?}", record.limits);
 }
 
 #[test]
