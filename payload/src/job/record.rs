@@ -314,18 +314,13 @@ fn command_limits(command: &CommandFacts, purge: Option<&str>) -> Vec<String> {
     limits
 }
 
-/// A drive that lost sectors while it was worked on: what was on those that it replaced is out of reach.
-fn grown(media: &Media) -> Option<String> {
+/// A drive that lost sectors while it was worked on.
+pub(super) fn grown(media: &Media) -> Option<String> {
     let health = |value: &Option<serde_json::Value>| Health::deserialize(value.as_ref()?).ok();
     let grown = super::heat::grown(&health(&media.health_before)?, &health(&media.health_after)?);
     let words: Vec<_> =
         grown.iter().map(|(name, before, after)| format!("{name} {before} before, {after} after")).collect();
-    (!words.is_empty()).then(|| {
-        format!(
-            "THE DRIVE GREW DEFECTS while it was worked on: {}. What a replaced sector held cannot be reached any more.",
-            words.join("; ")
-        )
-    })
+    (!words.is_empty()).then(|| format!("THE DRIVE GREW DEFECTS while it was worked on: {}.", words.join("; ")))
 }
 
 fn limits(facts: &Facts, media: &Media, retained: &[Retained]) -> Vec<String> {
@@ -352,7 +347,7 @@ fn limits(facts: &Facts, media: &Media, retained: &[Retained]) -> Vec<String> {
         "Times are those of the machine's clock. The operator's words are not checked by this program.".into(),
         "Whether the result is accepted is the organisation's decision (validation, NIST SP 800-88 Rev. 2, 4.5.2).".into(),
     ]);
-    limits.extend(grown(media));
+    limits.extend(grown(media).map(|told| told + " What a replaced sector held cannot be reached any more."));
     if media.interface == crate::discover::Bus::File.to_string() {
         limits.push(
             "This is a file on a file system, not a drive: where its blocks lie on the medium, and whether copies of older \

@@ -304,7 +304,7 @@ fn process(target: Target, shared: &Shared, status: &Status) -> Settled {
 }
 
 /// Stops a disk that is done while others are still at work. Whether it does changes nothing.
-fn rest(drive: &Drive, opener: &dyn Opener) {
+pub(super) fn rest(drive: &Drive, opener: &dyn Opener) {
     if drive.ata.is_none() || drive.rotational != Some(true) {
         return;
     }

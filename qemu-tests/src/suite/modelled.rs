@@ -130,6 +130,7 @@ fn hot_copy(bench: &mut Bench) -> Result<()> {
         job.iter().try_for_each(|job| stick.set_job(job))?;
         let mut vm = bench.start(&machine)?;
         vm.wait_text(&["disk hot: 55 "], 120)?;
+        host.set(usize::from(certified == "TARGET"), "reallocated", 3)?;
         host.set(0, "temperature", 40)?;
         if certified == "TARGET" {
             // It gets its first data now.
@@ -145,6 +146,11 @@ fn hot_copy(bench: &mut Bench) -> Result<()> {
         let heat = ["limit_celsius", "highest_celsius", "pauses"];
         let heat = heat.map(|name| certificate.number(&format!("/media/heat/{name}")));
         ensure!(heat == [50, 55, 1].map(Some), "{outcome}: {heat:?}");
+        let mut limits = certificate.items("/limits").iter().filter_map(|limit| limit.as_str());
+        ensure!(
+            limits.any(|limit| limit.contains("reallocated sectors 0 before, 3 after")),
+            "{outcome}: grown defects"
+        );
         (0..2).try_for_each(|number| host.set(number, "temperature", 55))?;
     }
     Ok(())

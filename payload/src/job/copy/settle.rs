@@ -1,8 +1,10 @@
 //! The end of a drive's part in a copy: logged, certified, certified in the log.
 
 use super::super::{
+    claim::Opener,
     issue::{self, Settled, Shelf},
-    record::time,
+    record::{grown, time},
+    run::rest,
     status::{Log, Message},
 };
 use crate::{
@@ -30,6 +32,7 @@ pub(super) struct Office<'a> {
     pub(super) tool: &'a Tool,
     pub(super) host: &'a Host,
     pub(super) health: issue::Health,
+    pub(super) opener: &'a dyn Opener,
 }
 
 /// The log's word for a certificate's outcome.
@@ -76,12 +79,14 @@ impl Office<'_> {
         record.operator = self.operator.clone();
         record.copy.started = time(Some(started));
         fill(&mut record);
+        record.limits.extend(grown(&record.media));
         record.copy.finished = time(Some(self.log.now()));
         let record = record.conclude(end);
         let outcome = outcome(record.outcome);
         let reason = record.copy.reason.clone();
         let finished = Event::DriveFinished { job: self.job, slot, outcome, reason: Text::new(&reason) };
         let logged = self.log.append(&finished);
+        rest(drive, self.opener);
         let certificate = match &reference {
             Some((_, key)) => self.keep(&record, key, slot),
             None => Err("the log is closed".into()),

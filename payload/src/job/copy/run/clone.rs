@@ -17,7 +17,7 @@ use crate::{
             outlet::Outlet,
         },
         issue::{Settled, heat},
-        run::{Line, Tally},
+        run::{Line, Tally, rest},
         status::{Message, Status},
     },
     journal::event::Action,
@@ -85,6 +85,7 @@ fn read_source(job: &Job, source: Source, shared: &Cloning, outlets: Vec<Outlet>
         let _ = shared.read.set((done.clone(), digests));
     };
     let done = duplicate(&mut *plane, &shared.hashes, &mut stream, outlets, &wish, &set);
+    rest(source.drive(), &*job.around.opener);
     if let Some(reason) = done.failure {
         job.log.tell(Message::Problem(reason));
     }

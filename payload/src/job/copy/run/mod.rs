@@ -75,6 +75,7 @@ impl Job {
             tool: &self.around.tool,
             host: &self.around.host,
             health: self.around.health,
+            opener: &*self.around.opener,
         }
     }
 
