@@ -244,6 +244,9 @@ impl Facts {
         if !self.verify_complete() {
             return (Outcome::Failed, "the verification did not account for every block".into());
         }
+        if self.verify.extent != Verify::None && self.verify.matched == 0 {
+            return (Outcome::Failed, "nothing of the drive could be read back".into());
+        }
         if self.lost() > 0 {
             let reason = format!("{} bytes read back differ from what was written and acknowledged", self.lost());
             return (Outcome::Failed, reason);
@@ -359,6 +362,11 @@ mod tests {
             f.verify.unreadable.insert(0, 512);
         };
         assert_eq!(outcome(unreadable), Outcome::ErasedWithExceptions);
+        let silent = |f: &mut Facts| {
+            f.verify.matched = 0;
+            f.verify.unreadable.insert(0, 4096);
+        };
+        assert_eq!(outcome(silent), Outcome::Failed);
     }
 
     #[test]

@@ -104,6 +104,8 @@ fn a_drive_that_lies_is_never_called_erased() {
         (erase, "erase-erases-nothing,password-stays", "nothing is proved"),
         (erase, "wrong-serial=X", "another drive answers"),
         (erase, "exchanged=X", "another drive answers"),
+        (erase, "capacity-zero-after-erase", "the drive is failing"),
+        (sanitize, "capacity-zero-after-erase", "the drive is failing"),
         (sanitize, "sanitize-erases-nothing", "STILL THERE"),
         ("purge-zero", "sanitize-erases-nothing", "STILL THERE"),
         (sanitize, "sanitize-ignored", "without saying that it succeeded"),
