@@ -1,6 +1,7 @@
 //! What a disk writes over its own cells.
 
 use crate::file_disk::FileDisk;
+use std::ops::Range;
 
 /// Sectors written at once.
 const CHUNK: u64 = 256;
@@ -40,11 +41,11 @@ pub(crate) fn noise(serial: &str, changes: u64) -> Fill {
     Fill::Noise(serial.bytes().fold(changes, |n, b| n << 8 ^ n >> 3 ^ u64::from(b)))
 }
 
-/// Fills the first sectors, whatever the initiator can address. `false` where the file could not be written.
-pub(crate) fn fill(disk: &FileDisk, serial: &str, sectors: u64, mut fill: Fill) -> bool {
+/// Fills sectors, whatever the initiator can address. `false` where the file could not be written.
+pub(crate) fn fill(disk: &FileDisk, serial: &str, sectors: Range<u64>, mut fill: Fill) -> bool {
     let mut chunk = vec![0; SECTOR * usize::try_from(CHUNK).unwrap_or(1)];
-    for first in (0..sectors).step_by(usize::try_from(CHUNK).unwrap_or(1)) {
-        let len = SECTOR * usize::try_from(CHUNK.min(sectors - first)).unwrap_or(1);
+    for first in sectors.clone().step_by(usize::try_from(CHUNK).unwrap_or(1)) {
+        let len = SECTOR * usize::try_from(CHUNK.min(sectors.end - first)).unwrap_or(1);
         fill.next(&mut chunk[..len]);
         if let Err(error) = disk.write_cells(first, &chunk[..len]) {
             eprintln!("drive-host: {serial}: the cells cannot be written: {error}");

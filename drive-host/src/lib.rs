@@ -7,14 +7,17 @@ mod backend;
 mod cells;
 mod file_disk;
 mod flight;
+mod nvme;
 mod request;
 mod sas;
 mod sata;
 mod slot;
 mod target;
+mod words;
 
 pub use backend::Host;
 pub use file_disk::FileDisk;
+pub use nvme::{NvmeDisk, Status};
 pub use sas::SasDisk;
 pub use sata::SataDisk;
 pub use target::{Answer, DataPhase, Pause, Target};

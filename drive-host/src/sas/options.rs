@@ -1,10 +1,8 @@
 //! The words that say what a SAS disk is like.
 
+use crate::words;
 use anyhow::{Context, Result, bail};
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 #[derive(Debug, Clone)]
 pub(super) struct Options {
@@ -28,11 +26,10 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let mut words = text.split(',');
-        let (serial, path) = words.next().and_then(|first| first.split_once('=')).context("SERIAL=PATH comes first")?;
+        let (serial, path, mut words) = words::split(text)?;
         let mut options = Self {
-            serial: serial.into(),
-            path: Path::new(path).into(),
+            serial,
+            path,
             ssd: false,
             no_sanitize: false,
             sanitize_time: Duration::from_secs(2),

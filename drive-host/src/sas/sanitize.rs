@@ -121,7 +121,7 @@ impl SasDisk {
                 cells::noise(&self.options.serial, self.scrambles)
             }
         };
-        cells::fill(&self.disk, &self.options.serial, self.disk.blocks(), fill)
+        cells::fill(&self.disk, &self.options.serial, 0..self.disk.blocks(), fill)
     }
 }
 

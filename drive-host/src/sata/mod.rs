@@ -282,7 +282,7 @@ impl SataDisk {
     /// Fills the first sectors. The disk has its own means for sectors that are bad, so that they are good afterwards.
     fn fill(&mut self, sectors: u64, fill: Fill) -> bool {
         self.remap(0, sectors);
-        cells::fill(&self.disk, &self.options.serial, sectors, fill)
+        cells::fill(&self.disk, &self.options.serial, 0..sectors, fill)
     }
 }
 

@@ -1,12 +1,9 @@
 //! The words that say what a disk is like.
 
 use super::limits::{ACCESSIBLE_MAX, CONFIGURATION, READ_NATIVE_MAX_EXT, SET_MAX_EXT};
+use crate::words;
 use anyhow::{Context, Result, bail, ensure};
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 /// A word that stands alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,15 +109,9 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let mut words = text.split(',');
-        let (serial, path) = words.next().and_then(|first| first.split_once('=')).context("SERIAL=PATH comes first")?;
-        let mut options = Self {
-            serial: serial.into(),
-            path: Path::new(path).into(),
-            sanitize_time: Duration::from_secs(2),
-            temperature: 35,
-            ..Self::default()
-        };
+        let (serial, path, words) = words::split(text)?;
+        let mut options =
+            Self { serial, path, sanitize_time: Duration::from_secs(2), temperature: 35, ..Self::default() };
         for word in words {
             match WORDS.iter().find(|(name, ..)| *name == word) {
                 Some((_, word, feature)) => options.words.extend([word, feature]),

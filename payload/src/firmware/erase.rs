@@ -63,6 +63,15 @@ fn refusal(why: impl std::fmt::Display) -> Refusal {
     Refusal { why: why.to_string(), frozen: false }
 }
 
+/// A drive takes nothing else while it sanitizes itself, over power cycles as well.
+fn idle(at_work: Option<u16>) -> Result<(), Refusal> {
+    let Some(progress) = at_work else { return Ok(()) };
+    let percent = u32::from(progress) * 100 / 65_536;
+    Err(refusal(format_args!(
+        "the drive is sanitizing itself already ({percent} %), which this job did not begin: leave it powered until it is done, then start the job again"
+    )))
+}
+
 /// What was seen of an erasure besides the drive's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
@@ -124,6 +133,7 @@ pub fn choose(port: &mut Port, wanted: Wanted, medium: Option<Medium>) -> Result
         Port::Ata(drive) => {
             let (_, abilities) =
                 drive.abilities().map_err(|error| refusal(format_args!("IDENTIFY DEVICE: {error}")))?;
+            idle(abilities.sanitize.and_then(|_| sanitize::at_work(drive)))?;
             let chosen = pick(wanted, Offer::Ata(&abilities), medium);
             let frozen = abilities.security.is_some_and(|security| security.frozen);
             let estimate = |technique| match technique {
@@ -140,12 +150,17 @@ pub fn choose(port: &mut Port, wanted: Wanted, medium: Option<Medium>) -> Result
             let offered = scsi::offered(plane);
             pick(wanted, Offer::Scsi(&offered), medium)
         }
-        Port::Nvme(drive, _) => {
+        Port::Nvme(drive, nsid) => {
             let mut page = [0; 4096];
             let asked = drive.admin(&admin::identify_controller(), Data::In(&mut page));
             asked.map_err(|error| refusal(format_args!("Identify Controller: {error}")))?;
-            let offer = Offer::Nvme(SanitizeAbilities::parse(&page), FormatAbilities::parse(&page));
-            let chosen = pick(wanted, offer, medium)?;
+            let (format, abilities) = (FormatAbilities::parse(&page), SanitizeAbilities::parse(&page));
+            if abilities != SanitizeAbilities::default() {
+                idle(nvme::at_work(drive))?;
+            }
+            let chosen = pick(wanted, Offer::Nvme(abilities, format), medium)?;
+            let whole = matches!(chosen.technique, Technique::NvmeSanitize(_)) || format.reaches_all;
+            nvme::reach(drive, *nsid, whole, &[*nsid]).map_err(refusal)?;
             Ok(Chosen { estimate: nvme_estimate(drive, chosen.technique), ..chosen })
         }
     }

@@ -1,6 +1,8 @@
-//! The modelled SATA disk of `drive-host` in process: what carries commands and blocks to it, notes them, cuts its supply,
-//! and shows what its cells hold. Nothing of the procedures under test decides here what the disk does.
+//! The modelled SATA disk and NVMe drive of `drive-host` in process: what carries commands and blocks to them, notes them,
+//! cuts their supply, and shows what their cells hold. Nothing of the procedures under test decides here what a drive does.
 
+mod made;
+mod nvme;
 mod plane;
 #[cfg(test)]
 mod tests;
@@ -8,6 +10,7 @@ mod tests;
 use super::{Name, follow::POLL};
 use crate::scsi::{CommandError, CommandPlane, Data, Reply};
 use drive_host::{Answer, DataPhase, Pause, SataDisk, Target};
+use made::{Firmware, file, stamped};
 use std::{
     fs::File,
     os::unix::fs::FileExt,
@@ -40,9 +43,9 @@ pub(crate) struct Model(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    disk: SataDisk,
+    firmware: Firmware,
     cells: NamedTempFile,
-    /// COMMAND and FEATURE of all that arrived.
+    /// COMMAND and FEATURE of all that arrived; of NVMe the opcode and the low byte of command dword 10.
     log: Vec<(u8, u8)>,
     accesses: usize,
     writes: usize,
@@ -58,21 +61,25 @@ struct State {
 impl Model {
     /// A disk of so many sectors, shown or hidden, with words as [`SataDisk::from_text`] takes them.
     pub(crate) fn new(serial: &str, sectors: u64, words: &str) -> Self {
-        let cells = file();
-        cells.as_file().write_all_at(&vec![STAMP; usize::try_from(sectors * 512).unwrap()], 0).unwrap();
-        Self::on(cells, serial, words)
+        Self::on(stamped(sectors), |cells| Firmware::sata(serial, cells, words))
+    }
+
+    /// An NVMe drive of so many sectors in all its namespaces, with words as [`NvmeDisk::from_text`] takes them. Its
+    /// blocks are those of namespace 1.
+    pub(crate) fn nvme(serial: &str, sectors: u64, words: &str) -> Self {
+        Self::on(stamped(sectors), |cells| Firmware::nvme(serial, cells, words))
     }
 
     /// The same with no content, however large it is.
     pub(crate) fn blank(serial: &str, sectors: u64, words: &str) -> Self {
         let cells = file();
         cells.as_file().set_len(sectors * 512).unwrap();
-        Self::on(cells, serial, words)
+        Self::on(cells, |cells| Firmware::sata(serial, cells, words))
     }
 
-    fn on(cells: NamedTempFile, serial: &str, words: &str) -> Self {
+    fn on(cells: NamedTempFile, firmware: impl FnOnce(&Path) -> Firmware) -> Self {
         Self(Arc::new(Mutex::new(State {
-            disk: made(serial, cells.path(), words),
+            firmware: firmware(cells.path()),
             cells,
             log: Vec::new(),
             accesses: 0,
@@ -88,7 +95,7 @@ impl Model {
     /// Other words for the same cells; the rest as `remembers` keeps it.
     pub(crate) fn become_another(&self, serial: &str, words: &str) {
         let mut state = self.lock();
-        state.disk = made(serial, state.cells.path(), words);
+        state.firmware = Firmware::sata(serial, state.cells.path(), words);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -103,7 +110,7 @@ impl Model {
     pub(crate) fn power_cut(&self, kept: usize) {
         let mut state = self.lock();
         state.lose(kept);
-        state.disk.power_cycle();
+        state.firmware.power_cycle();
         (state.off, state.cut, state.claimed) = (false, None, false);
     }
 
@@ -142,7 +149,7 @@ impl Model {
     /// IDENTIFY DEVICE data, asked for past the log and any cut.
     pub(crate) fn words(&self) -> [u8; 512] {
         let mut data = [0; 512];
-        let answer = self.lock().disk.execute(&command((IDENTIFY, 0, 1, 0)), DataPhase::In(&mut data));
+        let answer = self.lock().sata().execute(&command((IDENTIFY, 0, 1, 0)), DataPhase::In(&mut data));
         assert_eq!(answer.status, 0, "the disk does not say what it is");
         data
     }
@@ -157,12 +164,22 @@ impl Model {
         String::from_utf8(bytes).unwrap().trim().to_owned()
     }
 
+    pub(crate) fn is_nvme(&self) -> bool {
+        matches!(self.lock().firmware, Firmware::Nvme(_))
+    }
+
     pub(crate) fn name(&self) -> Name {
+        if self.is_nvme() {
+            return self.name_of_controller();
+        }
         Name { model: self.text(27..47), serial: self.text(10..20) }
     }
 
     /// Sectors that can be addressed now.
     pub(crate) fn visible(&self) -> u64 {
+        if self.is_nvme() {
+            return self.size_of_namespace();
+        }
         let wide = (100..104).rev().fold(0, |sectors, word| sectors << 16 | u64::from(self.word(word)));
         if wide > 0 { wide } else { u64::from(self.word(61)) << 16 | u64::from(self.word(60)) }
     }
@@ -181,7 +198,7 @@ impl Model {
 
     /// What somebody else sends: COMMAND, FEATURE, COUNT, LBA. Neither noted nor cut; whether it was accepted.
     pub(crate) fn send(&self, task: (u8, u8, u8, u64), data: DataPhase<'_>) -> bool {
-        self.lock().disk.execute(&command(task), data).sense.last().is_some_and(|status| status & 1 == 0)
+        self.lock().sata().execute(&command(task), data).sense.last().is_some_and(|status| status & 1 == 0)
     }
 
     /// A command with a password that somebody else sends.
@@ -197,24 +214,17 @@ impl Model {
         assert_ne!(self.word(128) & 16, 0);
     }
 
-    /// BLOCK ERASE EXT, from somebody else; a failure may be left.
+    /// Block erase, from somebody else; a failure may be left.
     pub(crate) fn begin_sanitize(&self) {
+        if self.is_nvme() {
+            return self.sanitize_controller();
+        }
         assert!(self.send((SANITIZE, 0x12, 0x10, 0x426b_4572), DataPhase::None));
     }
 
     pub(crate) fn pass_time(&self, time: Duration) {
-        self.lock().disk.pass_time(time);
+        self.lock().firmware.pass_time(time);
     }
-}
-
-fn made(serial: &str, cells: &Path, words: &str) -> SataDisk {
-    let comma = if words.is_empty() { "" } else { "," };
-    SataDisk::from_text(&format!("{serial}={}{comma}{words}", cells.display())).unwrap()
-}
-
-/// In memory where there is such a folder: a flush of the disk's is one of the file's.
-fn file() -> NamedTempFile {
-    NamedTempFile::new_in("/dev/shm").or_else(|_| NamedTempFile::new()).unwrap()
 }
 
 /// ATA PASS-THROUGH (16): of 48 bits where it is a sanitize command. All but IDENTIFY DEVICE want their registers.
@@ -226,13 +236,21 @@ fn command((command, feature, count, lba): (u8, u8, u8, u64)) -> [u8; 16] {
 }
 
 impl State {
+    fn sata(&mut self) -> &mut SataDisk {
+        match &mut self.firmware {
+            Firmware::Sata(disk) => disk,
+            Firmware::Nvme(_) => panic!("an NVMe drive takes no such commands"),
+        }
+    }
+
     /// The answer after its pause, which passes at once.
     fn answer(&mut self, cdb: &[u8], data: DataPhase<'_>, time_out: Duration) -> Result<Answer, CommandError> {
-        let answer = self.disk.execute(cdb, data);
+        let disk = self.sata();
+        let answer = disk.execute(cdb, data);
         let (Pause::Busy(pause) | Pause::Hung(pause)) = answer.pause else { return Ok(answer) };
-        self.disk.pass_time(pause.min(time_out));
+        disk.pass_time(pause.min(time_out));
         if pause > time_out {
-            self.disk.recover();
+            disk.recover();
             return Err(CommandError::TimedOut);
         }
         Ok(answer)
@@ -252,7 +270,7 @@ impl State {
         let answer = self.answer(cdb, data, time_out);
         if (code, feature) == (SANITIZE, 0) {
             // A watcher lets so much go by before the next question; those of tests do not wait.
-            self.disk.pass_time(POLL);
+            self.sata().pass_time(POLL);
         }
         self.go_off(Cut::After(self.log.len()))?;
         answer

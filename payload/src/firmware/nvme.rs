@@ -63,6 +63,9 @@ pub enum Error {
     /// Neither in progress nor completed.
     #[error("the drive ended its sanitize operation without saying that it succeeded: nothing is proved to be erased")]
     NotCompleted,
+    /// It was found with a failure in its log, which stays there when the failed state is left.
+    #[error("the drive's log says that its last sanitize operation FAILED: data may remain")]
+    FoundFailed,
     /// The log is of another operation.
     #[error(
         "the drive's log is of another sanitize operation than ours (dword 10 {0:#x}): nothing is proved to be erased"
@@ -170,12 +173,7 @@ pub fn erase_by_format<A: NvmeAdmin>(
         }
         SecureErase::UserData | SecureErase::Cryptographic => {}
     }
-    let active = namespaces(drive)?;
-    if !active.contains(&nsid) {
-        return Err(Error::NoNamespace(nsid));
-    }
-    let reached = if abilities.reaches_all { active } else { vec![nsid] };
-    allowed(&reached, authorised)?;
+    let reached = reach(drive, nsid, abilities.reaches_all, authorised)?;
     let before = layout(drive, nsid)?;
     if watcher.stop() {
         return Err(Error::Stopped);
@@ -208,7 +206,8 @@ pub fn sanitize<A: NvmeAdmin>(
     if !abilities.offers(action) {
         return Err(Error::Unsupported(action.name()));
     }
-    allowed(&namespaces(drive)?, authorised)?;
+    let any = authorised.first().copied().unwrap_or_default();
+    reach(drive, any, true, authorised)?;
     let before = log(drive)?;
     if before.state == State::InProgress {
         return Err(Error::Busy);
@@ -236,7 +235,7 @@ pub fn sanitize<A: NvmeAdmin>(
 /// As [`sanitize()`]; a failed state that was found is left as it is.
 pub fn watch<A: NvmeAdmin>(drive: &mut A, watcher: &mut dyn Watcher) -> Result<Option<Sanitized>, Error> {
     match log(drive)?.state {
-        State::Failed => Err(Error::Failed { left_failed_state: false }),
+        State::Failed => Err(Error::FoundFailed),
         State::InProgress => {
             let (_, last) = follow(drive, watcher)?;
             let action = [Action::BlockErase, Action::Overwrite, Action::CryptoErase]
@@ -246,6 +245,11 @@ pub fn watch<A: NvmeAdmin>(drive: &mut A, watcher: &mut dyn Watcher) -> Result<O
         }
         State::Never | State::Completed | State::Other(_) => Ok(None),
     }
+}
+
+/// How far an operation is that runs now, in 65,536ths; `None` where none does, or nothing is said of it.
+pub fn at_work<A: NvmeAdmin>(drive: &mut A) -> Option<u16> {
+    log(drive).ok().filter(|log| log.state == State::InProgress).map(|log| log.progress)
 }
 
 /// Asks until nothing is in progress: whether anything was, and the log that says it succeeded.
@@ -269,17 +273,26 @@ fn follow<A: NvmeAdmin>(drive: &mut A, watcher: &mut dyn Watcher) -> Result<(boo
     Ok((seen, last.ok_or(Error::NotCompleted)?))
 }
 
-/// Tries to bring a drive back that failed; whether that works, nothing is erased.
+/// Tries to bring a drive back that failed; whether that works, nothing is erased. A drive that cannot leave the failed
+/// state refuses to; its log is of the last operation and goes on saying that it failed (8.21).
 fn failed<A: NvmeAdmin>(drive: &mut A) -> Error {
-    let left = drive.admin(&sanitize::exit_failure(), Data::None).is_ok();
-    let left_failed_state = left && log(drive).is_ok_and(|log| log.state != State::Failed);
-    Error::Failed { left_failed_state }
+    Error::Failed { left_failed_state: drive.admin(&sanitize::exit_failure(), Data::None).is_ok() }
 }
 
-fn allowed(reached: &[u32], authorised: &[u32]) -> Result<(), Error> {
+/// What a command to `nsid` reaches: that namespace, or all that are active where it is one to the whole drive. Changes
+/// nothing.
+///
+/// # Errors
+/// Something in reach is not authorised, `nsid` is not active, or the drive does not answer.
+pub fn reach<A: NvmeAdmin>(drive: &mut A, nsid: u32, whole: bool, authorised: &[u32]) -> Result<Vec<u32>, Error> {
+    let active = namespaces(drive)?;
+    if !active.contains(&nsid) {
+        return Err(Error::NoNamespace(nsid));
+    }
+    let reached = if whole { active } else { vec![nsid] };
     match reached.iter().find(|nsid| !authorised.contains(nsid)) {
         Some(other) => Err(Error::ReachesOthers(*other)),
-        None => Ok(()),
+        None => Ok(reached),
     }
 }
 

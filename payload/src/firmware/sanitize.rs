@@ -203,6 +203,14 @@ pub fn watch<P: CommandPlane>(
     }
 }
 
+/// How far an operation is that runs now, in 65,536ths; `None` where none does, or nothing is said of it.
+pub fn at_work<P: CommandPlane>(drive: &mut AtaDrive<P>) -> Option<u16> {
+    match status(drive) {
+        Ok(Answer::Status(Status { in_progress: true, progress, .. })) => Some(progress),
+        _ => None,
+    }
+}
+
 fn gate(abilities: Option<SanitizeAbilities>, action: Action) -> Result<(), SanitizeError> {
     let abilities = abilities.ok_or(SanitizeError::Unsupported)?;
     let offered = match action {

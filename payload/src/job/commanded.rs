@@ -345,4 +345,6 @@ impl Drop for Beside<'_> {
 }
 
 #[cfg(test)]
+mod nvme_tests;
+#[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! Blocks of the disk, as SCSI commands: they reach the cells that its commands erase.
 
-use super::{Cut, Model, State};
+use super::{Cut, Firmware, Model, State, nvme};
 use crate::{
     drive::{Access, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, Request, admission::admit},
+    nvme::NvmeAdmin,
     scsi::CommandPlane,
 };
 use drive_host::{DataPhase, Target};
@@ -51,22 +52,37 @@ fn command(opcode: u8, lba: u64, blocks: u32) -> [u8; 16] {
 impl State {
     fn access(&mut self, request: &mut Request) -> Result<(), (IoErrorKind, String)> {
         self.count_access()?;
-        let blocks = u32::try_from(request.buf.len() / 512).unwrap();
         let lba = request.offset / 512;
-        let answer = match request.op {
-            Op::Read => self.disk.execute(&command(READ, lba, blocks), DataPhase::In(&mut request.buf)),
+        match request.op {
+            Op::Read => self.transfer(lba, DataPhase::In(&mut request.buf)),
             Op::Write => {
                 self.writes += 1;
                 let mut before = vec![0; request.buf.len()];
                 self.cells.as_file().read_exact_at(&mut before, request.offset).unwrap();
                 self.unflushed.push((request.offset, before));
-                self.disk.execute(&command(WRITE, lba, blocks), DataPhase::Out(&request.buf))
+                self.transfer(lba, DataPhase::Out(&request.buf))
             }
+        }
+    }
+
+    /// One command: a read, a write, or without data a flush.
+    fn transfer(&mut self, lba: u64, data: DataPhase<'_>) -> Result<(), (IoErrorKind, String)> {
+        let (scsi, len) = match &data {
+            DataPhase::In(buf) => (READ, buf.len()),
+            DataPhase::Out(buf) => (WRITE, buf.len()),
+            DataPhase::None => (SYNCHRONIZE_CACHE, 0),
         };
-        match (answer.status, answer.sense.get(2)) {
-            (0, _) => Ok(()),
-            (_, Some(5)) => Err((IoErrorKind::Gone, "past the end".into())),
-            _ => Err((IoErrorKind::Media, format!("{:02x?}", answer.sense))),
+        let blocks = u32::try_from(len / 512).unwrap();
+        match &mut self.firmware {
+            Firmware::Sata(disk) => {
+                let answer = disk.execute(&command(scsi, lba, blocks), data);
+                match (answer.status, answer.sense.get(2)) {
+                    (0, _) => Ok(()),
+                    (_, Some(5)) => Err((IoErrorKind::Gone, "past the end".into())),
+                    _ => Err((IoErrorKind::Media, format!("{:02x?}", answer.sense))),
+                }
+            }
+            Firmware::Nvme(drive) => nvme::transfer(drive, lba, blocks, data),
         }
     }
 
@@ -104,10 +120,7 @@ impl DataPlane for ModelDrive {
     fn flush(&mut self) -> Result<(), IoError> {
         let mut state = self.model.lock();
         state.count_access().map_err(|(kind, why)| IoError::flush(kind, why))?;
-        let answer = state.disk.execute(&command(SYNCHRONIZE_CACHE, 0, 0), DataPhase::None);
-        if answer.status != 0 {
-            return Err(IoError::flush(IoErrorKind::Media, format!("{:02x?}", answer.sense)));
-        }
+        state.transfer(0, DataPhase::None).map_err(|(kind, why)| IoError::flush(kind, why))?;
         state.unflushed.clear();
         Ok(())
     }
@@ -117,7 +130,11 @@ impl DataPlane for ModelDrive {
     }
 
     fn commands(&self) -> Option<Box<dyn CommandPlane>> {
-        Some(Box::new(self.model.clone()))
+        (!self.model.is_nvme()).then(|| Box::new(self.model.clone()) as Box<dyn CommandPlane>)
+    }
+
+    fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {
+        self.model.is_nvme().then(|| (Box::new(self.model.clone()) as Box<dyn NvmeAdmin>, nvme::NAMESPACE))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 use std::time::Duration;
 
-const SIZE: u64 = 12 * MIB;
+pub(super) const SIZE: u64 = 12 * MIB;
 /// SECURITY SET PASSWORD, UNLOCK and DISABLE PASSWORD, as somebody else sends them.
 const SET_PASSWORD: u8 = 0xf1;
 const UNLOCK: u8 = 0xf2;
@@ -32,21 +32,25 @@ const DISABLE_PASSWORD: u8 = 0xf6;
 const ALL: &str = "enhanced,sanitize,sanitize-seconds=15";
 
 fn bench(method: &'static str, words: &str) -> Bench {
+    of_model(method, Model::new("A", SIZE / 512, words))
+}
+
+pub(super) fn of_model(method: &'static str, model: Model) -> Bench {
     let mut bench = Bench::new(Vec::new());
     bench.method = method;
-    bench.models = vec![Model::new("A", SIZE / 512, words)];
+    bench.models = vec![model];
     bench
 }
 
-fn cells(bench: &Bench) -> Vec<u8> {
+pub(super) fn cells(bench: &Bench) -> Vec<u8> {
     bench.models[0].cells()
 }
 
-fn is_clean(bench: &Bench) -> bool {
+pub(super) fn is_clean(bench: &Bench) -> bool {
     bench.models[0].old_sectors() == 0
 }
 
-fn certified(bench: &Bench) -> Record {
+pub(super) fn certified(bench: &Bench) -> Record {
     let tally = bench.run();
     assert!(tally.settled.len() == 1 && tally.settled[0].certificate.is_ok(), "{tally:?}");
     bench.certificate("A")
@@ -65,30 +69,31 @@ fn every_method_of_ata_erases_and_says_what_was_proved() {
         ("purge", "OVERWRITE EXT", "Purge", "zeros", "seen-in-progress"),
         ("purge-zero", "OVERWRITE EXT", "Purge", "pass", "seen-in-progress"),
     ] {
-        for verify in [Verify::Full, Verify::Sampled] {
-            let mut bench = bench(name, &format!("{ALL},erased-ones"));
-            bench.verify = verify;
-            let record = certified(&bench);
-            let s = &record.sanitisation;
-            assert_eq!((record.outcome.as_str(), s.category.as_str()), ("erased", category), "{name} {}", s.reason);
-            let of = s.command.as_ref().unwrap();
-            assert_eq!((of.name.as_str(), of.evidence.as_str()), (command, evidence), "{name}");
-            assert!(of.markers * 20 >= SIZE / 512 && of.markers_left == 0, "{name}");
-            assert!(is_clean(&bench), "{name}");
-            let kinds = record.verification.kinds.clone();
-            assert_eq!(kinds.is_none(), left == "pass");
-            let Some(kinds) = kinds else { continue };
-            let read = record.verification.blocks_matched;
-            let expected = [
-                ("zeros", kinds.zeros),
-                ("ones", kinds.ones),
-                ("repeating", kinds.repeating),
-                ("varied", kinds.varied),
-            ];
-            assert_eq!(expected.iter().find(|(_, blocks)| *blocks > 0), Some(&(left, read)), "{name}");
-            assert!(read == SIZE / 512 || verify == Verify::Sampled);
-            assert!(bench.history().passwords.is_empty());
-        }
+        erases(&|| bench(name, &format!("{ALL},erased-ones")), [command, category, evidence, left]);
+    }
+}
+
+/// A job erases the drive, and its certificate names the command, the category, the evidence and what is left.
+pub(super) fn erases(bench: &dyn Fn() -> Bench, [command, category, evidence, left]: [&str; 4]) {
+    for verify in [Verify::Full, Verify::Sampled] {
+        let mut bench = bench();
+        bench.verify = verify;
+        let (name, record) = (bench.method, certified(&bench));
+        let s = &record.sanitisation;
+        assert_eq!((record.outcome.as_str(), s.category.as_str()), ("erased", category), "{name} {}", s.reason);
+        let of = s.command.as_ref().unwrap();
+        assert_eq!((of.name.as_str(), of.evidence.as_str()), (command, evidence), "{name}");
+        assert!(of.markers * 20 >= SIZE / 512 && of.markers_left == 0, "{name}");
+        assert!(is_clean(&bench), "{name}");
+        let kinds = record.verification.kinds.clone();
+        assert_eq!(kinds.is_none(), left == "pass");
+        let Some(kinds) = kinds else { continue };
+        let read = record.verification.blocks_matched;
+        let expected =
+            [("zeros", kinds.zeros), ("ones", kinds.ones), ("repeating", kinds.repeating), ("varied", kinds.varied)];
+        assert_eq!(expected.iter().find(|(_, blocks)| *blocks > 0), Some(&(left, read)), "{name}");
+        assert!(read == SIZE / 512 || verify == Verify::Sampled);
+        assert!(bench.history().passwords.is_empty());
     }
 }
 
@@ -157,13 +162,26 @@ fn what_a_drive_does_not_offer_is_not_replaced_by_less() {
         assert!(record.sanitisation.reason.contains(reason), "{name}: {}", record.sanitisation.reason);
         assert!(record.sanitisation.reason.contains("nothing was written to the drive"), "{name}");
         assert!(cells(&bench).iter().all(|byte| *byte == STAMP), "{name}: something was written");
-        let sent = &bench.models[0];
-        assert_eq!(sent.count(0xf1) + sent.count(0xf4) + sent.count(0xb4), 0, "{name}");
+        // A question is none: SANITIZE STATUS EXT is SANITIZE DEVICE with FEATURE 0.
+        let mut sent = bench.models[0].log().into_iter();
+        let changes = |(code, feature): (u8, u8)| matches!(code, 0xf1 | 0xf4) || code == 0xb4 && feature != 0;
+        assert!(!sent.any(changes), "{name}");
     }
     // A plain simulated drive takes no commands at all.
     let mut plain = Bench::new(vec![disk("A", SIZE)]);
     plain.method = "purge";
     assert!(certified(&plain).sanitisation.reason.contains("takes no such commands"));
+}
+
+#[test]
+fn a_drive_at_work_for_somebody_else_is_left_alone_until_it_is_done() {
+    let bench = bench("ata-secure-erase", ALL);
+    bench.models[0].begin_sanitize();
+    let record = certified(&bench);
+    let reason = &record.sanitisation.reason;
+    assert_eq!(record.outcome, "failed");
+    assert!(reason.contains("sanitizing itself already") && reason.contains("nothing was written"), "{reason}");
+    assert_eq!(bench.models[0].count(SET_PASSWORD), 0);
 }
 
 #[test]

@@ -84,6 +84,9 @@ fn described_model(name: &str, model: &Model) -> Drive {
     let geometry = model.geometry();
     let Name { model: text, serial } = model.name();
     let identity = Identity { model: text, serial, wwn: None, bytes: geometry.bytes() };
+    if model.is_nvme() {
+        return Drive { bus: Bus::Nvme, rotational: Some(false), ..found(name, identity, Ok(geometry)) };
+    }
     Drive { ata: Some(Identify::parse(&model.words()).unwrap()), ..found(name, identity, Ok(geometry)) }
 }
 
@@ -130,6 +133,7 @@ impl Opener for SimOpener {
     fn commands(&self, drive: &Drive, _: Access) -> Result<Option<Box<dyn CommandPlane>>, String> {
         Ok(match self.hardware(drive)? {
             Hardware::Sim(_) => None,
+            Hardware::Model(model) if model.is_nvme() => None,
             Hardware::Model(model) => Some(Box::new(model.clone())),
         })
     }
