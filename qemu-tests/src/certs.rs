@@ -27,14 +27,19 @@ pub(crate) struct Certificate {
 impl Certificates {
     /// Copies the stick's files to `folder` and reads the certificates among them; none is no error.
     pub(crate) fn pull(stick: &Stick, folder: &Path) -> Result<Self> {
-        let list: Result<Vec<Certificate>> =
-            pull_files(stick, folder)?.iter().map(|path| Certificate::read(path)).collect();
+        Self::in_folder(&pull_files(stick, folder)?)
+    }
+
+    /// Reads the certificates in a folder of the host.
+    pub(crate) fn in_folder(folder: &Path) -> Result<Self> {
+        let list: Result<Vec<Certificate>> = json_files(folder)?.iter().map(|path| Certificate::read(path)).collect();
         Ok(Self { list: list? })
     }
 
-    /// The same, but passes over files that are no certificates, as a power cut may leave one.
+    /// As `pull`, but passes over files that are no certificates, as a power cut may leave one.
     pub(crate) fn pull_whole(stick: &Stick, folder: &Path) -> Result<Self> {
-        let list = pull_files(stick, folder)?.iter().filter_map(|path| Certificate::read(path).ok()).collect();
+        let list =
+            json_files(&pull_files(stick, folder)?)?.iter().filter_map(|path| Certificate::read(path).ok()).collect();
         Ok(Self { list })
     }
 
@@ -45,15 +50,16 @@ impl Certificates {
     }
 }
 
-/// Paths of the JSON files among a stick's certificates, oldest first.
-fn pull_files(stick: &Stick, folder: &Path) -> Result<Vec<PathBuf>> {
+/// Copies a stick's files to `folder`, and says where its certificates are.
+fn pull_files(stick: &Stick, folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(folder).context("clearing the folder for certificates")?;
     }
     stick.pull_files(folder)?;
-    json_files(&folder.join("certificates"))
+    Ok(folder.join("certificates"))
 }
 
+/// Paths of the certificates in a folder, oldest first; none where there is no folder.
 fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.exists() {
         return Ok(Vec::new());
@@ -188,8 +194,7 @@ mod tests {
         let public = fs::read_to_string(key.with_extension("pub")).unwrap();
         fs::write(folder.join("allowed_signers"), format!("stick-1 {public}")).unwrap();
         Tool::new("ssh-keygen").args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(&key).arg(&path).run().unwrap();
-        let list = json_files(folder).unwrap().iter().map(|path| Certificate::read(path).unwrap()).collect();
-        Certificates { list }
+        Certificates::in_folder(folder).unwrap()
     }
 
     const JSON: &str = r#"{"outcome": "erased", "media": {"serial": "S1"}, "log": {"stick": "stick-1"},

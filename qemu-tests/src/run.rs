@@ -73,7 +73,7 @@ pub(crate) fn run(image: &Path, folder: &Path) -> Result<bool> {
     stick.set_job(&Job::wipe(METHOD))?;
     let drives = make_disks(folder)?;
     println!("Booting {} from USB through the BIOS; the guest's serial console follows.\n", image.display());
-    let mut vm = Vm::start(&Machine::new(&stick).drives(drives), folder, "boot", true)?;
+    let mut vm = Vm::start(&Machine::new(&stick).in_full().drives(drives), folder, "boot", true)?;
     let finished = vm.finish()?;
     println!("\nThe machine is off. Checking what it left.\n");
     let certificates = Certificates::pull(&stick, &folder.join("stick-files"))?;

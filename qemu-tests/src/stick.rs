@@ -66,6 +66,11 @@ impl Stick {
         Tool::new("mdel").args(["-i", &self.fat()?, "::/mule.toml"]).run().map(drop)
     }
 
+    /// Copies one file of the FAT partition, by its whole path.
+    pub(crate) fn pull_file(&self, name: &str, to: &Path) -> Result<()> {
+        Tool::new("mcopy").args(["-o", "-i", &self.fat()?, &format!("::{name}")]).arg(to).run().map(drop)
+    }
+
     /// Copies everything on the FAT partition into a folder.
     pub(crate) fn pull_files(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;

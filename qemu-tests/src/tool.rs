@@ -12,6 +12,7 @@ use std::{
 const PACKAGES: &[(&str, &str)] = &[
     ("mcopy", "mtools"),
     ("mdel", "mtools"),
+    ("mmd", "mtools"),
     ("ddrescuelog", "gddrescue"),
     ("busybox", "busybox-static"),
     ("cpio", "cpio"),
@@ -48,6 +49,7 @@ const SYSTEM_FOLDERS: &[&str] = &["/usr/sbin", "/sbin"];
 #[derive(Debug)]
 pub(crate) struct Tool {
     name: &'static str,
+    path: PathBuf,
     args: Vec<OsString>,
     input: Option<PathBuf>,
     output: Option<PathBuf>,
@@ -55,7 +57,12 @@ pub(crate) struct Tool {
 
 impl Tool {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, args: Vec::new(), input: None, output: None }
+        Self::at(name, &find(name))
+    }
+
+    /// A program of ours.
+    pub(crate) fn at(name: &'static str, path: &Path) -> Self {
+        Self { name, path: path.to_owned(), args: Vec::new(), input: None, output: None }
     }
 
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -86,7 +93,7 @@ impl Tool {
             Some(path) => File::open(path).with_context(|| format!("opening {}", path.display()))?.into(),
             None => Stdio::null(),
         };
-        let mut command = Command::new(find(self.name));
+        let mut command = Command::new(&self.path);
         if let Some(path) = &self.output {
             command.stdout(File::create(path).with_context(|| format!("making {}", path.display()))?);
         }

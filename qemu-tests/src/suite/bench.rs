@@ -1,12 +1,13 @@
 //! What every test has: a folder, fresh sticks and disks, and the judgement of a run.
 
+use super::{Place, used::UsedStick};
 use crate::{
     certs::Certificates,
     disk::Disk,
     job::Job,
     random::Random,
     stick::Stick,
-    vm::{Event, Final, Finished, Machine, Outcome, Then, Vm},
+    vm::{Console, Event, Final, Finished, Machine, Outcome, Then, Vm},
 };
 use anyhow::{Context, Result, ensure};
 use std::{
@@ -22,20 +23,39 @@ pub(crate) struct Bench {
     pub(crate) folder: PathBuf,
     pub(crate) random: Random,
     image: PathBuf,
+    seed: u64,
+    used: UsedStick,
     boots: u32,
+    /// Of the last boot.
+    console: Option<Console>,
     notes: Vec<String>,
 }
 
 impl Bench {
     /// An empty folder for the test; the seed is mixed with its name, so that two tests choose differently.
-    pub(crate) fn new(name: &str, image: &Path, parent: &Path, seed: u64) -> Result<Self> {
-        let folder = parent.join(name);
+    pub(super) fn new(name: &str, place: &Place<'_>) -> Result<Self> {
+        Self::in_folder(place.folder.join(name), place.image, place.seed, place.used.clone())
+    }
+
+    fn in_folder(folder: PathBuf, image: &Path, seed: u64, used: UsedStick) -> Result<Self> {
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("clearing {}", folder.display()))?;
         }
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let mixed = name.bytes().fold(seed, |seed, byte| Random::new(seed ^ u64::from(byte)).next());
-        Ok(Self { folder, random: Random::new(mixed), image: image.to_owned(), boots: 0, notes: Vec::new() })
+        let name = folder.file_name().unwrap_or_default().as_encoded_bytes();
+        let mixed = name.iter().fold(seed, |seed, byte| Random::new(seed ^ u64::from(*byte)).next());
+        let (random, image) = (Random::new(mixed), image.to_owned());
+        Ok(Self { folder, random, image, seed, used, boots: 0, console: None, notes: Vec::new() })
+    }
+
+    /// Does something in a folder of its own, whose boots count as this test's.
+    pub(super) fn beside<T>(&mut self, name: &str, act: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let folder = self.folder.with_file_name(name);
+        let mut other = Self::in_folder(folder, &self.image, self.seed, self.used.clone())?;
+        let result = act(&mut other);
+        self.boots += other.boots;
+        self.console = other.console.or_else(|| self.console.take());
+        result
     }
 
     /// A stick fresh from the image, with this job on it.
@@ -43,6 +63,18 @@ impl Bench {
         let stick = Stick::copy_of(&self.image, &self.folder, STICK)?;
         stick.set_job(job)?;
         Ok(stick)
+    }
+
+    /// A copy of the stick that did one job, with this serial number and the next job.
+    pub(super) fn used_stick(&mut self, serial: &str, job: &Job) -> Result<Stick> {
+        let stick = self.used.clone().copy(self, serial)?;
+        stick.set_job(job)?;
+        Ok(stick)
+    }
+
+    /// The payload that the stick image was made with.
+    pub(crate) fn payload(&self) -> PathBuf {
+        self.image.with_file_name("mule")
     }
 
     /// The kernel that the stick image was made with.
@@ -61,7 +93,19 @@ impl Bench {
 
     pub(crate) fn start(&mut self, machine: &Machine) -> Result<Vm> {
         self.boots += 1;
-        Vm::start(machine, &self.folder, &format!("boot{}", self.boots), false)
+        let vm = Vm::start(machine, &self.folder, &format!("boot{}", self.boots), false)?;
+        self.console = Some(vm.console());
+        Ok(vm)
+    }
+
+    pub(super) fn boots(&self) -> u32 {
+        self.boots
+    }
+
+    /// For the report of a failure: the end of the last boot's console, and where logs and pictures are.
+    pub(super) fn left(&self) -> String {
+        let tail = self.console.as_ref().map(Console::tail).unwrap_or_default();
+        format!("{tail}files: {}", self.folder.display())
     }
 
     /// Starts the machine and waits for the end of its run.

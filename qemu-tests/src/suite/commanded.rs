@@ -178,10 +178,14 @@ fn frozen(bench: &mut Bench) -> Result<()> {
 }
 
 /// ```text
-/// first boot    stick   USB   ERASE, SANITIZE   SATA, served by drive-host   cut while they are at work
+/// first boot    stick   USB   ERASE      SATA, served by drive-host   cut while it is at work
 /// second boot   the same
+/// both again    stick   USB   SANITIZE   the same way
+/// fifth boot    stick   USB   ERASE, SANITIZE
 /// ```
 fn power_cut(bench: &mut Bench) -> Result<()> {
+    let (mut hosts, mut sockets) = (Vec::new(), Vec::new());
+    let fresh = bench.stick(&Job::wipe("zero"))?.duplicate("MULE-STICK-B")?;
     for (serial, words, method) in [
         ("ERASE", "security,enhanced,erase-seconds=6", "ata-secure-erase-enhanced"),
         ("SANITIZE", "sanitize,sanitize-seconds=12", "ata-sanitize-overwrite"),
@@ -205,10 +209,11 @@ fn power_cut(bench: &mut Bench) -> Result<()> {
         ensure!(certificate.items("/sanitisation/interruptions").len() == 1, "{serial}: no interruption told");
         // A password that is left would lock the disk at its next start.
         host.power_cycle(0)?;
-        stick.set_job(&Job::wipe("zero"))?;
-        bench.boot(&machine)?.expect_erased(1)?;
+        sockets.push(host.socket());
+        hosts.push(host);
     }
-    Ok(())
+    let both = sockets.iter().fold(Machine::new(&fresh), |machine, socket| machine.drive_host(socket));
+    bench.boot(&both)?.expect_erased(2).map(drop)
 }
 
 /// ```text

@@ -27,7 +27,7 @@ fn suspend(bench: &mut Bench) -> Result<()> {
     let disk = bench.disk("FROZEN", 4 * MIB)?;
     let mut host = DriveHost::of_sata_disks(&[(&disk, "security,enhanced,frozen")], &bench.folder)?;
     let stick = bench.stick(&Job::wipe("ata-secure-erase-enhanced").key("frozen", "suspend"))?;
-    let mut vm = bench.start(&Machine::new(&stick).sleeps().drive_host(&host.socket()))?;
+    let mut vm = bench.start(&Machine::new(&stick).in_full().sleeps().drive_host(&host.socket()))?;
     vm.wait_text(&["sleeps for some seconds"], 120)?;
     vm.wait_asleep()?;
     oracle::untouched(&disk)?;

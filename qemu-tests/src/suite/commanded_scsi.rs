@@ -12,10 +12,13 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 
 pub(super) const TESTS: &[Test] = &[
-    Test::new("commanded-scsi", "SAS disks and SSDs sanitize themselves in every way there is", sanitize),
+    Test::new("commanded-scsi", "SAS disks and SSDs sanitize themselves in every way there is", |b| {
+        sanitize(b, &SANITIZE[..3])
+    }),
     Test::new("commanded-scsi-lies", "SAS disks that lie, fail or do not know the command are not called erased", lies),
     Test::new("commanded-scsi-power-cut", "power goes while a SAS disk sanitizes itself", power_cut),
-    Test::new("modelled-sas-tools", "sg3_utils and smartctl see and drive the served SAS disks", tools),
+    Test::new("commanded-scsi-overwrite", "the same by the overwrite alone", |b| sanitize(b, &SANITIZE[3..])).long(),
+    Test::new("modelled-sas-tools", "sg3_utils and smartctl see and drive the served SAS disks", tools).of_model(),
 ];
 
 const SIZE: u64 = 8 * MIB;
@@ -25,16 +28,21 @@ fn served(bench: &Bench, disks: &[Disk], words: &[&str]) -> Result<DriveHost> {
     DriveHost::of_sas_disks(&served, &bench.folder)
 }
 
+/// A method, the command that the disk and the SSD get, none where it does not offer it, and what is left.
+type Sanitized = (&'static str, [&'static str; 2], Leaves);
+
+const SANITIZE: [Sanitized; 4] = [
+    ("purge", ["SANITIZE overwrite", "SANITIZE block erase"], Leaves::Byte(0)),
+    ("scsi-sanitize-crypto", ["SANITIZE cryptographic erase"; 2], Leaves::Noise),
+    ("scsi-sanitize-block", ["", "SANITIZE block erase"], Leaves::Byte(0)),
+    ("scsi-sanitize-overwrite", ["SANITIZE overwrite", ""], Leaves::Byte(0)),
+];
+
 /// ```text
 /// stick   USB     DISK, SSD   SAS, served by drive-host       one boot for each method
 /// ```
-fn sanitize(bench: &mut Bench) -> Result<()> {
-    for (method, commands, left) in [
-        ("purge", ["SANITIZE overwrite", "SANITIZE block erase"], Leaves::Byte(0)),
-        ("scsi-sanitize-crypto", ["SANITIZE cryptographic erase"; 2], Leaves::Noise),
-        ("scsi-sanitize-overwrite", ["SANITIZE overwrite", ""], Leaves::Byte(0)),
-        ("scsi-sanitize-block", ["", "SANITIZE block erase"], Leaves::Byte(0)),
-    ] {
+fn sanitize(bench: &mut Bench, methods: &[Sanitized]) -> Result<()> {
+    for &(method, commands, left) in methods {
         let disks = bench.disks(&["DISK", "SSD"], SIZE)?;
         let host = served(bench, &disks, &["sanitize-seconds=1", "ssd,sanitize-seconds=1,grown=2"])?;
         let stick = bench.stick(&Job::wipe(method))?;

@@ -77,7 +77,7 @@ fn stand_in(bench: &Bench, text: &str, then: &[u8]) -> Result<Stick> {
 fn final_event(bench: &mut Bench) -> Result<()> {
     let text = format!("MULE WRITING D1\r\n[ 0.1] noise {FINAL}power-off\r\n");
     let stick = stand_in(bench, &text, POWER_OFF)?;
-    let finished = bench.boot(&Machine::new(&stick))?;
+    let finished = bench.boot(&Machine::new(&stick).in_full())?;
     ensure!(finished.end.outcome == Outcome::Ok && finished.end.then == Then::PowerOff);
     ensure!(finished.wrote_to("D1") && !finished.wrote_to("D2"));
     finished.expect_erased(1).map(drop)
@@ -85,7 +85,7 @@ fn final_event(bench: &mut Bench) -> Result<()> {
 
 fn silent(bench: &mut Bench) -> Result<()> {
     let stick = stand_in(bench, "MULE WRITING D1\r\nMULE FINISHE", POWER_OFF)?;
-    let error = bench.boot(&Machine::new(&stick)).err().context("a silent end was taken for a success")?;
+    let error = bench.boot(&Machine::new(&stick).in_full()).err().context("a silent end was taken for a success")?;
     let report = format!("{error:#}");
     ensure!(report.contains("without it") && report.contains("MULE WRITING D1"), "a poor report: {report}");
     Ok(())
@@ -93,14 +93,14 @@ fn silent(bench: &mut Bench) -> Result<()> {
 
 fn leaves(bench: &mut Bench) -> Result<()> {
     let stick = stand_in(bench, &format!("{FINAL}stay\r\n"), POWER_OFF)?;
-    ensure!(bench.boot(&Machine::new(&stick)).is_err(), "nobody noticed that the machine went");
+    ensure!(bench.boot(&Machine::new(&stick).in_full()).is_err(), "nobody noticed that the machine went");
     let stick = stand_in(bench, &format!("{FINAL}stay\r\n"), HALT)?;
-    bench.boot(&Machine::new(&stick)).map(drop)
+    bench.boot(&Machine::new(&stick).in_full()).map(drop)
 }
 
 fn cut(bench: &mut Bench) -> Result<()> {
     let stick = stand_in(bench, "MULE WRITING D1\r\n", HALT)?;
-    let vm = bench.start(&Machine::new(&stick))?;
+    let vm = bench.start(&Machine::new(&stick).in_full())?;
     vm.wait_writing_to("D1")?;
     let before = Instant::now();
     vm.cut()?;
@@ -111,7 +111,7 @@ fn cut(bench: &mut Bench) -> Result<()> {
 fn control(bench: &mut Bench) -> Result<()> {
     let stick = stand_in(bench, "MULE WRITING D1\r\n", HALT)?;
     let disk = bench.disk("D1", 1 << 20)?;
-    let mut vm = bench.start(&Machine::new(&stick).drive(crate::vm::Drive::usb(&disk, true)))?;
+    let mut vm = bench.start(&Machine::new(&stick).in_full().drive(crate::vm::Drive::usb(&disk, true)))?;
     vm.wait_writing()?;
     let picture = bench.folder.join("screen.png");
     let control = vm.control()?;

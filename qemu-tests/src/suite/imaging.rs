@@ -16,7 +16,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 pub(super) const TESTS: &[Test] = &[
     Test::new("image-wipe-restore", "three disks imaged, one wiped and restored: zstd and cmp agree", round_trip),
-    Test::new("image-power-cut", "an image that was cut short goes on and is the same bytes", power_cut),
+    Test::new("image-power-cut", "an image that was cut short goes on and is the same bytes", power_cut).sleepy(),
     Test::new(
         "image-bad-sector",
         "a sector that cannot be read: imaged with exceptions, the rest is whole",

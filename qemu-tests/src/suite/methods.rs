@@ -1,13 +1,16 @@
 //! Every method once on a small disk: the certificate prints the published passes, the disk holds what the last one leaves.
+//! The passes are the same code on a host and on the stick, so the shipped program writes most of them on plain files.
 
 use super::{Test, bench::Bench};
 use crate::{
-    disk::{MIB, SECTOR},
+    certs::{Certificate, Certificates},
+    disk::{Disk, MIB, SECTOR},
     job::Job,
     oracle::{self, Leaves},
+    tool::Tool,
     vm::{Drive, Machine},
 };
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 /// A method as its source has it. In the list `c` is a byte drawn for the job, `~c` the complement of the one before it,
 /// `R` a random stream.
@@ -18,43 +21,72 @@ struct Expected {
 }
 
 macro_rules! method_tests {
-    ($($test:literal $method:literal, $leaves:expr, $passes:literal;)*) => {
+    ($($how:ident $test:literal $method:literal, $leaves:expr, $passes:expr;)*) => {
         pub(super) const TESTS: &[Test] = &[$(
-            Test::new($test, concat!("the passes ", $passes), |bench| {
-                check(bench, &Expected { method: $method, passes: $passes, leaves: $leaves })
+            Test::new($test, $passes, |bench| {
+                $how(bench, &Expected { method: $method, passes: $passes, leaves: $leaves })
             }),
         )*];
     };
 }
 
+const ECE: &str = "c ~c R c c ~c R";
+const RCMP: &str = "00 FF 00 FF 00 FF c";
+
+// The two that draw bytes, as well in a machine.
 method_tests! {
-    "method-zero" "zero", Leaves::Byte(0), "00";
-    "method-random" "random", Leaves::Noise, "R";
-    "method-nist-clear" "nist-clear", Leaves::Byte(0), "00";
-    "method-dod" "dod-5220.22-m", Leaves::Noise, "00 FF R";
-    "method-dod-ece" "dod-5220.22-m-ece", Leaves::Noise, "c ~c R c c ~c R";
-    "method-gutmann" "gutmann", Leaves::Noise,
+    in_machine "method-dod-ece-in-machine" "dod-5220.22-m-ece", Leaves::Noise, ECE;
+    in_machine "method-rcmp-in-machine" "rcmp-tssit-ops-ii", Leaves::AnyByte, RCMP;
+    on_host "method-zero" "zero", Leaves::Byte(0), "00";
+    on_host "method-random" "random", Leaves::Noise, "R";
+    on_host "method-nist-clear" "nist-clear", Leaves::Byte(0), "00";
+    on_host "method-dod" "dod-5220.22-m", Leaves::Noise, "00 FF R";
+    on_host "method-dod-ece" "dod-5220.22-m-ece", Leaves::Noise, ECE;
+    on_host "method-gutmann" "gutmann", Leaves::Noise,
         "R R R R 55 AA 924924 492492 249249 00 11 22 33 44 55 66 77 88 99 AA BB CC DD EE FF 924924 492492 249249 \
          6DB6DB B6DB6D DB6DB6 R R R R";
-    "method-rcmp" "rcmp-tssit-ops-ii", Leaves::AnyByte, "00 FF 00 FF 00 FF c";
-    "method-hmg-baseline" "hmg-is5-baseline", Leaves::Byte(0), "00";
-    "method-hmg-enhanced" "hmg-is5-enhanced", Leaves::Noise, "00 FF R";
-    "method-vsitr" "vsitr", Leaves::Byte(0xaa), "00 FF 00 FF 00 FF AA";
-    "method-schneier" "schneier", Leaves::Noise, "FF 00 R R R R R";
-    "method-bmb21" "bmb21-2019", Leaves::Byte(0xff), "FF 00 R R R FF";
+    on_host "method-rcmp" "rcmp-tssit-ops-ii", Leaves::AnyByte, RCMP;
+    on_host "method-hmg-baseline" "hmg-is5-baseline", Leaves::Byte(0), "00";
+    on_host "method-hmg-enhanced" "hmg-is5-enhanced", Leaves::Noise, "00 FF R";
+    on_host "method-vsitr" "vsitr", Leaves::Byte(0xaa), "00 FF 00 FF 00 FF AA";
+    on_host "method-schneier" "schneier", Leaves::Noise, "FF 00 R R R R R";
+    on_host "method-bmb21" "bmb21-2019", Leaves::Byte(0xff), "FF 00 R R R FF";
 }
+
+const SIZE: u64 = 3 * MIB + 5 * SECTOR;
 
 /// ```text
 /// stick   USB     D   AHCI, 3 MiB and 5 sectors
 /// ```
-fn check(bench: &mut Bench, expected: &Expected) -> Result<()> {
+fn in_machine(bench: &mut Bench, expected: &Expected) -> Result<()> {
     let stick = bench.stick(&Job::wipe(expected.method))?;
-    let disk = bench.disk("METHOD", 3 * MIB + 5 * SECTOR)?;
+    let disk = bench.disk("METHOD", SIZE)?;
     bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?.expect_erased(1)?;
-    oracle::wiped(&disk, expected.leaves)?;
-    let certificates = bench.certificates(&stick)?;
-    let certificate = certificates.of("METHOD")?;
+    check(&disk, bench.certificates(&stick)?.of("METHOD")?, expected)
+}
+
+/// The program that is on the stick, on a file of the host.
+fn on_host(bench: &mut Bench, expected: &Expected) -> Result<()> {
+    let disk = bench.disk("METHOD", SIZE)?;
+    let folder = bench.folder.join("certificates");
+    Tool::at("mule", &bench.payload())
+        .args(["wipe", "--method", expected.method, "--verify", "full", "--yes-erase"])
+        .arg(&disk.path)
+        .arg("--state")
+        .arg(bench.folder.join("state"))
+        .arg("--certificates")
+        .arg(&folder)
+        .arg(&disk.path)
+        .run()?;
+    let certificates = Certificates::in_folder(&folder)?;
+    ensure!(certificates.list.len() == 1, "{} certificates", certificates.list.len());
+    check(&disk, certificates.list.first().context("a certificate")?, expected)
+}
+
+fn check(disk: &Disk, certificate: &Certificate, expected: &Expected) -> Result<()> {
+    oracle::wiped(disk, expected.leaves)?;
     certificate.expect_outcome("erased")?.verify()?;
+    ensure!(certificate.number("/media/bytes") == Some(disk.bytes), "the certificate names another size");
     ensure!(certificate.text("/sanitisation/method") == expected.method, "another method");
     let printed = certificate.passes();
     ensure!(is_list(&printed, expected.passes), "printed are {printed:?}, published are {}", expected.passes);

@@ -15,21 +15,40 @@ mod methods;
 mod modelled;
 mod modelled_tools;
 mod power_cut;
+mod report;
 mod resume;
+mod schedule;
 mod selection;
 mod shapes;
 mod sticks;
+mod used;
 
 use crate::random;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use bench::Bench;
-use std::{
-    collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::{path::Path, time::Instant};
+
+/// When a test runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Tier {
+    /// Before every change of the project.
+    Gate,
+    /// Whether the modelled drives are like real ones to programs we did not write: when `drive-host` changed.
+    Model,
+    /// More of what the gate has, for a night.
+    Long,
+}
+
+/// How much of the host a test keeps busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Load {
+    /// One processor.
+    Busy,
+    /// It sleeps most of its time: its drives are slow, or it waits for a moment.
+    Sleepy,
+    /// It measures time and wants the host for itself.
+    Alone,
+}
 
 /// One test.
 #[derive(Debug)]
@@ -37,18 +56,30 @@ pub(crate) struct Test {
     name: &'static str,
     /// What it shows, in one line.
     about: &'static str,
-    /// It measures time and wants the host for itself.
-    alone: bool,
+    tier: Tier,
+    load: Load,
     body: fn(&mut Bench) -> Result<()>,
 }
 
 impl Test {
     const fn new(name: &'static str, about: &'static str, body: fn(&mut Bench) -> Result<()>) -> Self {
-        Self { name, about, alone: false, body }
+        Self { name, about, tier: Tier::Gate, load: Load::Busy, body }
     }
 
     const fn alone(self) -> Self {
-        Self { alone: true, ..self }
+        Self { load: Load::Alone, ..self }
+    }
+
+    const fn sleepy(self) -> Self {
+        Self { load: Load::Sleepy, ..self }
+    }
+
+    const fn of_model(self) -> Self {
+        Self { tier: Tier::Model, ..self }
+    }
+
+    const fn long(self) -> Self {
+        Self { tier: Tier::Long, ..self }
     }
 }
 
@@ -75,15 +106,30 @@ const GROUPS: &[&[Test]] = &[
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Only print the names and what each test shows.
+    /// Only print the names, the tiers and what each test shows.
     #[arg(long)]
     list: bool,
     /// Run the tests whose name contains this; may be given several times.
     #[arg(long, value_name = "PART")]
     filter: Vec<String>,
-    /// How many tests run at once [default: one for each processor, at most 4].
+    /// gate, model, long or all [default: gate; with --filter all].
+    #[arg(long, value_parser = wanted)]
+    tier: Option<Wanted>,
+    /// How many busy tests run at once [default: one for each processor, at most 4].
     #[arg(long)]
     jobs: Option<usize>,
+}
+
+/// Tiers that were asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    All,
+    Only(Tier),
+}
+
+fn wanted(word: &str) -> Result<Wanted, String> {
+    use clap::ValueEnum;
+    if word == "all" { Ok(Wanted::All) } else { Tier::from_str(word, false).map(Wanted::Only) }
 }
 
 impl Options {
@@ -92,8 +138,16 @@ impl Options {
         self.jobs.unwrap_or_else(processors).max(1)
     }
 
+    /// A test that is named in full runs whatever its tier.
     fn wants(&self, test: &Test) -> bool {
-        self.filter.is_empty() || self.filter.iter().any(|part| test.name.contains(part.as_str()))
+        let named = |part: &String| test.name == part.as_str();
+        let otherwise = if self.filter.is_empty() { Wanted::Only(Tier::Gate) } else { Wanted::All };
+        let in_tier = match self.tier.unwrap_or(otherwise) {
+            Wanted::All => true,
+            Wanted::Only(tier) => test.tier == tier,
+        };
+        self.filter.iter().any(named)
+            || in_tier && (self.filter.is_empty() || self.filter.iter().any(|part| test.name.contains(part.as_str())))
     }
 }
 
@@ -102,6 +156,7 @@ struct Place<'a> {
     image: &'a Path,
     folder: &'a Path,
     seed: u64,
+    used: used::UsedStick,
 }
 
 /// Runs the chosen tests; `false` where one failed or none was chosen.
@@ -109,69 +164,30 @@ pub(crate) fn run(options: &Options, image: &Path, folder: &Path) -> Result<bool
     let chosen: Vec<&Test> = GROUPS.iter().flat_map(|group| group.iter()).filter(|test| options.wants(test)).collect();
     if options.list {
         for test in &chosen {
-            println!("{:<36} {}", test.name, test.about);
+            println!("{:<5} {:<36} {}", format!("{:?}", test.tier).to_lowercase(), test.name, test.about);
         }
         return Ok(true);
     }
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    let place = Place { image, folder, seed: random::seed()? };
+    let place = Place { image, folder, seed: random::seed()?, used: used::UsedStick::default() };
     println!("running {} tests, seed {} (MULE_SEED repeats it)", chosen.len(), place.seed);
-    let (alone, together): (Vec<&Test>, Vec<&Test>) = chosen.iter().partition(|test| test.alone);
     let started = Instant::now();
-    let mut failed = run_all(together, options.jobs(), &place);
-    failed.extend(run_all(alone, 1, &place));
-    for name in &failed {
-        println!("failed: {name}");
-    }
-    println!("the VM tests took {:.1} s", started.elapsed().as_secs_f64());
-    println!("{} passed, {} failed", chosen.len() - failed.len(), failed.len());
-    Ok(failed.is_empty() && !chosen.is_empty())
-}
-
-/// Names of those that failed.
-fn run_all(tests: Vec<&'static Test>, jobs: usize, place: &Place<'_>) -> Vec<&'static str> {
-    let queue = Mutex::new(VecDeque::from(tests));
-    let failed = Mutex::new(Vec::new());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                while let Some(test) = next() {
-                    if !run_one(test, place) {
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).push(test.name);
-                    }
-                }
-            });
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn run_one(test: &Test, place: &Place<'_>) -> bool {
-    let started = Instant::now();
-    let mut notes = String::new();
-    let result = Bench::new(test.name, place.image, place.folder, place.seed).and_then(|mut bench| {
-        let result = catch_unwind(AssertUnwindSafe(|| (test.body)(&mut bench)));
-        notes = bench.notes();
-        let result = result.unwrap_or_else(|_| Err(anyhow!("the test panicked")));
-        bench.clear_disks(result.is_ok()).and(result)
-    });
-    let time = started.elapsed().as_secs_f64();
-    // One call, so that two workers' lines do not mix.
-    match &result {
-        Ok(()) => println!("test {} ... ok ({time:.1} s){notes}", test.name),
-        Err(error) => println!("test {} ... FAILED ({time:.1} s){notes}\n{error:#}\n", test.name),
-    }
-    result.is_ok()
+    let done = schedule::run_all(&chosen, options.jobs(), |test| report::run_one(test, &place));
+    report::print(&done, started.elapsed());
+    Ok(!done.is_empty() && done.iter().all(|one| one.passed))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn all() -> impl Iterator<Item = &'static Test> {
+        GROUPS.iter().flat_map(|group| group.iter())
+    }
+
     #[test]
     fn names_are_unique_and_fit_a_folder() {
-        let mut names: Vec<&str> = GROUPS.iter().flat_map(|group| group.iter()).map(|test| test.name).collect();
+        let mut names: Vec<&str> = all().map(|test| test.name).chain([used::FOLDER]).collect();
         assert!(
             names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
         );
@@ -181,17 +197,25 @@ mod tests {
         assert_eq!(names.len(), count);
     }
 
+    fn options(filter: &[&str], tier: Option<&str>) -> Options {
+        let filter = filter.iter().map(|part| (*part).to_owned()).collect();
+        Options { list: false, filter, tier: tier.map(|word| wanted(word).unwrap()), jobs: None }
+    }
+
     #[test]
-    fn a_failing_and_a_panicking_test_fail_and_no_test_is_no_success() {
-        const FAILING: Test = Test::new("fails", "", |_| Err(anyhow!("on purpose")));
-        const PANICKING: Test = Test::new("panics", "", |_| panic!("on purpose"));
-        const GOOD: Test = Test::new("good", "", |_| Ok(()));
+    fn the_gate_is_chosen_unless_a_tier_or_a_name_is_given() {
+        let count = |filter: &[&str], tier| all().filter(|test| options(filter, tier).wants(test)).count();
+        let [gate, model, long] = ["gate", "model", "long"].map(|tier| count(&[], Some(tier)));
+        assert_eq!((count(&[], None), count(&[], Some("all"))), (gate, gate + model + long));
+        assert!(gate > model && gate > long && model > 0 && long > 0);
+        assert_eq!((count(&["power-cuts-many"], Some("gate")), count(&["power-cuts-many"], None)), (1, 1));
+        assert_eq!((count(&["cuts-many"], Some("gate")), count(&["cuts-many"], None)), (0, 1));
+        assert!(wanted("night").is_err());
+    }
+
+    #[test]
+    fn no_test_is_no_success() {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place { image: Path::new("none"), folder: folder.path(), seed: 1 };
-        let mut failed = run_all(vec![&FAILING, &GOOD, &PANICKING], 2, &place);
-        failed.sort_unstable();
-        assert_eq!(failed, ["fails", "panics"]);
-        let nothing = Options { list: false, filter: vec!["no such test".into()], jobs: None };
-        assert!(!run(&nothing, Path::new("none"), folder.path()).unwrap());
+        assert!(!run(&options(&["no such test"], None), Path::new("none"), folder.path()).unwrap());
     }
 }

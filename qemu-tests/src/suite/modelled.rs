@@ -48,7 +48,7 @@ fn wipe(bench: &mut Bench) -> Result<()> {
     let disks = [bench.disk("SERVED-1", 8 * MIB + 5 * SECTOR)?, bench.disk("SERVED-2", 4 * MIB)?];
     let host = DriveHost::of_disks(&disks, &bench.folder)?;
     let stick = bench.stick(&Job::wipe("dod-5220.22-m"))?;
-    bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?.expect_erased(2)?;
+    bench.boot(&Machine::new(&stick).in_full().drive_host(&host.socket()))?.expect_erased(2)?;
     let certificates = bench.certificates(&stick)?;
     for disk in &disks {
         oracle::wiped(disk, Leaves::Noise)?;

@@ -12,12 +12,15 @@ use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path};
 
 pub(super) const TESTS: &[Test] = &[
-    Test::new("modelled-hdparm", "hdparm and sg3_utils see and drive the served SATA disk's limits", hdparm),
-    Test::new("modelled-tools", "sg3_utils, smartctl and dd see the served drives as they are", tools),
-    Test::new("modelled-hdparm-security", "hdparm sets, opens and loses passwords, erases and freezes", security),
-    Test::new("modelled-hdparm-sanitize", "hdparm sanitizes in every way there is, and the cells agree", sanitize),
-    Test::new("modelled-slow", "a drive at a long erase or that hangs keeps no other from its work", slow),
-    Test::new("modelled-smartctl", "smartctl reads a healthy, a warm and a failing disk; dd finds bad sectors", smart),
+    Test::new("modelled-hdparm", "hdparm and sg3_utils see and drive the served SATA disk's limits", hdparm).of_model(),
+    Test::new("modelled-tools", "sg3_utils, smartctl and dd see the served drives as they are", tools).of_model(),
+    Test::new("modelled-hdparm-security", "hdparm sets, opens and loses passwords, erases and freezes", security)
+        .of_model(),
+    Test::new("modelled-hdparm-sanitize", "hdparm sanitizes in every way there is, and the cells agree", sanitize)
+        .of_model(),
+    Test::new("modelled-slow", "a drive at a long erase or that hangs keeps no other from its work", slow).of_model(),
+    Test::new("modelled-smartctl", "smartctl reads a healthy, a warm and a failing disk; dd finds bad sectors", smart)
+        .of_model(),
 ];
 
 const NATIVE: u64 = 12 * MIB;

@@ -12,11 +12,13 @@ use anyhow::{Result, ensure};
 use std::time::Duration;
 
 pub(super) const TESTS: &[Test] = &[
-    Test::new("resume-repeats-little", "at most 10 s of work are done again", repeats_little),
-    Test::new("resume-drive-missing", "a drive that is missing at the next boot is certified as interrupted", missing),
-    Test::new("resume-content-changed", "a drive somebody wrote to in between is wiped from the start", changed),
-    Test::new("resume-ports-swapped", "drives are known by identity: their ports may have changed", swapped),
-    Test::new("resume-new-drive", "a drive that was not in the job is not touched by the resume", new_drive),
+    Test::new("resume-repeats-little", "at most 10 s of work are done again", repeats_little).sleepy(),
+    Test::new("resume-drive-missing", "a drive that is missing at the next boot is certified as interrupted", missing)
+        .sleepy(),
+    Test::new("resume-content-changed", "a drive somebody wrote to in between is wiped from the start", changed)
+        .sleepy(),
+    Test::new("resume-ports-swapped", "drives are known by identity: their ports may have changed", swapped).sleepy(),
+    Test::new("resume-new-drive", "a drive that was not in the job is not touched by the resume", new_drive).sleepy(),
 ];
 
 const SIZE: u64 = 16 * MIB;

@@ -5,7 +5,7 @@ use super::{
     bench::{Bench, expect_words},
 };
 use crate::{
-    disk::{Disk, MIB},
+    disk::MIB,
     job::Job,
     oracle::{self, Leaves},
     vm::{Drive, Machine, Outcome, Then, Vm},
@@ -22,21 +22,21 @@ pub(super) const TESTS: &[Test] = &[
         "one of two listed drives is not there: the other is wiped, the run is no success",
         one_absent,
     ),
-    Test::new("no-confirm", "a wipe without the word of confirmation touches nothing", |b| confirm(b, None)),
-    Test::new("wrong-confirm", "another word of confirmation touches nothing", |b| confirm(b, Some("yes"))),
+    Test::new("no-confirm", "a wipe without the word of confirmation touches nothing", no_confirm),
     Test::new("no-drives", "no drives at all: a clear message, the machine stays on", no_drives),
     Test::new(
         "no-drives-power-off",
         "no drives at all with `then`: the machine does as it was told",
         no_drives_power_off,
     ),
-    Test::new("read-only-drive", "a read-only drive is refused, the others are wiped", read_only),
-    Test::new("removable-drive-unnamed", "a removable USB drive is no target unless it is named", removable_unnamed),
-    Test::new("removable-drive-named", "a removable USB drive that is named is wiped", removable_named),
+    Test::new(
+        "not-a-target",
+        "a read-only drive is refused, a removable one that is not named is no target, the others are wiped",
+        not_a_target,
+    ),
     Test::new("key-on-serial-console", "a key on the serial console stops the countdown", key_on_serial),
     Test::new("key-on-keyboard", "a key on the keyboard stops the countdown", key_on_keyboard),
-    Test::new("then-stay", "a good run with then = \"stay\" leaves the machine on", |b| then(b, "stay", Then::Stay)),
-    Test::new("then-reboot", "a good run with then = \"reboot\" restarts", |b| then(b, "reboot", Then::Reboot)),
+    Test::new("then-reboot", "a good run with then = \"reboot\" restarts", reboot),
 ];
 
 /// ```text
@@ -85,9 +85,9 @@ fn absent(bench: &mut Bench) -> Result<()> {
 /// ```text
 /// stick   USB     D   AHCI
 /// ```
-fn confirm(bench: &mut Bench, word: Option<&'static str>) -> Result<()> {
+fn no_confirm(bench: &mut Bench) -> Result<()> {
     let disk = bench.disk("D", 8 * MIB)?;
-    let stick = bench.stick(&Job::wipe("zero").confirm(word).without_then())?;
+    let stick = bench.stick(&Job::wipe("zero").confirm(None).without_then())?;
     let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
     expect_words(&finished.expect_refusal_and_stay()?, &["confirm"])?;
     ensure!(bench.certificates(&stick)?.list.is_empty(), "a certificate for nothing");
@@ -114,45 +114,23 @@ fn no_drives_power_off(bench: &mut Bench) -> Result<()> {
 }
 
 /// ```text
-/// stick   USB     LOCKED   SCSI, read-only     FREE   AHCI
+/// stick   USB     LOCKED   SCSI, read-only     PLUGGED   USB, removable     FREE   AHCI
 /// ```
-fn read_only(bench: &mut Bench) -> Result<()> {
-    let disks = bench.disks(&["LOCKED", "FREE"], 8 * MIB)?;
+fn not_a_target(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["LOCKED", "PLUGGED", "FREE"], 8 * MIB)?;
     let stick = bench.stick(&Job::wipe("zero"))?;
     let locked = Drive::scsi(&disks[0], 512, 512).read_only();
-    let mut vm = bench.start(&Machine::new(&stick).drive(locked).drive(Drive::ahci(&disks[1])))?;
+    let machine = Machine::new(&stick).drives([locked, Drive::usb(&disks[1], true), Drive::ahci(&disks[2])]);
+    let mut vm = bench.start(&machine)?;
     let finished = vm.finish()?;
     ensure!(finished.end.refused == 1 && finished.end.erased == 1, "one refused, one erased: {}", finished.end);
+    ensure!(!finished.wrote_to("PLUGGED"), "only the fixed drive is a target");
     ensure!(vm.said("LOCKED") && (vm.said("read-only") || vm.said("read only")), "{}", vm.console_tail());
-    oracle::untouched(&disks[0])?;
-    oracle::wiped(&disks[1], Leaves::Byte(0))?;
-    ensure!(bench.certificates(&stick)?.list.len() == 1, "a certificate for a drive that was refused");
-    Ok(())
-}
-
-/// ```text
-/// stick   USB     PLUGGED   USB, removable     FIXED   AHCI
-/// ```
-fn removable_unnamed(bench: &mut Bench) -> Result<()> {
-    let disks = bench.disks(&["PLUGGED", "FIXED"], 8 * MIB)?;
-    let stick = bench.stick(&Job::wipe("zero"))?;
-    let mut vm = bench.start(&Machine::new(&stick).drive(Drive::usb(&disks[0], true)).drive(Drive::ahci(&disks[1])))?;
-    let finished = vm.finish()?;
-    ensure!(finished.end.erased == 1 && !finished.wrote_to("PLUGGED"), "only the fixed drive: {}", finished.end);
     ensure!(vm.said("removable"), "the reason is not told; {}", vm.console_tail());
-    oracle::untouched(&disks[0])?;
-    oracle::wiped(&disks[1], Leaves::Byte(0))
-}
-
-/// ```text
-/// stick   USB     PLUGGED   USB, removable
-/// ```
-fn removable_named(bench: &mut Bench) -> Result<()> {
-    let disk = bench.disk("PLUGGED", 4 * MIB)?;
-    let stick = bench.stick(&Job::wipe("zero").drives(&["PLUGGED"]))?;
-    bench.boot(&Machine::new(&stick).drive(Drive::usb(&disk, true)))?.expect_erased(1)?;
-    oracle::wiped(&disk, Leaves::Byte(0))?;
-    bench.certificates(&stick)?.of("PLUGGED")?.expect_outcome("erased")?.verify()
+    disks[..2].iter().try_for_each(oracle::untouched)?;
+    oracle::wiped(&disks[2], Leaves::Byte(0))?;
+    ensure!(bench.certificates(&stick)?.list.len() == 1, "a certificate for a drive that is no target");
+    Ok(())
 }
 
 fn key_on_serial(bench: &mut Bench) -> Result<()> {
@@ -184,12 +162,12 @@ fn stopped_by(bench: &mut Bench, press: impl Fn(&mut Vm) -> Result<()>) -> Resul
 /// ```text
 /// stick   USB     D   AHCI
 /// ```
-fn then(bench: &mut Bench, word: &'static str, expected: Then) -> Result<()> {
-    let disks: [Disk; 1] = [bench.disk("D", 4 * MIB)?];
-    let stick = bench.stick(&Job::wipe("zero").then(word))?;
-    let finished = bench.boot(&Machine::new(&stick).drives(disks.iter().map(Drive::ahci)))?;
+fn reboot(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("D", 4 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero").then("reboot"))?;
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
     finished.expect_erased(1)?;
-    ensure!(finished.end.then == expected, "{}", finished.end);
-    oracle::wiped(&disks[0], Leaves::Byte(0))?;
+    ensure!(finished.end.then == Then::Reboot, "{}", finished.end);
+    oracle::wiped(&disk, Leaves::Byte(0))?;
     bench.certificates(&stick)?.of("D")?.expect_outcome("erased")?.verify()
 }

@@ -3,6 +3,7 @@
 use super::{
     Test,
     bench::{Bench, STICK, expect_words},
+    used::FIRST,
 };
 use crate::{
     disk::{MIB, sparse},
@@ -62,7 +63,7 @@ fn two_equal(bench: &mut Bench) -> Result<()> {
     let b = a.duplicate("MULE-STICK-B")?;
     let before = bench.folder.join("before.img");
     sparse::copy(&a.path, &before)?;
-    let finished = bench.boot(&Machine::new(&a).also_stick(&b).drive(Drive::ahci(&disk)))?;
+    let finished = bench.boot(&Machine::new(&a).in_full().also_stick(&b).drive(Drive::ahci(&disk)))?;
     expect_words(&finished.expect_refusal_and_stay()?, &["stick"])?;
     oracle::same(&before, &a.path)?;
     oracle::same(&before, &b.path)?;
@@ -70,42 +71,36 @@ fn two_equal(bench: &mut Bench) -> Result<()> {
 }
 
 /// ```text
-/// first boot    A   USB                     D1   AHCI
-/// second boot   B   USB, copied from A      D2   AHCI
+/// A   USB, used before     B   USB, copied from A     D2   AHCI
 /// ```
 fn duplicated(bench: &mut Bench) -> Result<()> {
-    let disks = bench.disks(&["D1", "D2"], 4 * MIB)?;
-    let a = bench.stick(&Job::wipe("zero"))?;
-    bench.boot(&Machine::new(&a).drive(Drive::ahci(&disks[0])))?.expect_erased(1)?;
-    let b = a.duplicate("MULE-STICK-B")?;
-    bench.boot(&Machine::new(&b).drive(Drive::ahci(&disks[1])))?.expect_erased(1)?;
-    let (of_a, of_b) = (bench.certificates(&a)?, bench.certificates(&b)?);
-    let (first, second) = (of_a.of("D1")?, of_b.of("D2")?);
+    let disk = bench.disk("D2", 4 * MIB)?;
+    let b = bench.used_stick("MULE-STICK-B", &Job::wipe("zero"))?;
+    bench.boot(&Machine::new(&b).drive(Drive::ahci(&disk)))?.expect_erased(1)?;
+    let certificates = bench.certificates(&b)?;
+    let (first, second) = (certificates.of(FIRST)?, certificates.of("D2")?);
     first.expect_outcome("erased")?.verify()?;
     second.expect_outcome("erased")?.verify()?;
     ensure!(first.signer() != second.signer(), "both sticks sign as {}", first.signer());
-    disks.iter().try_for_each(|disk| oracle::wiped(disk, Leaves::Byte(0)))
+    oracle::wiped(&disk, Leaves::Byte(0))
 }
 
 /// ```text
-/// first boot    stick   USB     D1   AHCI
-/// second boot   stick   USB     D2   AHCI
+/// stick   USB, used before     D2   AHCI
 /// ```
 fn used_again(bench: &mut Bench) -> Result<()> {
-    let disks = bench.disks(&["D1", "D2"], 4 * MIB)?;
-    let stick = bench.stick(&Job::wipe("zero"))?;
-    for disk in &disks {
-        let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(disk)))?;
-        finished.expect_erased(1)?;
-        ensure!(!finished.resumed(), "there was nothing to resume");
-    }
+    let disk = bench.disk("D2", 4 * MIB)?;
+    let stick = bench.used_stick(STICK, &Job::wipe("zero"))?;
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
+    finished.expect_erased(1)?;
+    ensure!(!finished.resumed(), "there was nothing to resume");
     let certificates = bench.certificates(&stick)?;
-    let (first, second) = (certificates.of("D1")?, certificates.of("D2")?);
+    let (first, second) = (certificates.of(FIRST)?, certificates.of("D2")?);
     first.verify()?;
     second.verify()?;
     ensure!(first.signer() == second.signer(), "the stick changed its key");
     let (earlier, later) = (first.number("/log/sequence"), second.number("/log/sequence"));
     ensure!(earlier < later, "the log went from frame {earlier:?} to {later:?}");
     ensure!(first.text("/log/job") != second.text("/log/job"), "two jobs with one id");
-    disks.iter().try_for_each(|disk| oracle::wiped(disk, Leaves::Byte(0)))
+    oracle::wiped(&disk, Leaves::Byte(0))
 }

@@ -1,14 +1,22 @@
 //! What a VM is made of, and the QEMU command line that says so.
 
-use super::drive::{Bus, Drive, Fault};
+use super::{
+    devices::{AHCI_PORTS, chain, device, stick_arguments},
+    direct::Direct,
+    drive::{Bus, Drive},
+};
 use crate::stick::Stick;
-use serde_json::{Value, json};
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 
-/// Ports of the chip set's own AHCI controller, and of the add-in card's.
-const AHCI_PORTS: usize = 6;
-
-/// A bench PC.
+/// A bench PC, in full or in short.
+///
+/// In full the BIOS starts SYSLINUX from the stick, and there are two processors, as in the PCs the stick is for. What both
+/// cost is a good part of a short test: the boot loader reads kernel and initramfs through the BIOS' slow USB driver, and
+/// the emulator runs both processors on one thread, so the second only adds work. Most tests are about neither. They get
+/// the machine in short: one processor, and QEMU hands over what the boot loader would have loaded from that very stick
+/// (see `Direct`). The start itself, the screen, memory, many drives, sticks that look alike or are damaged where the BIOS
+/// looks, sleep, and a sample of the rest are tested in full (`in_full`).
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     memory_mib: u32,
@@ -18,40 +26,57 @@ pub(crate) struct Machine {
     drives: Vec<Drive>,
     /// Sockets of drive hosts, each of which is a SCSI controller with its drives.
     drive_hosts: Vec<PathBuf>,
-    direct: Option<Direct>,
+    start: Start,
     /// QEMU's name of the board.
     board: &'static str,
 }
 
-/// A kernel that QEMU starts itself, without a boot medium.
+/// How the machine starts.
 #[derive(Debug, Clone)]
-pub(crate) struct Direct {
-    pub(crate) kernel: PathBuf,
-    pub(crate) initramfs: PathBuf,
-    pub(crate) command_line: String,
+enum Start {
+    /// By the BIOS, from the first stick.
+    Bios,
+    /// With what the first stick's boot loader would load.
+    FromStick,
+    /// With this kernel, and without a stick.
+    Kernel(Direct),
 }
 
 impl Machine {
-    /// The reference machine: two Core 2 cores, 256 MiB, started from this stick by the BIOS.
+    /// A Core 2 with 256 MiB and this stick, in short.
     pub(crate) fn new(stick: &Stick) -> Self {
-        Self { sticks: vec![stick.clone()], ..Self::bare() }
+        Self { sticks: vec![stick.clone()], ..Self::bare(Start::FromStick, 1) }
     }
 
-    /// The same machine without a stick.
+    /// The BIOS starts from the stick, and there is a second processor.
+    pub(crate) fn in_full(self) -> Self {
+        Self { start: Start::Bios, cpus: 2, ..self }
+    }
+
+    /// A machine with two processors and without a stick.
     pub(crate) fn direct(direct: Direct) -> Self {
-        Self { direct: Some(direct), ..Self::bare() }
+        Self::bare(Start::Kernel(direct), 2)
     }
 
-    fn bare() -> Self {
+    fn bare(start: Start, cpus: u32) -> Self {
         Self {
             memory_mib: 256,
-            cpus: 2,
+            cpus,
             sticks: Vec::new(),
             stick_write_log: None,
             drives: Vec::new(),
             drive_hosts: Vec::new(),
-            direct: None,
+            start,
             board: "q35",
+        }
+    }
+
+    /// The kernel that QEMU is to start, if it is to start one; a stick's is copied to `folder`.
+    pub(crate) fn kernel(&self, folder: &Path) -> Result<Option<Direct>> {
+        match (&self.start, self.sticks.first()) {
+            (Start::FromStick, Some(stick)) => Direct::of_stick(stick, folder).map(Some),
+            (Start::Kernel(direct), _) => Ok(Some(direct.clone())),
+            (Start::Bios | Start::FromStick, _) => Ok(None),
         }
     }
 
@@ -95,8 +120,9 @@ impl Machine {
         self
     }
 
-    /// Everything after the name of the program. The console is on the standard streams, control on a socket.
-    pub(crate) fn arguments(&self, accelerator: &str, control: &Path) -> Vec<String> {
+    /// Everything after the name of the program. The console is on the standard streams, control on a socket; `kernel` is
+    /// what `kernel` said.
+    pub(crate) fn arguments(&self, accelerator: &str, control: &Path, kernel: Option<&Direct>) -> Vec<String> {
         let mut args: Vec<String> = [
             "-nodefaults",
             "-no-user-config",
@@ -130,11 +156,7 @@ impl Machine {
         .into();
         args.extend(self.controllers());
         args.extend(self.served());
-        args.extend(self.direct.iter().flat_map(|direct| {
-            let path = |path: &Path| path.display().to_string();
-            let (kernel, initramfs) = (path(&direct.kernel), path(&direct.initramfs));
-            ["-kernel".into(), kernel, "-initrd".into(), initramfs, "-append".into(), direct.command_line.clone()]
-        }));
+        args.extend(kernel.iter().flat_map(|kernel| kernel.arguments()));
         for (number, stick) in self.sticks.iter().enumerate() {
             let log = self.stick_write_log.as_ref().filter(|_| number == 0);
             args.extend(stick_arguments(stick, number, log));
@@ -186,86 +208,6 @@ fn with_one_thread(accelerator: &str) -> String {
     }
 }
 
-fn stick_arguments(stick: &Stick, number: usize, log: Option<&PathBuf>) -> Vec<String> {
-    let boot = if number == 0 { ",bootindex=1" } else { "" };
-    let name = format!("stick{number}");
-    let mut node = json!({"driver": "raw", "file": {"driver": "file", "filename": stick.path}});
-    if let Some(log) = log {
-        node = recorded(node, log);
-    }
-    node["node-name"] = Value::from(name.as_str());
-    let device = format!("usb-storage,bus=usb.0,id=dev-{name},drive={name},serial={},removable=on{boot}", stick.serial);
-    vec!["-blockdev".into(), node.to_string(), "-device".into(), device]
-}
-
-/// The block nodes of a drive, from the file upwards: faults, then the record of writes, then the brake.
-fn chain(drive: &Drive, number: usize) -> Vec<String> {
-    let top = format!("drive{number}");
-    let mut node = json!({
-        "driver": "raw", "read-only": drive.read_only,
-        "file": {"driver": "file", "filename": drive.path, "read-only": drive.read_only},
-    });
-    if drive.discards {
-        (node["discard"], node["file"]["discard"]) = ("unmap".into(), "unmap".into());
-    }
-    let mut args = Vec::new();
-    if !drive.faults.is_empty() {
-        let rules: Vec<Value> = drive.faults.iter().map(fault_rule).collect();
-        node = json!({"driver": "blkdebug", "image": node, "inject-error": rules});
-    }
-    if let Some(log) = &drive.write_log {
-        node = recorded(node, log);
-    }
-    if let Some(limit) = drive.bytes_per_second {
-        args.extend(["-object".into(), format!("throttle-group,id=brake{number},x-bps-total={limit}")]);
-        node = json!({"driver": "throttle", "throttle-group": format!("brake{number}"), "file": node});
-    }
-    node["node-name"] = Value::from(top);
-    args.extend(["-blockdev".into(), node.to_string()]);
-    args
-}
-
-/// The superblock follows every entry: a QEMU that is killed must not leave entries nobody counts.
-fn recorded(node: Value, log: &Path) -> Value {
-    json!({
-        "driver": "blklogwrites", "file": node, "log": {"driver": "file", "filename": log},
-        "log-sector-size": 512, "log-super-update-interval": 1,
-    })
-}
-
-/// `none` is the event of every request, whichever way it came; 5 is EIO.
-fn fault_rule(fault: &Fault) -> Value {
-    let (direction, sector) = match fault {
-        Fault::Write(sector) => ("write", sector),
-        Fault::Read(sector) => ("read", sector),
-    };
-    json!({"event": "none", "iotype": direction, "sector": sector, "errno": 5, "once": false})
-}
-
-fn device(drive: &Drive, number: usize, port: &mut usize) -> String {
-    let common = format!("id={},drive=drive{number},serial={}", device_id(&drive.serial), drive.serial);
-    match drive.bus {
-        Bus::Ahci => {
-            let bus = if *port < AHCI_PORTS { format!("ide.{port}") } else { format!("ahci1.{}", *port - AHCI_PORTS) };
-            *port += 1;
-            format!("ide-hd,bus={bus},{common}")
-        }
-        Bus::Scsi { logical, physical } => {
-            let sizes = format!("logical_block_size={logical},physical_block_size={physical}");
-            format!("scsi-hd,bus=scsi.0,scsi-id={number},{common},{sizes}")
-        }
-        Bus::Usb { removable } => {
-            format!("usb-storage,bus=usb.0,{common},removable={}", if removable { "on" } else { "off" })
-        }
-        Bus::Nvme => format!("nvme,{common}"),
-    }
-}
-
-/// What QEMU calls the device of the drive with this serial number.
-pub(crate) fn device_id(serial: &str) -> String {
-    format!("dev-{serial}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,7 +217,7 @@ mod tests {
     }
 
     fn line(machine: &Machine) -> String {
-        machine.arguments("tcg", Path::new("/x/qmp")).join(" ")
+        machine.arguments("tcg", Path::new("/x/qmp"), None).join(" ")
     }
 
     fn drive(serial: &str, bus: Bus) -> Drive {
@@ -284,10 +226,11 @@ mod tests {
 
     #[test]
     fn the_bios_starts_from_the_first_stick_only() {
-        let line = line(&Machine::new(&stick("A")).also_stick(&stick("B")));
+        let line = line(&Machine::new(&stick("A")).also_stick(&stick("B")).in_full());
         assert!(line.contains("q35 -accel tcg,thread=single -cpu core2duo") && line.contains("-m 256"), "{line}");
         assert!(line.contains("serial=A,removable=on,bootindex=1") && line.contains("serial=B,removable=on"));
         assert_eq!(line.matches("bootindex").count(), 1);
+        assert!(line.contains("-smp 2 "));
     }
 
     #[test]
@@ -300,26 +243,12 @@ mod tests {
     }
 
     #[test]
-    fn faults_record_and_brake_lie_between_file_and_device() {
-        let slow = drive("D", Bus::Ahci).slowed(5).fault(Fault::Write(9)).write_log("/x/log".into());
-        let args = chain(&slow, 3);
-        assert_eq!(args[1], "throttle-group,id=brake3,x-bps-total=5");
-        let node: Value = serde_json::from_str(&args[3]).unwrap();
-        assert_eq!(node["node-name"], "drive3");
-        let order: Vec<_> = [&node, &node["file"], &node["file"]["file"], &node["file"]["file"]["image"]]
-            .map(|node| node["driver"].as_str().unwrap().to_owned())
-            .into();
-        assert_eq!(order, ["throttle", "blklogwrites", "blkdebug", "raw"]);
-        assert_eq!(node["file"]["file"]["inject-error"][0]["sector"], 9);
-    }
-
-    #[test]
     fn a_drive_host_shares_the_memory_and_only_then() {
         let plain = line(&Machine::new(&stick("A")));
         assert!(!plain.contains("memory-backend") && !plain.contains("vhost"), "{plain}");
         let two = line(&Machine::new(&stick("A")).drive_host(Path::new("/x/1")).drive_host(Path::new("/x/2")));
         assert!(two.contains("memfd,id=shared,size=256M,share=on -machine memory-backend=shared"), "{two}");
-        assert!(two.contains("id=host1,path=/x/2 -device vhost-user-scsi-pci,chardev=host1,num_queues=2"), "{two}");
+        assert!(two.contains("id=host1,path=/x/2 -device vhost-user-scsi-pci,chardev=host1,num_queues=1"), "{two}");
         assert_eq!(two.matches("memory-backend=shared").count(), 1);
     }
 
@@ -327,7 +256,9 @@ mod tests {
     fn a_kernel_without_a_stick_gets_its_command_line_as_one_word() {
         let direct =
             Direct { kernel: "/x/k".into(), initramfs: "/x/i".into(), command_line: "console=ttyS0 quiet".into() };
-        let args = Machine::direct(direct).arguments("tcg", Path::new("/x/qmp"));
+        let machine = Machine::direct(direct);
+        let kernel = machine.kernel(Path::new("/x")).unwrap();
+        let args = machine.arguments("tcg", Path::new("/x/qmp"), kernel.as_ref());
         assert!(args.windows(2).any(|pair| pair == ["-append", "console=ttyS0 quiet"]), "{args:?}");
         assert!(args.iter().all(|arg| !arg.contains("usb-storage")));
     }

@@ -2,19 +2,22 @@
 
 mod console;
 mod control;
+mod devices;
+mod direct;
 mod drive;
 mod event;
 mod machine;
 
-pub(crate) use console::Missing;
+pub(crate) use console::{Console, Missing};
 pub(crate) use control::Control;
+pub(crate) use devices::device_id;
+pub(crate) use direct::Direct;
 pub(crate) use drive::{Bus, Drive, Fault};
 pub(crate) use event::{Event, Final, Outcome, Then};
-pub(crate) use machine::{Direct, Machine, device_id};
+pub(crate) use machine::Machine;
 
 use crate::limits::{self, limit};
 use anyhow::{Context, Result, anyhow, bail};
-use console::Console;
 use serde_json::json;
 use std::{
     fs::File,
@@ -35,7 +38,7 @@ pub(crate) struct Vm {
     keyboard: ChildStdin,
     console: Console,
     control: Option<Control>,
-    /// Holds the control socket; its path must be short, whatever the project's folder is called.
+    /// Holds the control socket, whose path must be short, whatever the project's folder is called, and the kernel.
     sockets: TempDir,
 }
 
@@ -52,7 +55,8 @@ impl Vm {
         let accelerator = std::env::var("MULE_QEMU_ACCEL").unwrap_or_else(|_| "tcg".into());
         let sockets = tempfile::Builder::new().prefix("mule-vm-").tempdir().context("making a folder for sockets")?;
         let words = File::create(folder.join(format!("{label}.qemu.log"))).context("making QEMU's log")?;
-        let args = machine.arguments(&accelerator, &sockets.path().join("qmp"));
+        let kernel = machine.kernel(sockets.path())?;
+        let args = machine.arguments(&accelerator, &sockets.path().join("qmp"), kernel.as_ref());
         let started = Instant::now();
         // setpriv lets the kernel end QEMU when this program dies in a way that runs no destructors.
         let mut child = Command::new("setpriv")
@@ -177,6 +181,11 @@ impl Vm {
             None => Control::connect(&self.sockets.path().join("qmp"))?,
         };
         Ok(self.control.insert(connected))
+    }
+
+    /// What the guest says; it outlives the VM.
+    pub(crate) fn console(&self) -> Console {
+        self.console.clone()
     }
 
     /// Every line so far.
