@@ -6,7 +6,7 @@ use crate::{
     volume::{self, Partition},
 };
 use anyhow::{Context, Result, ensure};
-use mule::stick;
+use mule_types::stick;
 use std::{fs, path::Path, process::Command};
 
 const INSTALLER: &str = "/usr/bin/syslinux";

@@ -10,7 +10,7 @@ use crate::{
     volume,
 };
 use anyhow::{Context, Result, ensure};
-use mule::stick::{self, IdSector, ImageId};
+use mule_types::stick::{self, IdSector, ImageId};
 use std::{
     fs::{self, File},
     os::unix::fs::FileExt,

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result};
 use cpio::{NewcBuilder, newc, newc::ModeFileType};
-use mule::stick::{INITRAMFS_ID_PATH, ImageId};
+use mule_types::stick::{INITRAMFS_ID_PATH, ImageId};
 use std::io::Write;
 
 /// Slow to pack, as fast as any other level to unpack; its 8 MiB window is what the kernel's decoder always has.

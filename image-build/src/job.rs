@@ -2,7 +2,7 @@
 
 use crate::{sources, timestamp::Timestamp, volume};
 use anyhow::{Context, Result, ensure};
-use mule::stick;
+use mule_types::stick;
 use std::{fs::File, io::Read, path::Path};
 
 /// Replaces `mule.toml` on the image; nothing else changes. Refuses a file that is no image of Mule.

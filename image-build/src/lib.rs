@@ -1,7 +1,7 @@
 //! Turns a kernel and the payload into a bootable USB image, and proves what the image is made of.
 //!
 //! The straight line: [`sources::Sources`] are read and checked into [`sources::Parts`]; the image id is their hash;
-//! [`image::build`] lays them out as `mule::stick` says and [`manifest::Manifest`] lists what the image really holds.
+//! [`image::build`] lays them out as `mule_types::stick` says and [`manifest::Manifest`] lists what the image really holds.
 //! The same inputs give the same bytes on every machine.
 #![forbid(unsafe_code)]
 

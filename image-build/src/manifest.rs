@@ -2,7 +2,7 @@
 
 use crate::{image::BOOT_LIMIT, sources::Parts, timestamp::Timestamp, volume};
 use anyhow::{Context, Result};
-use mule::stick::{self, ImageId};
+use mule_types::stick::{self, ImageId};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{

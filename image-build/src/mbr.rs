@@ -1,7 +1,7 @@
 //! LBA 0: boot code, disk signature and the partition table.
 
 use anyhow::{Result, ensure};
-use mule::stick;
+use mule_types::stick;
 
 /// Bytes before the disk signature: all that boot code may use.
 pub const BOOT_CODE_MAX: usize = 440;

@@ -2,7 +2,7 @@
 
 use crate::{bootloader::BootLoaders, elf, timestamp::Timestamp};
 use anyhow::{Context, Result, ensure};
-use mule::stick::ImageId;
+use mule_types::stick::ImageId;
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -4,10 +4,11 @@ use crate::{
     bootloader::{COMMAND_LINE, SYSLINUX_DIR},
     sources::Parts,
 };
-use mule::{
+use mule_types::{
     jobfile,
-    plan::method::{COMMANDED, Method, OVERWRITES, Requires, Wanted},
+    method::{COMMANDED, Method, OVERWRITES, Requires},
     stick,
+    technique::Wanted,
 };
 
 /// The kernel on the stick.

@@ -3,7 +3,7 @@
 use crate::{mbr, timestamp::Timestamp};
 use anyhow::{Context, Result, ensure};
 use fatfs::{Dir, FatType, FileSystem, FormatVolumeOptions, FsOptions};
-use mule::stick::{self, ImageId};
+use mule_types::stick::{self, ImageId};
 use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions},

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may unwrap")]
 
 use image_build::{image, job, sources::Sources, stick_files, timestamp::Timestamp, volume};
-use mule::stick::{self, IdSector, ImageId};
+use mule_types::stick::{self, IdSector, ImageId};
 use std::{
     fs,
     os::unix::fs::{FileExt, MetadataExt},

@@ -27,4 +27,3 @@ pub mod power;
 pub mod random;
 pub mod rescue;
 pub mod scsi;
-pub mod stick;

@@ -23,9 +23,10 @@ use crate::{
     },
     jobfile::{self, Action, CopyKeys, IMAGE_SUFFIX, Job},
     journal::{Journal, Verify, event::Outcome, replay::Replay},
-    plan::{Authority, Plan, PlanError, Request, Source, Sources, Sticks, Target, method},
+    plan::{Authority, Plan, PlanError, Request, Source, Sources, Sticks, Target},
     random,
 };
+use mule_types::method;
 use std::{num::NonZeroU64, path::Path, sync::Arc};
 
 fn stop(what: impl ToString) -> Stopped {

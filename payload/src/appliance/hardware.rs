@@ -11,8 +11,8 @@ use crate::{
     discover::{self, Drive, Roots},
     jobfile::Selection,
     plan::{Sticks, preflight},
-    stick::{INITRAMFS_ID_PATH, IdSector, ImageId},
 };
+use mule_types::stick::{INITRAMFS_ID_PATH, IdSector, ImageId};
 use std::{
     collections::HashMap,
     io,

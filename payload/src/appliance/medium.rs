@@ -9,8 +9,8 @@ use crate::{
     certify::{Certifiable, key::StickKey, store},
     job::issue::{Kept, Shelf},
     journal::{FileMedium, Journal, Owner, bounded::Text, event::Event, replay::Replay},
-    stick::{CERTIFICATES_DIR, IdSector, SECTOR},
 };
+use mule_types::stick::{CERTIFICATES_DIR, IdSector, SECTOR};
 use std::{
     fs, io,
     path::{Path, PathBuf},

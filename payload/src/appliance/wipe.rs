@@ -26,9 +26,10 @@ use crate::{
         event::{Action, Event, Outcome},
         replay::{DriveHistory, JobHistory, Replay},
     },
-    plan::{Authority, Content, Lost, Plan, PlanError, Request, method},
+    plan::{Authority, Content, Lost, Plan, PlanError, Request},
     power::suspend,
 };
+use mule_types::method;
 use std::{
     path::Path,
     sync::Arc,

@@ -1,5 +1,7 @@
 //! Commands of the security feature set (ATA8-ACS, 4.19 and 7.42 to 7.47; ACS-3, 4.18).
 
+pub use mule_types::technique::ata::Scope;
+
 use super::command::{NON_DATA, PIO_OUT, Taskfile};
 
 /// The user password of every security erase: public, so that the owner of a drive whose erase was cut short can open
@@ -18,15 +20,6 @@ pub const PASSWORD: [u8; 32] = {
 
 /// [`PASSWORD`] as a person types it.
 pub const PASSWORD_TEXT: &str = "mule";
-
-/// What a SECURITY ERASE UNIT reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Writes zeros over all user data; what HPA and DCO hide stays as it was.
-    Normal,
-    /// Writes the maker's pattern over all sectors, reallocated ones included.
-    Enhanced,
-}
 
 /// SECURITY SET PASSWORD (F1h). Sent with [`password_block`].
 pub fn set_password() -> Taskfile {

@@ -1,7 +1,7 @@
 //! Which of the machine's disks is the stick it was started from: the one whose id sector carries the image id that the
 //! initramfs carries too. Never "the first FAT partition".
 
-use crate::stick::{ID_LBA, IdSector, ImageId, SECTOR};
+use mule_types::stick::{self, ID_LBA, IdSector, ImageId, SECTOR};
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
@@ -37,10 +37,10 @@ pub enum ImageIdError {
     #[error("cannot read {0}, which names the stick: {1}")]
     Unreadable(PathBuf, #[source] io::Error),
     #[error("{0} does not name a stick: {1}")]
-    Malformed(PathBuf, #[source] crate::stick::BadImageId),
+    Malformed(PathBuf, #[source] stick::BadImageId),
 }
 
-/// The image id in a file of the initramfs ([`crate::stick::INITRAMFS_ID_PATH`]).
+/// The image id in a file of the initramfs ([`stick::INITRAMFS_ID_PATH`]).
 pub fn image_id(path: &Path) -> Result<ImageId, ImageIdError> {
     let text = fs::read_to_string(path).map_err(|error| ImageIdError::Unreadable(path.to_owned(), error))?;
     text.parse().map_err(|error| ImageIdError::Malformed(path.to_owned(), error))

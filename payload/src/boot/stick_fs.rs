@@ -1,7 +1,7 @@
 //! The stick's FAT partition: read-only, but for the moments in which a certificate is written. A stick that falls off the
 //! bus costs the plain copies of the certificates, never the run.
 
-use crate::stick::FAT_START_LBA;
+use mule_types::stick::FAT_START_LBA;
 use rustix::mount::{MountFlags, UnmountFlags};
 use std::{
     fs::{self, File},

@@ -30,7 +30,7 @@ pub(crate) fn erased() -> Record {
         finished: time(9 + number),
     };
     let job = "5a17c0de5a17c0de5a17c0de5a17c0de";
-    let method = crate::plan::method::find("dod-5220.22-m").unwrap();
+    let method = mule_types::method::find("dod-5220.22-m").unwrap();
     Record {
         format: FORMAT.into(),
         id: format!("{job}-3"),
@@ -93,7 +93,7 @@ pub(crate) fn erased() -> Record {
 /// The same disk after an enhanced security erase with a full verification: a purge.
 pub(crate) fn purged() -> Record {
     let mut record = erased();
-    let method = crate::plan::method::find("ata-secure-erase-enhanced").unwrap();
+    let method = mule_types::method::find("ata-secure-erase-enhanced").unwrap();
     let evidence = crate::firmware::erase::Evidence::PasswordGone;
     let sizes = Sizes { visible: BLOCKS, native: Some(BLOCKS), factory: Some(BLOCKS), accessible: None };
     record.sanitisation = Sanitisation {

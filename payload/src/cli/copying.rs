@@ -19,9 +19,10 @@ use crate::{
     },
     jobfile::Selection,
     journal::Verify,
-    plan::{Authority, Plan, Request, Source, Sources, Target, method},
+    plan::{Authority, Plan, Request, Source, Sources, Target},
     random,
 };
+use mule_types::method;
 use serde_json::json;
 use std::{
     io,

@@ -13,8 +13,8 @@ use crate::{
     journal::{FileMedium, Journal, JournalError, Owner, replay::Replay},
     plan::Sticks,
     scsi::{CommandPlane, LinuxPlane},
-    stick::{IdSector, ImageId},
 };
+use mule_types::stick::{IdSector, ImageId};
 use sha2::{Digest, Sha256};
 use std::{
     fs, io,

@@ -1,7 +1,10 @@
 //! `mule methods`: the table, with every pass spelled out.
 
 use super::Exit;
-use crate::plan::method::{self, Method, Requires, Wanted};
+use mule_types::{
+    method::{self, Method, Requires},
+    technique::Wanted,
+};
 use serde_json::json;
 
 /// Arguments of `mule methods`.

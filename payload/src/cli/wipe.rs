@@ -21,12 +21,10 @@ use crate::{
     },
     jobfile::{HiddenAreas, Selection, Word},
     journal::{Verify, event::Outcome, replay::Replay},
-    plan::{
-        Authority, Plan, Request,
-        method::{self, Method},
-    },
+    plan::{Authority, Plan, Request},
     random,
 };
+use mule_types::method::{self, Method};
 use serde_json::json;
 use std::{
     io,

@@ -1,9 +1,9 @@
 //! One way to all techniques: what speaks to a drive, what it can be asked for there, and the asking.
 
-pub use super::purge::{Medium, Wanted};
+pub use super::purge::Medium;
 use super::{
     Watcher, nvme,
-    purge::{self, Offer, Technique},
+    purge::{self, Offer},
     sanitize::{self, Evidence as Seen},
     scsi, security,
 };
@@ -16,6 +16,7 @@ use crate::{
     },
     scsi::{CommandPlane, Data},
 };
+use mule_types::technique::{Technique, Wanted};
 use std::time::Duration;
 
 /// What a drive is spoken to by.

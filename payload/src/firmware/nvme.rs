@@ -218,7 +218,7 @@ pub fn sanitize<A: NvmeAdmin>(
     drive.admin(&sanitize::start(action), Data::None).map_err(step("SANITIZE"))?;
     let (seen, last) = follow(drive, watcher)?;
     same(drive, &controller)?;
-    if last.dword10 != action.dword10() {
+    if last.dword10 != sanitize::dword10(action) {
         return Err(Error::NotOurs(last.dword10));
     }
     let changed = before.state != State::Completed || before.dword10 != last.dword10;
@@ -240,7 +240,7 @@ pub fn watch<A: NvmeAdmin>(drive: &mut A, watcher: &mut dyn Watcher) -> Result<O
             let (_, last) = follow(drive, watcher)?;
             let action = [Action::BlockErase, Action::Overwrite, Action::CryptoErase]
                 .into_iter()
-                .find(|action| action.dword10() == last.dword10);
+                .find(|action| sanitize::dword10(*action) == last.dword10);
             Ok(Some(Sanitized { action, evidence: Evidence::SeenInProgress }))
         }
         State::Never | State::Completed | State::Other(_) => Ok(None),

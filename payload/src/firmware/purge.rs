@@ -13,6 +13,7 @@ use crate::{
     },
     scsi::sanitize::Action as ScsiAction,
 };
+use mule_types::technique::Technique;
 
 /// How the data lie on the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,90 +35,20 @@ pub enum Offer<'a> {
     Nvme(NvmeSanitize, FormatAbilities),
 }
 
-/// A technique that the standards call purge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Technique {
-    /// ATA SANITIZE DEVICE.
-    AtaSanitize(AtaAction),
-    /// SECURITY ERASE UNIT.
-    AtaSecurity(Scope),
-    /// SCSI SANITIZE.
-    ScsiSanitize(ScsiAction),
-    /// NVMe SANITIZE.
-    NvmeSanitize(NvmeAction),
-    /// NVMe FORMAT NVM: of each namespace, one after the other.
-    NvmeFormat(SecureErase),
-    /// TRIM, UNMAP, Deallocate: an advice to the drive through the block layer, and no erasure.
-    Discard,
+/// The technique of that name, among those of the table.
+pub fn named(name: &str) -> Option<Technique> {
+    all().find(|technique| technique.name() == name)
 }
 
-/// An erasure that the drive's own firmware is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// This technique, and no other.
-    This(Technique),
-    /// The best purge that the drive truly offers.
-    BestPurge,
+/// Every technique of the table, and those that are only a lesser erasure, or none.
+fn all() -> impl Iterator<Item = Technique> {
+    let others = [Technique::AtaSecurity(Scope::Normal), Technique::Discard];
+    TABLE.into_iter().map(|(_, technique, ..)| technique).chain(others)
 }
 
-impl Technique {
-    /// The command's name in its standard.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AtaSanitize(action) => action.name(),
-            Self::AtaSecurity(Scope::Normal) => "SECURITY ERASE UNIT",
-            Self::AtaSecurity(Scope::Enhanced) => "enhanced SECURITY ERASE UNIT",
-            Self::ScsiSanitize(action) => action.name(),
-            Self::NvmeSanitize(NvmeAction::BlockErase) => "NVMe Sanitize with block erase",
-            Self::NvmeSanitize(NvmeAction::Overwrite) => "NVMe Sanitize with overwrite",
-            Self::NvmeSanitize(NvmeAction::CryptoErase) => "NVMe Sanitize with crypto erase",
-            Self::NvmeFormat(SecureErase::UserData) => "FORMAT NVM with user data erase",
-            Self::NvmeFormat(SecureErase::Cryptographic) => "FORMAT NVM with cryptographic erase",
-            Self::Discard => "discard",
-        }
-    }
-
-    /// The technique of that name, among those of the table.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all().find(|technique| technique.name() == name)
-    }
-
-    /// Every technique of the table, and those that are only a lesser erasure, or none.
-    pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.into_iter().map(|(_, technique, ..)| technique).chain([Self::AtaSecurity(Scope::Normal), Self::Discard])
-    }
-
-    /// Whether it only destroys keys.
-    pub fn is_cryptographic(self) -> bool {
-        TABLE.iter().any(|(_, technique, _, cryptographic)| *technique == self && *cryptographic)
-    }
-
-    /// Whether it is a security erase, which may leave ones as well as zeros.
-    pub fn is_security_erase(self) -> bool {
-        matches!(self, Self::AtaSecurity(_))
-    }
-
-    /// Whether the drive has a state of its own that can be seen to change; a format has none.
-    pub fn has_state(self) -> bool {
-        !matches!(self, Self::NvmeFormat(_) | Self::Discard)
-    }
-
-    /// Whether any standard calls it an erasure.
-    pub fn erases(self) -> bool {
-        self != Self::Discard
-    }
-
-    /// Whether it overwrites all of the drive with zeros (a security erase: zeros or ones), so that a drive that holds
-    /// anything else afterwards was not erased by it.
-    pub fn overwrites(self) -> bool {
-        matches!(
-            self,
-            Self::AtaSanitize(AtaAction::Overwrite { .. })
-                | Self::AtaSecurity(Scope::Normal)
-                | Self::ScsiSanitize(ScsiAction::Overwrite)
-                | Self::NvmeSanitize(NvmeAction::Overwrite)
-        )
-    }
+/// Whether a technique only destroys keys.
+pub fn is_cryptographic(technique: Technique) -> bool {
+    TABLE.iter().any(|(_, row, _, cryptographic)| *row == technique && *cryptographic)
 }
 
 /// What calls `technique` a purge of this medium; `None` where nothing does.

@@ -152,7 +152,7 @@ fn asked<P: CommandPlane>(plane: &mut P, action: Action) -> Option<bool> {
 
 fn start<P: CommandPlane>(plane: &mut P, action: Action) -> Result<(), Error> {
     let step = action.name();
-    let data = match action.parameters() {
+    let data = match sanitize::parameters(action) {
         [] => Data::None,
         parameters => Data::Out(parameters),
     };

@@ -23,8 +23,8 @@ use crate::{
     },
     firmware::{
         Name, NotRecorded, Watcher,
-        erase::{self, Medium, Port, Wanted},
-        purge::{self, Technique},
+        erase::{self, Medium, Port},
+        purge,
     },
     journal::{
         bounded::Text,
@@ -33,6 +33,7 @@ use crate::{
     plan::Target,
     random,
 };
+use mule_types::technique::{Technique, Wanted};
 use std::{
     thread,
     time::{Duration, Instant},

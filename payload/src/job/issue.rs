@@ -18,8 +18,9 @@ use crate::{
         bounded::Text,
         event::{DriveRef, Event, JobId, Outcome},
     },
-    plan::{Lost, MediaFields, method::Method},
+    plan::{Lost, MediaFields},
 };
+use mule_types::method::Method;
 
 /// A certificate that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]

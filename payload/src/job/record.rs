@@ -11,10 +11,10 @@ use crate::{
         Operator, PassRecord, Record, Sanitisation, Tool, Validation, Verification,
     },
     engine::{extents::Ranges, sampling},
-    firmware::{erase::Evidence, purge::Technique},
+    firmware::{erase::Evidence, purge},
     journal::{Verify, event::Outcome},
-    plan::method::Method,
 };
+use mule_types::{method::Method, technique::Technique};
 use serde::Deserialize;
 use std::time::{Duration, SystemTime};
 
@@ -105,7 +105,7 @@ fn command_record(command: &CommandFacts, block: u64) -> CommandRecord {
     CommandRecord {
         name: command.technique.map_or("", Technique::name).into(),
         purge: command.purge.unwrap_or_default().into(),
-        cryptographic: command.technique.is_some_and(Technique::is_cryptographic),
+        cryptographic: command.technique.is_some_and(purge::is_cryptographic),
         evidence: command.evidence.map_or("", Evidence::name).into(),
         evidence_words: command.evidence.map_or("", Evidence::words).into(),
         started: time(command.started),
@@ -304,7 +304,7 @@ fn command_limits(command: &CommandFacts, purge: Option<&str>) -> Vec<String> {
          its maker's word; what can be read was read as the verification says."
             .into(),
     );
-    if command.technique.is_some_and(Technique::is_cryptographic) {
+    if command.technique.is_some_and(purge::is_cryptographic) {
         limits.push(
             "It destroys keys, not data: a purge only where the drive's encryption is validated and was on before the first \
              data were written (NIST SP 800-88 Rev. 1, 2.6; Rev. 2, 3.2), which no command tells."

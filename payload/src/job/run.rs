@@ -21,8 +21,9 @@ use crate::{
         bounded::Text,
         event::{Action, DriveRef, Event, JobId, Outcome, Verify},
     },
-    plan::{Content, Lost, Plan, Target, method::Method},
+    plan::{Content, Lost, Plan, Target},
 };
+use mule_types::method::Method;
 use std::{
     collections::HashSet,
     sync::{

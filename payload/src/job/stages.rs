@@ -16,7 +16,6 @@ use crate::{
         sampling,
         sweep::{self, End, Limits, Mode},
     },
-    firmware::purge::Wanted,
     journal::{
         Verify,
         event::{Event, JobId, Sweep},
@@ -24,6 +23,7 @@ use crate::{
     plan::{Content, Target},
     random,
 };
+use mule_types::technique::Wanted;
 
 /// What the stages of one job have in common.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ pub(super) mod rig;
 use crate::{
     drive::sim::{Lie, PowerCut},
     journal::{Verify, event::Outcome},
-    plan::method::OVERWRITES,
 };
+use mule_types::method::OVERWRITES;
 use rig::{Bench, MIB, disk, holds_old_data};
 use std::time::Duration;
 

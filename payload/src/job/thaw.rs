@@ -6,9 +6,10 @@ use crate::{
     ata::AtaDrive,
     discover::Drive,
     drive::Access,
-    firmware::erase::{self, Port, Wanted},
+    firmware::erase::{self, Port},
     plan::{Plan, Sticks, Target},
 };
+use mule_types::technique::Wanted;
 use std::{
     thread,
     time::{Duration, Instant},

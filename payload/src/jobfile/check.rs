@@ -12,7 +12,7 @@ use super::{
     request::{Given, Keys, Request},
     values::{Action, Frozen, HiddenAreas, Then, VerifyExtent, Word},
 };
-use crate::plan::method::{self, Method, Requires, Step};
+use mule_types::method::{self, Method, Requires, Step};
 use std::time::Duration;
 
 /// The word a destructive unattended job must carry.

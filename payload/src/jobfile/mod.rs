@@ -26,7 +26,8 @@ pub use request::MediaFields;
 pub use values::{Action, Frozen, Hash, HiddenAreas, Level, Selection, Tail, Then, VerifyExtent, Word};
 
 use self::key::Key;
-use crate::{certify::record::Operator, plan::method::Method};
+use crate::certify::record::Operator;
+use mule_types::method::Method;
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -39,8 +40,6 @@ use std::{
 
 /// Largest job file in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
-/// The job file that a new stick carries; it describes every key.
-pub const EXAMPLE: &str = include_str!("example.toml");
 
 /// A valid request.
 #[derive(Debug, Clone)]

@@ -6,10 +6,8 @@ use super::{
     request::{Drives, Given, Keys},
     values::{Then, Word},
 };
-use crate::{
-    boot::cmdline::{Cmdline, Parameter},
-    stick::JOB_FILE,
-};
+use crate::boot::cmdline::{Cmdline, Parameter};
+use mule_types::stick::JOB_FILE;
 use std::path::{Component, Path};
 
 const PREFIX: &str = "mule.";

@@ -16,8 +16,9 @@ pub use event::Verify;
 pub use frame::SECTOR;
 pub use medium::{FileMedium, Medium};
 
-use crate::{certify::key::StickKey, random, stick::ImageId};
+use crate::{certify::key::StickKey, random};
 use event::{Entry, Event};
+use mule_types::stick::ImageId;
 use replay::Replay;
 use scan::Reach;
 use std::io;

@@ -2,7 +2,8 @@
 //! the other.
 
 use super::{JournalError, medium::Medium};
-use crate::{certify::key::StickKey, stick::ImageId};
+use crate::certify::key::StickKey;
+use mule_types::stick::ImageId;
 use zeroize::Zeroizing;
 
 /// Bytes of one copy; the second follows right behind, on another physical sector of any drive.

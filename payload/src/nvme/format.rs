@@ -1,17 +1,10 @@
 //! FORMAT NVM (base specification 2.0, 5.14), and what Identify says of it.
 
+pub use mule_types::technique::nvme::SecureErase;
+
 use super::admin::AdminCommand;
 use serde::Serialize;
 use std::time::Duration;
-
-/// What happens to the user data: SES.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum SecureErase {
-    /// 1: user data erase; the controller may do it by changing keys.
-    UserData,
-    /// 2: the encryption key is deleted.
-    Cryptographic,
-}
 
 /// What a controller says of formatting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,6 +1,8 @@
 //! SANITIZE (base specification 2.0, 5.24) and its status log (5.16.1.25). It reaches the whole NVM subsystem: every
 //! namespace, and every controller beside this one.
 
+pub use mule_types::technique::nvme::Action;
+
 use super::admin::{ALL_NAMESPACES, AdminCommand, SHORT};
 use serde::Serialize;
 use std::time::Duration;
@@ -10,37 +12,15 @@ const UNRESTRICTED_EXIT: u32 = 1 << 3;
 /// OWPASS 1.
 const ONE_PASS: u32 = 1 << 4;
 
-/// What a controller is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Action {
-    /// SANACT 2.
-    BlockErase,
-    /// SANACT 3: one pass of zeros.
-    Overwrite,
-    /// SANACT 4.
-    CryptoErase,
-}
-
-impl Action {
-    /// Its name in the standard.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::BlockErase => "Block Erase",
-            Self::Overwrite => "Overwrite",
-            Self::CryptoErase => "Crypto Erase",
+/// Command dword 10 of an action; the log gives it back. Deallocation afterwards is left as it is by default, so that
+/// reading back is not of stale mappings.
+pub fn dword10(action: Action) -> u32 {
+    UNRESTRICTED_EXIT
+        | match action {
+            Action::BlockErase => 2,
+            Action::Overwrite => 3 | ONE_PASS,
+            Action::CryptoErase => 4,
         }
-    }
-
-    /// Command dword 10; the log gives it back. Deallocation afterwards is left as it is by default, so that reading
-    /// back is not of stale mappings.
-    pub fn dword10(self) -> u32 {
-        UNRESTRICTED_EXIT
-            | match self {
-                Self::BlockErase => 2,
-                Self::Overwrite => 3 | ONE_PASS,
-                Self::CryptoErase => 4,
-            }
-    }
 }
 
 /// What a controller offers (SANICAP, Identify Controller bytes 331:328).
@@ -77,7 +57,7 @@ fn sanitize(cdw10: u32) -> AdminCommand {
 
 /// SANITIZE (84h). Answers before it has ended.
 pub fn start(action: Action) -> AdminCommand {
-    sanitize(action.dword10())
+    sanitize(dword10(action))
 }
 
 /// SANITIZE, SANACT 1: leave the failed state.

@@ -1,10 +1,9 @@
-//! From what was asked to what may be done: methods, selection, preflight, authorisation.
+//! From what was asked to what may be done: passes, selection, preflight, authorisation.
 //!
 //! A [`Target`] can be made only here, by [`Plan::new`] or [`Plan::resume`], from drives that passed the preflight under an
 //! [`Authority`]; nothing else can be claimed for writing (see `job::claim`).
 
 pub mod content;
-pub mod method;
 pub mod preflight;
 mod resume;
 pub mod sources;
@@ -25,7 +24,7 @@ use crate::{
         replay::{DriveHistory, HiddenAreas},
     },
 };
-use method::{Method, Requires};
+use mule_types::method::{Method, Requires};
 
 /// Who said that data may be destroyed, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,7 +185,7 @@ impl Plan {
             job,
             last_seen: None,
             method: request.method,
-            passes: request.method.resolve(&mut byte),
+            passes: content::resolve(request.method.steps, &mut byte),
             verify: request.verify,
             operator: request.operator,
             digest: request.digest,

@@ -1,6 +1,6 @@
 //! Going on with a job that was interrupted: its drives are found again by who they are, wherever they are plugged in.
 
-use super::{Authority, Lost, Plan, PlanError, Refused, Request, Sticks, Target, method, preflight};
+use super::{Authority, Lost, Plan, PlanError, Refused, Request, Sticks, Target, preflight};
 use crate::{
     discover::Drive,
     journal::{
@@ -9,6 +9,7 @@ use crate::{
     },
     plan::Content,
 };
+use mule_types::method;
 
 impl Plan {
     /// The plan that finishes `unfinished`. The request must be the one the job began with, word for word: a person who

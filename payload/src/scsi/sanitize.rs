@@ -1,5 +1,7 @@
 //! SCSI SANITIZE (SBC-4, 5.31), and how far it is (SPC-4, 4.5.2.4.4).
 
+pub use mule_types::technique::scsi::Action;
+
 use super::sense::Sense;
 
 /// Sense key NOT READY, with the code LOGICAL UNIT NOT READY, SANITIZE IN PROGRESS.
@@ -9,46 +11,21 @@ const FAILED: (u8, u8, u8) = (0x3, 0x31, 0x03);
 /// Descriptor type of the sense key specific descriptor.
 const SENSE_KEY_SPECIFIC: u8 = 0x02;
 
-/// What a SANITIZE does: its service action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// 01h: one pass of zeros.
-    Overwrite,
-    /// 02h.
-    BlockErase,
-    /// 03h.
-    CryptographicErase,
-    /// 1Fh: leave the failed state, where the SANITIZE that failed allowed it.
-    ExitFailureMode,
+/// SERVICE ACTION.
+fn service(action: Action) -> u8 {
+    match action {
+        Action::Overwrite => 0x01,
+        Action::BlockErase => 0x02,
+        Action::CryptographicErase => 0x03,
+        Action::ExitFailureMode => 0x1f,
+    }
 }
 
-impl Action {
-    /// SERVICE ACTION.
-    pub fn service(self) -> u8 {
-        match self {
-            Self::Overwrite => 0x01,
-            Self::BlockErase => 0x02,
-            Self::CryptographicErase => 0x03,
-            Self::ExitFailureMode => 0x1f,
-        }
-    }
-
-    /// Its name in the standard.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Overwrite => "SANITIZE overwrite",
-            Self::BlockErase => "SANITIZE block erase",
-            Self::CryptographicErase => "SANITIZE cryptographic erase",
-            Self::ExitFailureMode => "SANITIZE exit failure mode",
-        }
-    }
-
-    /// The parameter list that goes with it: for an overwrite one pass, no inversion, a pattern of four zero bytes.
-    pub fn parameters(self) -> &'static [u8] {
-        match self {
-            Self::Overwrite => &[0x01, 0, 0, 4, 0, 0, 0, 0],
-            Self::BlockErase | Self::CryptographicErase | Self::ExitFailureMode => &[],
-        }
+/// The parameter list that goes with an action: for an overwrite one pass, no inversion, a pattern of four zero bytes.
+pub fn parameters(action: Action) -> &'static [u8] {
+    match action {
+        Action::Overwrite => &[0x01, 0, 0, 4, 0, 0, 0, 0],
+        Action::BlockErase | Action::CryptographicErase | Action::ExitFailureMode => &[],
     }
 }
 
@@ -56,14 +33,14 @@ impl Action {
 /// [`Action::ExitFailureMode`].
 pub fn cdb(action: Action) -> [u8; 10] {
     let unrestricted = if action == Action::ExitFailureMode { 0 } else { 1 << 5 };
-    let [.., length] = action.parameters().len().to_be_bytes();
-    [0x48, 1 << 7 | unrestricted | action.service(), 0, 0, 0, 0, 0, 0, length, 0]
+    let [.., length] = parameters(action).len().to_be_bytes();
+    [0x48, 1 << 7 | unrestricted | service(action), 0, 0, 0, 0, 0, 0, length, 0]
 }
 
 /// REPORT SUPPORTED OPERATION CODES (A3h/0Ch) for one service action of SANITIZE (SPC-4, 6.35); [`supported`] reads the
 /// answer.
 pub fn ask_support(action: Action) -> [u8; 12] {
-    [0xa3, 0x0c, 0x02, 0x48, 0, action.service(), 0, 0, 0, 64, 0, 0]
+    [0xa3, 0x0c, 0x02, 0x48, 0, service(action), 0, 0, 0, 64, 0, 0]
 }
 
 /// Whether a drive knows the command it was asked about: SUPPORT is 3, or 5 for a maker's own way. `None` where it says
@@ -133,7 +110,7 @@ mod tests {
     #[test]
     fn the_commands_are_those_of_sg3_utils() {
         assert_eq!(cdb(Action::Overwrite), [0x48, 0xa1, 0, 0, 0, 0, 0, 0, 8, 0]);
-        assert_eq!(Action::Overwrite.parameters(), [1, 0, 0, 4, 0, 0, 0, 0]);
+        assert_eq!(parameters(Action::Overwrite), [1, 0, 0, 4, 0, 0, 0, 0]);
         assert_eq!(cdb(Action::BlockErase), [0x48, 0xa2, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(cdb(Action::CryptographicErase), [0x48, 0xa3, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(cdb(Action::ExitFailureMode), [0x48, 0x9f, 0, 0, 0, 0, 0, 0, 0, 0]);

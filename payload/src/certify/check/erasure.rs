@@ -10,11 +10,9 @@ use crate::{
         Certifiable,
         record::{FORMAT, Record},
     },
-    plan::{
-        Content,
-        method::{self, Requires, Step},
-    },
+    plan::Content,
 };
+use mule_types::method::{self, Requires, Step};
 
 /// The contradictions in a record; empty where there are none.
 pub(in crate::certify) fn contradictions(record: &Record) -> Vec<String> {

@@ -9,8 +9,8 @@ use crate::{
         scan::{self, Placed, Scan},
         superblock::{Found, Superblock},
     },
-    stick::IdSector,
 };
+use mule_types::stick::IdSector;
 use serde_json::{Value, json};
 use std::{
     fs, io,

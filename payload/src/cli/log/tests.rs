@@ -8,8 +8,8 @@ use crate::{
         event::{Event, Sweep},
         medium::MemoryMedium,
     },
-    stick::{IdSector, ImageId},
 };
+use mule_types::stick::{IdSector, ImageId};
 
 const LOG_LEN: u64 = 512 * 1024;
 

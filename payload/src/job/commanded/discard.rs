@@ -6,9 +6,9 @@ use crate::{
     firmware::{
         Watcher as _,
         erase::{Chosen, Evidence, Failure, Refusal},
-        purge::Technique,
     },
 };
+use mule_types::technique::Technique;
 
 /// Bytes between two looks at whether to stop.
 const STEP: u64 = 1 << 30;

@@ -18,8 +18,9 @@ use crate::{
         event::{Event, Outcome},
         medium::MemoryMedium,
     },
-    plan::{Sticks, method},
+    plan::Sticks,
 };
+use mule_types::method;
 use std::time::Duration;
 
 pub(super) const SIZE: u64 = 12 * MIB;

@@ -2,15 +2,13 @@
 
 use crate::{
     engine::{extents::Ranges, kinds::Kinds, pattern::StreamKey},
-    firmware::{
-        erase::Evidence,
-        purge::{self, Technique},
-    },
+    firmware::{erase::Evidence, purge},
     journal::{
         event::{DefectKind, Sweep},
         replay::DriveHistory,
     },
 };
+use mule_types::technique::Technique;
 
 /// The erasure by a drive's own firmware.
 #[derive(Debug, Clone)]
@@ -58,7 +56,7 @@ impl CommandFacts {
     pub(super) fn from_history(history: &DriveHistory) -> Self {
         let mut facts = Self::default();
         if let Some(command) = &history.command {
-            facts.technique = Technique::named(&command.technique);
+            facts.technique = purge::named(&command.technique);
             facts.purge = facts.technique.and_then(|technique| purge::source(technique, None));
             facts.started = Some(command.started_at);
             if let Some((at, evidence)) = &command.ended {

@@ -27,10 +27,10 @@ use crate::{
         scan,
         superblock::{Found, Superblock},
     },
-    plan::{Authority, Plan, PlanError, Request, Sticks, method},
+    plan::{Authority, Plan, PlanError, Request, Sticks},
     scsi::CommandPlane,
-    stick::ImageId,
 };
+use mule_types::{method, stick::ImageId};
 use std::{
     fs,
     path::{Path, PathBuf},

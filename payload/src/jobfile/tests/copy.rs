@@ -1,6 +1,7 @@
 //! Images, restores, clones and verifications against an image: jobs that are valid, and their digests.
 
 use super::*;
+use mule_types::jobfile::EXAMPLE;
 
 pub(super) const IMAGE: &str = "[job]\naction = \"image\"\ndrives = [\"S1\"]\nstore = \"KELLER\"\nname = \"büro 1.img.zst\"\n\
                      base = \"büro 0\"\nraw = true\nhash = \"both\"\nlevel = -7\nretries = 0\nverify = \"none\"\n";

@@ -3,7 +3,7 @@
 
 use super::{DriveHistory, JobHistory};
 use crate::journal::event::{Action, DriveRef, Event, Extent, MAX_DRIVES, Outcome, Progress, Sweep, Verify};
-use crate::plan::method;
+use mule_types::method;
 
 /// Bad places kept of one job; a sweep gives a drive up after far fewer.
 pub(super) const MAX_EXTENTS: usize = 32 * 1024;

@@ -4,10 +4,13 @@ use super::{Findings, out_of_reach};
 use crate::{
     certify::record::{CommandRecord, KindsRecord, Record},
     firmware::{
-        erase::{Evidence, Medium, Wanted},
-        purge::{self, Technique},
+        erase::{Evidence, Medium},
+        purge,
     },
-    plan::method::Method,
+};
+use mule_types::{
+    method::Method,
+    technique::{Technique, Wanted},
 };
 
 /// Whether the record's only erasure is the command.
@@ -38,7 +41,7 @@ pub(super) fn check(record: &Record, method: Option<&Method>, found: &mut Findin
     found.expect(command.finished.is_empty() || !command.started.is_empty(), "a command that ended and never began");
     found.expect(command.markers_left <= record.coverage.blocks_addressable, "more markers left than blocks");
     found.expect(command.markers <= record.coverage.blocks_addressable, "more markers than blocks");
-    let technique = Technique::named(&command.name);
+    let technique = purge::named(&command.name);
     let fits = match (wanted, technique) {
         (_, None) => command.name.is_empty(),
         (Some(Wanted::This(asked)), Some(done)) => asked == done,
@@ -49,7 +52,7 @@ pub(super) fn check(record: &Record, method: Option<&Method>, found: &mut Findin
     let evidence = Evidence::named(&command.evidence);
     found.expect(evidence.is_some() || command.evidence.is_empty(), "evidence this version does not know");
     found.expect(command.evidence_words == evidence.map_or("", Evidence::words), "evidence in other words");
-    let cryptographic = technique.is_some_and(Technique::is_cryptographic);
+    let cryptographic = technique.is_some_and(purge::is_cryptographic);
     found.expect(command.cryptographic == cryptographic, "a cryptographic erase that is not called one, or is none");
     let medium = medium(record);
     let source = technique.and_then(|technique| purge::source(technique, medium)).unwrap_or_default();
@@ -110,7 +113,7 @@ pub(super) fn unseen(record: &Record) -> bool {
     let command = record.sanitisation.command.as_ref();
     command.is_some_and(|command| {
         Evidence::named(&command.evidence) == Some(Evidence::ReportedOnly)
-            && Technique::named(&command.name).is_some_and(Technique::has_state)
+            && purge::named(&command.name).is_some_and(Technique::has_state)
     })
 }
 

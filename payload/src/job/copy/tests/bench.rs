@@ -20,8 +20,9 @@ use crate::{
     },
     jobfile::Selection,
     journal::Verify,
-    plan::{Authority, Plan, Request, Source, Sources, Sticks, Target, method},
+    plan::{Authority, Plan, Request, Source, Sources, Sticks, Target},
 };
+use mule_types::method;
 use std::{
     fs,
     path::{Path, PathBuf},

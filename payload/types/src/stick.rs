@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Every stick written from one image carries the same image id; a stick's *own* identity is its key, made on the
-//! first boot (see `journal`).
+//! first boot (see `journal` of the payload).
 
 use std::{fmt, str::FromStr};
 

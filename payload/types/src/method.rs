@@ -6,9 +6,9 @@
 
 mod commanded;
 
-use super::content::Content;
-pub use crate::firmware::purge::Wanted;
 pub use commanded::COMMANDED;
+
+use crate::technique::Wanted;
 use std::fmt;
 
 /// One step of a method as the table has it; a random byte is drawn once a job, when the plan is made.
@@ -228,26 +228,6 @@ pub fn find(name: &str) -> Option<&'static Method> {
     all().find(|method| method.name == name)
 }
 
-impl Method {
-    /// The passes with every random byte drawn: what will really be written, and what the certificate prints.
-    pub fn resolve(&self, mut draw: impl FnMut() -> u8) -> Vec<Content> {
-        let mut drawn = 0;
-        self.steps
-            .iter()
-            .map(|step| match *step {
-                Byte(byte) => Content::Byte(byte),
-                Triple(bytes) => Content::Triple(bytes),
-                Random => Content::Random,
-                ComplementOfRandomByte => Content::Byte(!drawn),
-                RandomByte => {
-                    drawn = draw();
-                    Content::Byte(drawn)
-                }
-            })
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,19 +260,5 @@ mod tests {
         for (n, step) in (0u8..16).zip(&gutmann.steps[9..25]) {
             assert_eq!(*step, Byte(n * 0x11));
         }
-    }
-
-    #[test]
-    fn random_bytes_are_drawn_once_and_complemented() {
-        let mut bytes = [0x5a, 0x13, 0xc7].into_iter();
-        let list = find("dod-5220.22-m-ece").unwrap().resolve(|| bytes.next().unwrap());
-        let bytes = |n: usize| list[n];
-        assert_eq!(bytes(0), Content::Byte(0x5a));
-        assert_eq!(bytes(1), Content::Byte(0xa5));
-        assert_eq!(bytes(2), Content::Random);
-        assert_eq!(bytes(3), Content::Byte(0x13));
-        assert_eq!(bytes(4), Content::Byte(0xc7));
-        assert_eq!(bytes(5), Content::Byte(0x38));
-        assert_eq!(bytes(6), Content::Random);
     }
 }

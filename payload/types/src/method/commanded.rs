@@ -1,23 +1,23 @@
 //! The methods that ask the drive's own firmware. Each is one technique and never a lesser one in its place; whether it is
-//! a purge for the drive at hand says [`crate::firmware::purge`], not the name.
+//! a purge for the drive at hand says `firmware::purge` of the payload, not the name.
 
 use super::{
     Method,
     Requires::Verification,
     Step::{self, Byte},
-    Wanted::{self, BestPurge, This},
 };
-use crate::{
+use crate::technique::{
+    Technique::{AtaSanitize, AtaSecurity, Discard, NvmeFormat, NvmeSanitize, ScsiSanitize},
+    Wanted::{self, BestPurge, This},
     ata::{
-        sanitize::{Action as Ata, Passes},
-        security::Scope::{Enhanced, Normal},
+        Action as Ata, Passes,
+        Scope::{Enhanced, Normal},
     },
-    firmware::purge::Technique::{AtaSanitize, AtaSecurity, Discard, NvmeFormat, NvmeSanitize, ScsiSanitize},
     nvme::{
-        format::SecureErase::{Cryptographic, UserData},
-        sanitize::Action as Nvme,
+        Action as Nvme,
+        SecureErase::{Cryptographic, UserData},
     },
-    scsi::sanitize::Action as Scsi,
+    scsi::Action as Scsi,
 };
 
 const OVERWRITE: Ata = Ata::Overwrite { pattern: 0, passes: Passes::ONE, invert: false };
