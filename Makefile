@@ -4,33 +4,30 @@
 TARGET ?= x86_64-unknown-linux-musl
 export TARGET
 
-.PHONY: all setup payload kernel image run test check bench fuzz clean
+# rust-toolchain.toml asks for the musl target, and rustup would try to fetch it on every call.
+ifeq ($(TARGET),x86_64-unknown-linux-gnu)
+export RUSTUP_TOOLCHAIN := $(shell sed -n 's/^channel = "\(.*\)"$$/\1/p' rust-toolchain.toml)
+endif
+
+.PHONY: all setup payload kernel image run test test-all check bench fuzz fresh clean
 
 all: image
 
-setup:
-	scripts/setup
-
-payload: setup
-	scripts/payload build/mule
-
-kernel: setup
-	kernel-config/build build/kernel
-
-image: payload kernel
-	scripts/notices build/notices.txt
-	cargo run --quiet --package image-build -- \
-		--kernel build/kernel/bzImage --kernel-version build/kernel/version --kernel-config build/kernel/config \
-		--payload build/mule --notices build/notices.txt --out build
-
-run: image
-	cargo run --quiet --package qemu-tests -- run
+setup payload kernel image run:
+	@scripts/steps $@
 
 test: image
-	scripts/test
+	@scripts/test
+
+# Everything, also what takes hours: many power cuts, fuzzing, sanitizers, fresh machines.
+test-all: image
+	@scripts/test --all
 
 check: setup
-	scripts/check
+	@scripts/check
+
+fresh:
+	@scripts/fresh
 
 bench: image
 	cargo build --release --quiet --package mule --examples --target $(TARGET)

@@ -53,8 +53,11 @@ fn check_size(kernel: usize, initramfs: usize) -> Result<()> {
     Ok(())
 }
 
+/// The whole file under its name, or what was there before.
 fn save(path: &Path, content: &[u8]) -> Result<()> {
-    fs::write(path, content).with_context(|| format!("writing {}", path.display()))
+    let unfinished = path.with_added_extension("part");
+    fs::write(&unfinished, content).with_context(|| format!("writing {}", unfinished.display()))?;
+    fs::rename(&unfinished, path).with_context(|| format!("naming {}", path.display()))
 }
 
 fn write_image(image: &Path, parts: &Parts, files: &[(String, Vec<u8>)], id: ImageId, date: Timestamp) -> Result<()> {

@@ -7,7 +7,8 @@ use std::{
     io::{Read, Write},
 };
 
-/// SPDX identifiers of licences that MIT OR Apache-2.0 code may link without further duties than keeping the notice.
+/// SPDX identifiers of licences that MIT OR Apache-2.0 code may link without further duties than keeping the notice; as in
+/// `deny.toml`, which cargo-deny reads where it is installed.
 const ALLOWED: &[&str] = &[
     "0BSD",
     "Apache-2.0",
@@ -98,6 +99,14 @@ fn licence(tokens: &mut &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_is_that_of_deny_toml() {
+        let deny = include_str!("../../deny.toml");
+        let list = deny.split_once("\nallow = [").unwrap().1.split_once(']').unwrap().0;
+        let listed: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+        assert_eq!(listed, ALLOWED);
+    }
 
     #[test]
     fn licence_expressions() {

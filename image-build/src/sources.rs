@@ -76,10 +76,12 @@ impl Sources {
         let kernel_version = String::from_utf8(read(&self.kernel_version)?)
             .with_context(|| format!("{} is not text", self.kernel_version.display()))?;
         ensure!(!kernel_version.trim().is_empty(), "{} is empty", self.kernel_version.display());
+        let notices = read(&self.notices)?;
+        ensure!(!notices.is_empty(), "{} is empty", self.notices.display());
         let licences = LICENCES.iter().map(|(name, path)| Ok(((*name).to_owned(), read(Path::new(path))?)));
         Ok(Parts {
             kernel,
-            licences: licences.chain([Ok((NOTICES.to_owned(), read(&self.notices)?))]).collect::<Result<_>>()?,
+            licences: licences.chain([Ok((NOTICES.to_owned(), notices))]).collect::<Result<_>>()?,
             kernel_version: kernel_version.trim().to_owned(),
             kernel_config: read(&self.kernel_config)?,
             payload,
