@@ -55,4 +55,12 @@ impl Disk {
         }
         Ok(())
     }
+
+    /// Whether a sector is all zeros at this moment.
+    pub(crate) fn is_blank(&self, lba: u64) -> Result<bool> {
+        let mut sector = [0; 512];
+        let file = File::open(&self.path).context("opening a disk to look at it")?;
+        file.read_exact_at(&mut sector, lba * SECTOR).context("looking at a sector")?;
+        Ok(sparse::is_zero(&sector))
+    }
 }

@@ -30,7 +30,8 @@ pub(super) const TESTS: &[Test] = &[
         "commanded-power-cut",
         "power goes while drives erase themselves: no password, no false certificate",
         power_cut,
-    ),
+    )
+    .sleepy(),
     Test::new("commanded-nvme-format", "QEMU's NVMe drive is formatted, its markers gone, and certified", nvme_format),
 ];
 

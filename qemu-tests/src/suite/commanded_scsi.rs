@@ -16,7 +16,7 @@ pub(super) const TESTS: &[Test] = &[
         sanitize(b, &SANITIZE[..3])
     }),
     Test::new("commanded-scsi-lies", "SAS disks that lie, fail or do not know the command are not called erased", lies),
-    Test::new("commanded-scsi-power-cut", "power goes while a SAS disk sanitizes itself", power_cut),
+    Test::new("commanded-scsi-power-cut", "power goes while a SAS disk sanitizes itself", power_cut).sleepy(),
     Test::new("commanded-scsi-overwrite", "the same by the overwrite alone", |b| sanitize(b, &SANITIZE[3..])).long(),
     Test::new("modelled-sas-tools", "sg3_utils and smartctl see and drive the served SAS disks", tools).of_model(),
 ];

@@ -19,7 +19,8 @@ pub(super) const TESTS: &[Test] = &[
     }),
     Test::new("stick-id-missing", "a stick without its id cannot be told from a target", |b| {
         changed(b, &["stick"], Machine::in_full, Stick::remove_id)
-    }),
+    })
+    .sleepy(),
     Test::new("log-full", "a log partition too small for one job", |b| {
         changed(b, &["log"], |machine| machine, |stick| stick.shrink_log(16))
     }),

@@ -83,24 +83,24 @@ impl Test {
     }
 }
 
-/// The longest first, so that the last worker is not left alone with one of them.
+/// Groups with long tests first, so that the last worker is not left alone with one of them.
 const GROUPS: &[&[Test]] = &[
+    log::TESTS,
     power_cut::TESTS,
     resume::TESTS,
-    imaging::TESTS,
-    shapes::TESTS,
-    faults::TESTS,
-    boot::TESTS,
-    sticks::TESTS,
-    selection::TESTS,
-    log::TESTS,
-    job_file::TESTS,
-    methods::TESTS,
     commanded::TESTS,
-    commanded_machine::TESTS,
     commanded_scsi::TESTS,
     modelled::TESTS,
+    imaging::TESTS,
+    commanded_machine::TESTS,
+    faults::TESTS,
+    shapes::TESTS,
+    boot::TESTS,
     modelled_tools::TESTS,
+    sticks::TESTS,
+    selection::TESTS,
+    job_file::TESTS,
+    methods::TESTS,
     harness::TESTS,
 ];
 
@@ -115,7 +115,7 @@ pub(crate) struct Options {
     /// gate, model, long or all [default: gate; with --filter all].
     #[arg(long, value_parser = wanted)]
     tier: Option<Wanted>,
-    /// How many busy tests run at once [default: one for each processor, at most 4].
+    /// How many busy tests run at once [default: three for two processors, at most 6].
     #[arg(long)]
     jobs: Option<usize>,
 }
@@ -133,9 +133,11 @@ fn wanted(word: &str) -> Result<Wanted, String> {
 }
 
 impl Options {
+    /// A machine that starts waits for USB and the countdown about as long as it computes, so there is room for more
+    /// than one on a processor.
     fn jobs(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from).min(4);
-        self.jobs.unwrap_or_else(processors).max(1)
+        self.jobs.unwrap_or_else(|| processors() * 3 / 2).max(1)
     }
 
     /// A test that is named in full runs whatever its tier.

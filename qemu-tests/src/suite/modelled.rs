@@ -27,7 +27,8 @@ pub(super) const TESTS: &[Test] = &[
         "modelled-hot-copy",
         "drives that get too hot while they are imaged or cloned are given a rest",
         hot_copy,
-    ),
+    )
+    .sleepy(),
     Test::new("modelled-details", "a waiting machine shows each drive in full, and what is wrong with it", details),
     Test::new(
         "modelled-hidden-remove",

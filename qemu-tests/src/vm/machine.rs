@@ -178,8 +178,11 @@ impl Machine {
         let mut args: Vec<String> = ["-object", &memory, "-machine", "memory-backend=shared"].map(str::to_owned).into();
         for (number, socket) in self.drive_hosts.iter().enumerate() {
             let chardev = format!("socket,id=host{number},path={}", socket.display());
-            // The queue reset of virtio 1.2 would be a feature that the drive host has to know.
-            let device = format!("vhost-user-scsi-pci,chardev=host{number},num_queues={},queue_reset=off", self.cpus);
+            // The queue reset of virtio 1.2 would be a feature that the drive host has to know. Event indices need memory
+            // barriers between the guest and another process, and QEMU before 8.1 drops the guest's as long as all
+            // processors share a thread: now and then both sides waited for each other for ever.
+            let off = "queue_reset=off,event_idx=off";
+            let device = format!("vhost-user-scsi-pci,chardev=host{number},num_queues={},{off}", self.cpus);
             args.extend(["-chardev".to_owned(), chardev, "-device".to_owned(), device]);
         }
         args
@@ -248,7 +251,7 @@ mod tests {
         assert!(!plain.contains("memory-backend") && !plain.contains("vhost"), "{plain}");
         let two = line(&Machine::new(&stick("A")).drive_host(Path::new("/x/1")).drive_host(Path::new("/x/2")));
         assert!(two.contains("memfd,id=shared,size=256M,share=on -machine memory-backend=shared"), "{two}");
-        assert!(two.contains("id=host1,path=/x/2 -device vhost-user-scsi-pci,chardev=host1,num_queues=1"), "{two}");
+        assert!(two.contains("id=host1,path=/x/2 -device vhost-user-scsi-pci,chardev=host1,num_queues=1,queue_reset=off,event_idx=off"), "{two}");
         assert_eq!(two.matches("memory-backend=shared").count(), 1);
     }
 
