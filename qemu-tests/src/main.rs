@@ -23,7 +23,7 @@ use std::{path::PathBuf, process::ExitCode};
 /// Boots Mule's stick image in QEMU and checks what it did.
 ///
 /// MULE_QEMU_ACCEL chooses QEMU's accelerator (tcg), MULE_QEMU_TIMEOUT_X stretches all limits on a slow host,
-/// MULE_SEED repeats the random choices of an earlier run, MULE_CUTS sets the number of power cuts in the campaign.
+/// MULE_SEED repeats the random choices of an earlier run, MULE_CUTS sets the number of power cuts in a campaign.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
