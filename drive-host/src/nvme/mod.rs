@@ -73,6 +73,7 @@ impl NvmeDisk {
     /// | `reaches-all` | formats all its namespaces when it formats one |
     /// | `no-sanitize`, `no-overwrite`, `no-crypto` | knows no SANITIZE, or not these |
     /// | `namespaces=N` | has so many (1), each a like part of the cells |
+    /// | `detached` | has its last namespace attached to no controller |
     /// | `sanitize-seconds=N` | needs so long for it (2) |
     /// | `erased-ones` | reads as ones after a block erase, else as zeros |
     /// | `sanitize-fails` | fails at the end of that time |
@@ -154,12 +155,17 @@ impl NvmeDisk {
         self.options.has(word)
     }
 
+    /// How many namespaces can be used: the first ones.
+    fn active(&self) -> u32 {
+        self.options.namespaces - u32::from(self.has(Word::Detached))
+    }
+
     /// First sector and number of sectors of a namespace.
     fn namespace(&self, nsid: u32) -> Result<(u64, u64), Status> {
         let each = self.disk.blocks() / u64::from(self.options.namespaces);
         match nsid {
             0 => Err(INVALID_NAMESPACE),
-            nsid if nsid > self.options.namespaces => Err(INVALID_NAMESPACE),
+            nsid if nsid > self.active() => Err(INVALID_NAMESPACE),
             nsid => Ok((u64::from(nsid - 1) * each, each)),
         }
     }

@@ -10,6 +10,7 @@ pub(super) enum Word {
     NoFormat,
     NoCryptoFormat,
     ReachesAll,
+    Detached,
     NoSanitize,
     NoOverwrite,
     NoCrypto,
@@ -30,6 +31,7 @@ const WORDS: &[(&str, Word)] = &[
     ("no-format", NoFormat),
     ("no-crypto-format", NoCryptoFormat),
     ("reaches-all", ReachesAll),
+    ("detached", Detached),
     ("no-sanitize", NoSanitize),
     ("no-overwrite", NoOverwrite),
     ("no-crypto", NoCrypto),
@@ -71,6 +73,7 @@ impl Options {
         };
         words.try_for_each(|word| options.take(word).with_context(|| format!("{word:?} of an NVMe drive")))?;
         ensure!((1..=1024).contains(&options.namespaces), "a drive has 1 to 1024 namespaces");
+        ensure!(options.namespaces > 1 || !options.has(Detached), "a drive without its only namespace is none");
         Ok(options)
     }
 

@@ -19,18 +19,21 @@ fn text(field: &mut [u8], text: &str) {
     field[..len].copy_from_slice(&text.as_bytes()[..len]);
 }
 
+/// Namespaces behind this one, up to that.
+fn list(behind: u32, last: u32) -> Vec<u8> {
+    let mut list: Vec<u8> = (behind.saturating_add(1)..=last).flat_map(u32::to_le_bytes).collect();
+    list.resize(4096, 0);
+    list
+}
+
 impl NvmeDisk {
     /// IDENTIFY (base specification 2.0, 5.17).
     pub(super) fn identify(&self, entry: &Entry) -> Result<Vec<u8>, Status> {
         match entry.words[0] & 0xff {
             0 => self.identify_namespace(entry.nsid),
             1 => Ok(self.identify_controller()),
-            2 => {
-                let active = entry.nsid.saturating_add(1)..=self.options.namespaces;
-                let mut list: Vec<u8> = active.flat_map(u32::to_le_bytes).collect();
-                list.resize(4096, 0);
-                Ok(list)
-            }
+            2 => Ok(list(entry.nsid, self.active())),
+            0x10 if self.has(Word::Detached) => Ok(list(entry.nsid, self.options.namespaces)),
             _ => Err(INVALID_FIELD),
         }
     }
@@ -46,7 +49,7 @@ impl NvmeDisk {
         text(&mut page[64..72], "0001");
         // VER 2.0.
         page[80..84].copy_from_slice(&0x0002_0000_u32.to_le_bytes());
-        page[256] = u8::from(!self.has(Word::NoFormat)) << 1;
+        page[256] = u8::from(!self.has(Word::NoFormat)) << 1 | u8::from(self.has(Word::Detached)) << 3;
         page[266..268].copy_from_slice(&kelvins(WARM));
         page[268..270].copy_from_slice(&kelvins(CRITICAL));
         page[328..332].copy_from_slice(&self.sanitize_abilities().to_le_bytes());

@@ -168,6 +168,11 @@ fn what_it_does_not_know_it_says_so_and_refuses() {
     let (_file, mut drive) = drive("namespaces=3");
     assert_eq!(page(&mut drive, 6, 0, 2).unwrap()[..16], [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!((page(&mut drive, 6, 4, 0).unwrap()[..8].to_vec(), page(&mut drive, 6, 0, 0)), (vec![0; 8], Err(0xb)));
+    assert_eq!(page(&mut drive, 6, 0, 0x10), Err(2));
+    let (_other, mut detached) = self::drive("namespaces=2,detached");
+    let mut first = |cns| page(&mut detached, 6, 0, cns).unwrap()[..8].to_vec();
+    assert_eq!((first(2), first(0x10)), (vec![1, 0, 0, 0, 0, 0, 0, 0], vec![1, 0, 0, 0, 2, 0, 0, 0]));
+    assert_eq!(read(&mut detached, 2, 0), Err(0xb));
     assert_eq!((page(&mut drive, 2, 0, 0x70), page(&mut drive, 9, 0, 0)), (Err(0x109), Err(1)));
     assert_eq!(
         (read(&mut drive, 1, 1332), read(&mut drive, 1, 1333), read(&mut drive, 4, 0)),

@@ -190,8 +190,7 @@ pub fn erase_by_format<A: NvmeAdmin>(
 }
 
 /// Sanitizes the whole drive and follows it to its end. `authorised` are the namespaces that the job may erase; it must
-/// name all that are active. Namespaces that exist and are not attached to this controller are erased as well, and cannot
-/// be asked for here.
+/// name all that there are.
 ///
 /// # Errors
 /// Anything but a success, by the drive's own word.
@@ -279,8 +278,8 @@ fn failed<A: NvmeAdmin>(drive: &mut A) -> Error {
     Error::Failed { left_failed_state: drive.admin(&sanitize::exit_failure(), Data::None).is_ok() }
 }
 
-/// What a command to `nsid` reaches: that namespace, or all that are active where it is one to the whole drive. Changes
-/// nothing.
+/// What a command to `nsid` reaches: that namespace, or all that there are, attached or not, where it is one to the whole
+/// drive. Changes nothing.
 ///
 /// # Errors
 /// Something in reach is not authorised, `nsid` is not active, or the drive does not answer.
@@ -289,7 +288,7 @@ pub fn reach<A: NvmeAdmin>(drive: &mut A, nsid: u32, whole: bool, authorised: &[
     if !active.contains(&nsid) {
         return Err(Error::NoNamespace(nsid));
     }
-    let reached = if whole { active } else { vec![nsid] };
+    let reached = if whole { allocated(drive, active)? } else { vec![nsid] };
     match reached.iter().find(|nsid| !authorised.contains(nsid)) {
         Some(other) => Err(Error::ReachesOthers(*other)),
         None => Ok(reached),
@@ -308,6 +307,15 @@ fn same<A: NvmeAdmin>(drive: &mut A, before: &[u8; 4096]) -> Result<(), Error> {
 fn namespaces<A: NvmeAdmin>(drive: &mut A) -> Result<Vec<u32>, Error> {
     let list = page(drive, &admin::list_namespaces(), "Identify (active namespaces)")?;
     Ok(active_namespaces(&list).collect())
+}
+
+/// With those that are not attached to this controller: what erases the drive erases them as well.
+fn allocated<A: NvmeAdmin>(drive: &mut A, mut active: Vec<u32>) -> Result<Vec<u32>, Error> {
+    if admin::manages_namespaces(&controller(drive)?) {
+        let list = page(drive, &admin::list_allocated(), "Identify (allocated namespaces)")?;
+        active.extend(active_namespaces(&list));
+    }
+    Ok(active)
 }
 
 fn layout<A: NvmeAdmin>(drive: &mut A, nsid: u32) -> Result<Layout, Error> {

@@ -75,6 +75,17 @@ pub fn list_namespaces() -> AdminCommand {
     identify(0, 2)
 }
 
+/// The list of allocated namespaces (CNS 10h), those that no controller can use at the moment among them; with namespace
+/// management alone.
+pub fn list_allocated() -> AdminCommand {
+    identify(0, 0x10)
+}
+
+/// Whether a controller manages namespaces (OACS bit 3): only then can there be some that are not attached.
+pub fn manages_namespaces(controller: &[u8; 4096]) -> bool {
+    controller[256] & 1 << 3 != 0
+}
+
 /// At most 1,024 namespace numbers, ended by 0.
 pub fn active_namespaces(list: &[u8; 4096]) -> impl Iterator<Item = u32> {
     let (entries, _) = list.as_chunks::<4>();

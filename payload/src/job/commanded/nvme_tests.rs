@@ -71,6 +71,8 @@ fn nothing_is_written_to_an_nvme_drive_that_does_not_offer_it_or_would_erase_mor
         ("nvme-sanitize-block", "namespaces=2", "would erase namespace 2"),
         ("purge", "namespaces=2", "would erase namespace 2"),
         ("nvme-format-user-data", "namespaces=2,reaches-all", "would erase namespace 2"),
+        ("nvme-sanitize-crypto", "namespaces=2,detached", "would erase namespace 2"),
+        ("nvme-format-user-data", "namespaces=2,detached,reaches-all", "would erase namespace 2"),
     ] {
         let bench = bench(name, words);
         let record = certified(&bench);
