@@ -132,6 +132,7 @@ fn all_problems_are_reported_in_the_order_of_the_file_and_then_survives_them() {
 
 #[test]
 fn an_empty_file_is_no_job() {
+    assert!(errors("[job]\n\u{0}\u{1}\u{2}\n")[0].starts_with("mule.toml, line 2, column 1: not valid TOML:"));
     assert!(errors("")[0].starts_with("mule.toml: action: is missing under [job]"));
 }
 
