@@ -79,6 +79,8 @@ pub struct Identify {
     pub smart: bool,
     /// SMART enabled (word 85 bit 0).
     pub smart_enabled: bool,
+    /// General Purpose Logging: READ LOG EXT is supported (word 84 bit 5).
+    pub logging: bool,
     /// DATA SET MANAGEMENT TRIM supported (word 169 bit 0).
     pub trim: bool,
     /// Fastest SATA generation supported, 1 to 3 (word 76); `None` for a parallel drive.
@@ -122,6 +124,8 @@ impl Identify {
             abilities,
             smart: supported && words.bit(82, 0),
             smart_enabled: enabled && words.bit(85, 0),
+            // Word 84 has bits 15:14 of its own.
+            logging: supported && words.get(84) >> 14 == 1 && words.bit(84, 5),
             trim: words.valid(169) && words.bit(169, 0),
             sata_generation: words.sata_generation(),
             sata_negotiated: words.sata_negotiated(),

@@ -72,7 +72,7 @@ fn a_disk_of_2009_is_read() {
     assert_eq!((id.sata_generation, id.sata_negotiated, id.rotation), (Some(2), None, None));
     let abilities = id.abilities;
     assert!(abilities.hpa.supported && abilities.hpa.enabled && abilities.dco.supported);
-    assert!(id.smart && id.smart_enabled && !id.trim && !abilities.accessible_max.supported);
+    assert!(id.smart && id.smart_enabled && id.logging && !id.trim && !abilities.accessible_max.supported);
     let security = abilities.security.unwrap();
     assert!(
         security.frozen && security.enhanced_erase && !security.enabled && !security.locked && !security.master_maximum
@@ -94,6 +94,14 @@ fn sector_sizes_rotation_sanitize_and_trim_are_read() {
     let native = sample().word(106, 0x5000).word(117, 2048).word(217, 1);
     let id = Identify::parse(&native.sealed()).unwrap();
     assert_eq!((id.logical_sector, id.physical_sector, id.rotation), (4096, 4096, Some(Rotation::None)));
+}
+
+#[test]
+fn logs_are_there_only_where_word_84_says_so_validly() {
+    for (word, logging) in [(0x4123, true), (0x4103, false), (0x0123, false), (0xffff, false)] {
+        assert_eq!(Identify::parse(&sample().word(84, word).sealed()).unwrap().logging, logging, "{word:04x}");
+    }
+    assert!(!Identify::parse(&sample().word(83, 0).sealed()).unwrap().logging);
 }
 
 #[test]

@@ -54,11 +54,12 @@ impl Thermometer {
         }
     }
 
-    /// The limit that the drive itself states. A USB bridge is asked for nothing that it may not know: some hang.
-    fn limit(&mut self, bus: Bus) -> Option<u64> {
+    /// The limit that the drive itself states. No drive is asked for what it may not know: some USB bridges hang, and QEMU's
+    /// AHCI disks report the first queued read or write after a refused command as failed (`docs/emulator.md`).
+    fn limit(&mut self, drive: &Drive) -> Option<u64> {
         let limit = match self {
-            Self::Ata(_) if bus == Bus::Usb => None,
-            Self::Ata(drive) => drive.highest_operating(),
+            Self::Ata(ata) if keeps_logs(drive) => ata.highest_operating(),
+            Self::Ata(_) => None,
             Self::Scsi(plane) => scsi::health::temperatures(plane).1,
             Self::Nvme(controller) => {
                 let mut page = [0; 4096];
@@ -68,6 +69,11 @@ impl Thermometer {
         };
         limit.filter(|celsius| PLAUSIBLE.contains(celsius))
     }
+}
+
+/// Whether a drive can be asked for its logs: it says that it has some, and no bridge stands in between.
+fn keeps_logs(drive: &Drive) -> bool {
+    drive.bus != Bus::Usb && drive.ata.as_ref().is_some_and(|identify| identify.logging)
 }
 
 /// Stands beside the work on one drive.
@@ -87,7 +93,7 @@ impl Watchman {
         let mut thermometer = if tells { Thermometer::of(drive, plane) } else { None };
         let usual = if drive.rotational == Some(false) { SOLID_STATE } else { DISK };
         Self {
-            limit: thermometer.as_mut().and_then(|it| it.limit(drive.bus)).unwrap_or(usual),
+            limit: thermometer.as_mut().and_then(|it| it.limit(drive)).unwrap_or(usual),
             thermometer,
             name: drive.identity.to_string(),
             interval: if patience.is_zero() { patience } else { INTERVAL },
@@ -173,6 +179,25 @@ pub fn grown(before: &Health, after: &Health) -> Vec<(&'static str, u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{drive::Access, firmware::model::Model, job::tests::rig::described_model};
+
+    const READ_LOG_EXT: u8 = 0x2f;
+
+    #[test]
+    fn a_disk_is_asked_for_its_limit_only_where_it_keeps_logs_and_no_bridge_is_in_between() {
+        let (plain, limited) = ("smart,temperature=41", "smart,temperature=41,temperature-limit=55");
+        for (words, bus, limit, asked) in
+            [(limited, Bus::Ata, 55, 2), (limited, Bus::Usb, DISK, 0), (plain, Bus::Ata, DISK, 0)]
+        {
+            let model = Model::new("A", 64, words);
+            let health = Health { temperature_celsius: Some(41), ..Health::default() };
+            let drive = Drive { bus, health: Some(health), ..described_model("A", &model) };
+            let plane = model.open(Access::ReadOnly).unwrap();
+            let watchman = Watchman::new(&drive, &plane, Duration::ZERO);
+            assert_eq!((watchman.limit, model.count(READ_LOG_EXT)), (limit, asked), "{words} {bus:?}");
+            assert!(watchman.thermometer.is_some());
+        }
+    }
 
     #[test]
     fn only_what_was_counted_before_and_after_can_have_grown() {

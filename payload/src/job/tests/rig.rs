@@ -80,7 +80,7 @@ fn found(name: &str, identity: Identity, geometry: Result<Geometry, GeometryErro
 }
 
 /// A modelled disk as discovery would describe it.
-fn described_model(name: &str, model: &Model) -> Drive {
+pub(in crate::job) fn described_model(name: &str, model: &Model) -> Drive {
     let geometry = model.geometry();
     let Name { model: text, serial } = model.name();
     let identity = Identity { model: text, serial, wwn: None, bytes: geometry.bytes() };
