@@ -43,8 +43,7 @@ pub(super) fn copy(
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
     let store = keep::open_store(job, &mut hardware, watcher)?;
-    let Hardware { drives, sticks, .. } = hardware;
-    let result = with_store(job, drives, &sticks, store.as_ref(), stick, replay, machine, watcher);
+    let result = with_store(job, hardware, store.as_ref(), stick, replay, machine, watcher);
     keep::close(store, watcher);
     result
 }
@@ -57,11 +56,9 @@ enum Work {
     Check(Box<run::Content>, Vec<Source>),
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything the appliance knows")]
 fn with_store(
     job: &Job,
-    drives: Vec<crate::discover::Drive>,
-    sticks: &Sticks,
+    hardware: Hardware,
     store: Option<&Store>,
     stick: &mut Stick,
     replay: &Replay,
@@ -69,8 +66,10 @@ fn with_store(
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
     let around = keep::surroundings(stick.shelf.clone(), machine);
-    let planner = Planner { job, sticks, store, around: &around };
-    let (work, refused) = planner.plan(drives, watcher)?;
+    let (image, boot, fixed) = (hardware.image, hardware.boot.clone(), hardware.fixed().map(str::to_owned));
+    let Hardware { drives, sticks, .. } = hardware;
+    let planner = Planner { job, sticks: &sticks, store, around: &around };
+    let (work, denied) = planner.plan(drives, watcher)?;
     let targets: Vec<_> = match &work {
         Work::Restore(_, aims) | Work::Clone(_, aims) => aims.iter().map(|aim| aim.target.drive()).collect(),
         Work::Images(_) | Work::Check(..) => Vec::new(),
@@ -99,12 +98,24 @@ fn with_store(
             return Err(stopped);
         }
     }
-    let id = random::bytes().map_err(|error| stop(format!("no random bytes: {error}")))?;
+    let id = random::bytes().map_err(|error| format!("no random bytes: {error}"));
+    let still = Hardware::still_the_stick(image, &boot, fixed.as_deref());
+    let id = match (id, still) {
+        (Ok(id), Ok(())) => id,
+        (Err(why), _) => {
+            log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
+            return Err(stop(why));
+        }
+        (_, Err(stopped)) => {
+            log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
+            return Err(stopped);
+        }
+    };
     let operator = job.operator().clone();
     let whole = run::Job { id, request: job.digest(), operator, log: Arc::clone(&log), around, title };
     let tally = execute(whole, work, job.copy(), watcher);
     log.take_journal().into_iter().for_each(|journal: Journal| stick.give_back(journal));
-    Ok(finish(job, &tally, refused, watcher))
+    Ok(finish(job, &tally, &denied, watcher))
 }
 
 fn title(job: &Job) -> String {
@@ -148,7 +159,11 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn plan(&self, drives: Vec<crate::discover::Drive>, watcher: &mut dyn Watcher) -> Result<(Work, usize), Stopped> {
+    fn plan(
+        &self,
+        drives: Vec<crate::discover::Drive>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(Work, Vec<String>), Stopped> {
         match self.job.action() {
             Action::Image => {
                 let (sources, refused) = self.sources(self.job.drives(), drives, watcher)?;
@@ -172,7 +187,11 @@ impl Planner<'_> {
         }
     }
 
-    fn clone(&self, drives: Vec<crate::discover::Drive>, watcher: &mut dyn Watcher) -> Result<(Work, usize), Stopped> {
+    fn clone(
+        &self,
+        drives: Vec<crate::discover::Drive>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(Work, Vec<String>), Stopped> {
         let name = self.job.copy().source.clone().unwrap_or_default();
         let selection = jobfile::Selection::Named(vec![name]);
         let (mut sources, _) = self.sources(&selection, drives.clone(), watcher)?;
@@ -192,7 +211,7 @@ impl Planner<'_> {
         selection: &jobfile::Selection,
         drives: Vec<crate::discover::Drive>,
         watcher: &mut dyn Watcher,
-    ) -> Result<(Vec<Source>, usize), Stopped> {
+    ) -> Result<(Vec<Source>, Vec<String>), Stopped> {
         let sources = Sources::new(selection, drives, self.sticks, Some(self.job)).map_err(stop)?;
         for refused in &sources.refused {
             watcher
@@ -201,15 +220,15 @@ impl Planner<'_> {
         for name in &sources.missing {
             watcher.problem(&format!("{name}: the job names it, but no drive reports this serial number or WWN"));
         }
-        let denied = sources.refused.iter().filter(|refused| refused.reason.denies_a_target()).count();
-        Ok((sources.list, denied + sources.missing.len()))
+        let denied = sources.denied();
+        Ok((sources.list, denied))
     }
 
     fn targets(
         &self,
         drives: Vec<crate::discover::Drive>,
         watcher: &mut dyn Watcher,
-    ) -> Result<(Vec<Target>, usize), Stopped> {
+    ) -> Result<(Vec<Target>, Vec<String>), Stopped> {
         let request = Request {
             method: &method::COPY,
             selection: self.job.drives().clone(),
@@ -282,7 +301,7 @@ impl Planner<'_> {
     }
 }
 
-fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -> Ending {
+fn finish(job: &Job, tally: &Tally, denied: &[String], watcher: &mut dyn Watcher) -> Ending {
     let count = |wanted: &[Outcome]| tally.settled.iter().filter(|drive| wanted.contains(&drive.outcome)).count();
     let counts = Counts {
         copied: count(&[Outcome::Imaged, Outcome::Restored, Outcome::Cloned, Outcome::Verified]),
@@ -293,7 +312,7 @@ fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -
         ]),
         failed: count(&[Outcome::Failed, Outcome::Differs]),
         interrupted: count(&[Outcome::Interrupted]),
-        refused,
+        refused: denied.len(),
         ..Counts::default()
     };
     let uncertified = tally.settled.iter().any(|drive| drive.certificate.is_err());
@@ -306,6 +325,7 @@ fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -
         watcher.machine(&protocol::error(why));
         notes.push(format!("The run was stopped: {why}"));
     }
+    notes.extend(denied.iter().map(|line| format!("LEFT ALONE: {line}")));
     notes.push("Certificates are in the folder certificates of this stick.".into());
     let ended: Vec<_> = tally.settled.iter().map(wipe::ended).collect();
     let done = match job.action() {

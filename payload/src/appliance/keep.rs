@@ -41,6 +41,9 @@ pub(super) fn open_store(
     watcher: &mut dyn Watcher,
 ) -> Result<Option<Store>, Stopped> {
     let keeps = job.copy().keep.is_some();
+    if job.action() != Action::Image && job.action() != Action::Verify {
+        hardware.sticks.other_stores = store::drives_with(&hardware.drives, &job.copy().store);
+    }
     if !keeps && !matches!(job.action(), Action::Image | Action::Restore | Action::Verify) {
         return Ok(None);
     }

@@ -18,9 +18,13 @@ use crate::{
     },
     cli::host::{Linux, now},
     console::{Counts, Finished, Key, Page, RunOutcome, Watcher, pages, protocol},
-    job::{passwords, status::Log},
-    jobfile::{self, Action, Overrides, Selection, Then},
-    journal::{bounded::Text, event::Event, replay::Replay},
+    job::{passwords, record::time, status::Log},
+    jobfile::{self, Action, Job, Overrides, Selection, Then},
+    journal::{
+        bounded::Text,
+        event::Event,
+        replay::{JobHistory, Replay},
+    },
     power, random,
 };
 use hardware::Hardware;
@@ -38,6 +42,8 @@ pub(crate) struct Ending {
     pub(crate) outcome: RunOutcome,
     pub(crate) counts: Counts,
     pub(crate) then: Then,
+    /// The job was done at an earlier start: a person may ask for it once more.
+    pub(crate) done_before: bool,
 }
 
 /// A run that could not begin or go on: what happened, and what to do about it.
@@ -45,11 +51,12 @@ pub(crate) struct Stopped {
     pub(crate) what: Vec<String>,
     pub(crate) remedy: &'static str,
     pub(crate) then: Option<Then>,
+    pub(crate) done_before: bool,
 }
 
 impl Stopped {
     fn new(what: impl ToString, remedy: &'static str) -> Self {
-        Self { what: vec![what.to_string()], remedy, then: None }
+        Self { what: vec![what.to_string()], remedy, then: None, done_before: false }
     }
 }
 
@@ -65,18 +72,26 @@ pub fn main() -> ! {
     thread::spawn(|| drop(random::bytes::<1>()));
     let watchdog = Watchdog::start(Path::new("/"));
     failed_mounts.iter().for_each(|failed| watcher.problem(&failed.to_string()));
-    let (ending, stick) = run(&Overrides::from_cmdline(&line), &mut watcher);
-    let finished = Finished { outcome: ending.outcome, counts: ending.counts, then: ending.then };
-    watcher.machine(&finished.to_string());
-    let choice = match ending.then {
-        Then::PowerOff => pages::Choice::PowerOff,
-        Then::Reboot => pages::Choice::Restart,
-        Then::Stay => stay(&mut watcher),
+    let overrides = Overrides::from_cmdline(&line);
+    let mut again = false;
+    let choice = loop {
+        let (ending, stick) = run(&overrides, again, &mut watcher);
+        let finished = Finished { outcome: ending.outcome, counts: ending.counts, then: ending.then };
+        watcher.machine(&finished.to_string());
+        let choice = match ending.then {
+            Then::PowerOff => pages::Choice::PowerOff,
+            Then::Reboot => pages::Choice::Restart,
+            Then::Stay => stay(ending.done_before, &mut watcher),
+        };
+        if let Some(stick) = stick {
+            stick.close(now());
+        }
+        again = choice == pages::Choice::Again;
+        if !again {
+            break choice;
+        }
     };
     drop(watchdog);
-    if let Some(stick) = stick {
-        stick.close(now());
-    }
     let end = if choice == pages::Choice::Restart { power::End::Restart } else { power::End::PowerOff };
     let _ = power::end(end, &mut watcher);
     // Only a process that is not PID 1 comes here.
@@ -84,11 +99,11 @@ pub fn main() -> ! {
 }
 
 /// Everything between the boot and the end; every way out has shown itself to the person.
-fn run(overrides: &Overrides, watcher: &mut dyn Watcher) -> (Ending, Option<Stick>) {
+fn run(overrides: &Overrides, again: bool, watcher: &mut dyn Watcher) -> (Ending, Option<Stick>) {
     let machine = Machine::read(Path::new("/"));
     watcher.show(&start_page(&machine));
     let mut stick = None;
-    match work(overrides, &machine, watcher, &mut stick) {
+    match work(overrides, again, &machine, watcher, &mut stick) {
         Ok(ending) => (ending, stick),
         Err(stopped) => {
             let reason = stopped.what.join("; ");
@@ -102,18 +117,20 @@ fn run(overrides: &Overrides, watcher: &mut dyn Watcher) -> (Ending, Option<Stic
             }
             watcher.show(&page);
             watcher.machine(&protocol::error(&reason));
-            (Ending { outcome: RunOutcome::Refused, counts: Counts::default(), then }, stick)
+            let (outcome, counts) = (RunOutcome::Refused, Counts::default());
+            (Ending { outcome, counts, then, done_before: stopped.done_before }, stick)
         }
     }
 }
 
 fn work(
     overrides: &Overrides,
+    again: bool,
     machine: &Machine,
     watcher: &mut dyn Watcher,
     slot: &mut Option<Stick>,
 ) -> Result<Ending, Stopped> {
-    let hardware = Hardware::find(watcher)?;
+    let hardware = Hardware::find(overrides.stick().map(str::to_owned), watcher)?;
     let (stick, replay) = Stick::open(&hardware, now(), machine)?;
     watcher.note(&format!("stick {}, log with {} jobs", stick.id(), replay.started));
     let job = jobfile::read(stick.dir(), overrides);
@@ -123,7 +140,11 @@ fn work(
         what: error.lines(),
         remedy: "Open the stick on any PC and correct mule.toml; README.txt there explains every key. No disk was touched.",
         then: error.then,
+        done_before: false,
     })?;
+    if let Some(done) = replay.last_finished.as_ref().filter(|done| !again && is_done(&job, done)) {
+        return Err(done_before(done));
+    }
     match job.action() {
         Action::Report => Ok(report(&hardware, &replay, job.then(), watcher)),
         Action::Wipe => wipe::wipe(&job, hardware, stick, &replay, machine, watcher)
@@ -138,6 +159,27 @@ fn work(
             copy::copy(&job, hardware, stick, &replay, machine, watcher)
                 .map_err(|stopped| Stopped { then: stopped.then.or_else(|| job.then_asked()), ..stopped })
         }
+    }
+}
+
+/// Whether this is the job that ended last: the drives that are there now were not meant by whoever wrote it, unless a person
+/// says so.
+fn is_done(job: &Job, done: &JobHistory) -> bool {
+    job.is_destructive() && !job.repeat() && done.request == job.digest()
+}
+
+fn done_before(done: &JobHistory) -> Stopped {
+    let mut what = vec![format!("the job in mule.toml is done: it ended on {}", time(done.finished_at))];
+    what.extend(done.drives.iter().map(|drive| {
+        let outcome = drive.finished.as_ref().map_or("no outcome", |(outcome, _)| outcome.word());
+        format!("{} {}: {outcome}", drive.drive.model.as_str(), drive.drive.serial.as_str())
+    }));
+    Stopped {
+        what,
+        remedy: "No disk was touched. To do it once more with the drives that are plugged in now, type AGAIN; for something \
+                 else, change the job (repeat = true does it at every start).",
+        then: Some(Then::Stay),
+        done_before: true,
     }
 }
 
@@ -169,7 +211,7 @@ fn report(hardware: &Hardware, replay: &Replay, then: Then, watcher: &mut dyn Wa
     }
     found.iter().for_each(|drive| watcher.note(&pages::details(drive)));
     watcher.show(&page);
-    Ending { outcome: RunOutcome::Ok, counts: Counts::default(), then }
+    Ending { outcome: RunOutcome::Ok, counts: Counts::default(), then, done_before: false }
 }
 
 fn start_page(machine: &Machine) -> Page {
@@ -185,11 +227,26 @@ fn start_page(machine: &Machine) -> Page {
     })
 }
 
-/// Waits for a person; `l` looks at the drives anew, `d` shows the next one in full.
-fn stay(watcher: &mut dyn Watcher) -> pages::Choice {
+/// Waits for a person; `l` looks at the drives anew, `d` shows the next one in full. The word AGAIN counts where there is
+/// a job to be done again, typed in one go.
+fn stay(done_before: bool, watcher: &mut dyn Watcher) -> pages::Choice {
+    const AGAIN: &str = "AGAIN";
     let mut next = 0;
+    let mut typed = String::new();
     loop {
-        match next_key(watcher).and_then(pages::choice) {
+        let key = next_key(watcher);
+        match key {
+            Some(Key::Char(letter)) => typed.push(letter),
+            Some(_) => typed.clear(),
+            None => {}
+        }
+        if done_before && typed.ends_with(AGAIN) {
+            return pages::Choice::Again;
+        }
+        if typed.len() > AGAIN.len() {
+            typed.remove(0);
+        }
+        match key.and_then(pages::choice) {
             Some(pages::Choice::List) => {
                 let mut page = pages::drives(&hardware::look(), &controller_hints(Path::new("/")));
                 pages::add_prompt(&mut page);

@@ -49,7 +49,7 @@ pub(super) fn check(
     }
     watcher.note(&sentence);
     watcher.show(&page);
-    Ok(Ending { outcome: counts.outcome(), counts, then: job.then() })
+    Ok(Ending { outcome: counts.outcome(), counts, then: job.then(), done_before: false })
 }
 
 /// The check on a thread of its own, its progress on the screen.

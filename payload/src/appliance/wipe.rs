@@ -68,6 +68,7 @@ fn with_store(
     let request = request(job)?;
     let unfinished = replay.unfinished().cloned();
     let goes_on = unfinished.as_ref().is_some_and(|old| is_same(old, &request));
+    let (image, boot, fixed) = (hardware.image, hardware.boot.clone(), hardware.fixed().map(str::to_owned));
     let Hardware { drives, sticks, .. } = hardware;
     let failed = |error: PlanError| Stopped::new(error, NOTHING_TOUCHED);
     let mut plan = match unfinished.clone().filter(|_| goes_on) {
@@ -80,6 +81,7 @@ fn with_store(
     };
     tell_about(&plan, watcher);
     countdown(job, &plan, watcher)?;
+    Hardware::still_the_stick(image, &boot, fixed.as_deref())?;
     let journal = stick.take_journal().ok_or_else(|| Stopped::new("the log is not open", NOTHING_TOUCHED))?;
     if let Err(full) = journal.room_for_job(log_bytes(&plan)) {
         stick.give_back(journal);
@@ -131,11 +133,15 @@ fn with_store(
             }
         }
     }
-    // A drive of an interrupted job that is not there is certified as interrupted, not refused.
-    let refused = if plan.is_resumed() { 0 } else { plan.denied() };
+    let denied = plan.denied();
+    // Minutes may have gone by since the countdown: drives were waited for, imaged, or asked what they hide.
+    if let Err(stopped) = Hardware::still_the_stick(image, &boot, fixed.as_deref()) {
+        log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
+        return Err(stopped);
+    }
     let tally = run::execute(plan, &log, around, watcher);
     log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
-    Ok(finish(job, &tally, refused, watcher))
+    Ok(finish(job, &tally, &denied, watcher))
 }
 
 fn request(job: &Job) -> Result<Request, Stopped> {
@@ -195,6 +201,7 @@ pub(super) fn count_down(
                 what: vec!["stopped at the console before anything was written".into()],
                 remedy: "Restart to run the job after all.",
                 then: Some(crate::jobfile::Then::Stay),
+                done_before: false,
             });
         }
     }
@@ -289,13 +296,13 @@ fn close(old: &JobHistory, log: &Log, watcher: &mut dyn Watcher) {
     }
 }
 
-fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -> Ending {
+fn finish(job: &Job, tally: &Tally, denied: &[String], watcher: &mut dyn Watcher) -> Ending {
     let counts = Counts {
         erased: tally.count(Outcome::Erased),
         exceptions: tally.count(Outcome::ErasedWithExceptions) + tally.count(Outcome::Discarded),
         failed: tally.count(Outcome::Failed),
         interrupted: tally.count(Outcome::Interrupted),
-        refused,
+        refused: denied.len(),
         ..Counts::default()
     };
     let uncertified = tally.settled.iter().any(|drive| drive.certificate.is_err());
@@ -308,6 +315,7 @@ fn finish(job: &Job, tally: &Tally, refused: usize, watcher: &mut dyn Watcher) -
         watcher.machine(&protocol::error(why));
         notes.push(format!("The run was stopped: {why}"));
     }
+    notes.extend(denied.iter().map(|line| format!("NOT ERASED: {line}")));
     notes.push("Certificates are in the folder certificates of this stick.".into());
     let ended: Vec<_> = tally.settled.iter().map(ended).collect();
     show_end(job, tally, "erased", (outcome, counts), &notes, &ended, watcher)
@@ -331,7 +339,7 @@ pub(super) fn show_end(
         pages::add_prompt(&mut page);
     }
     watcher.show(&page);
-    Ending { outcome, counts, then }
+    Ending { outcome, counts, then, done_before: false }
 }
 
 pub(super) fn ended(drive: &Settled) -> pages::Ended {

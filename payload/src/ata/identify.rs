@@ -40,6 +40,14 @@ impl Rotation {
             _ => None,
         }
     }
+
+    /// What two sources that may each say nothing say together; where they contradict each other it is not known.
+    pub fn agreed(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(Self::None), Some(Self::Rpm(_))) | (Some(Self::Rpm(_)), Some(Self::None)) => None,
+            _ => one.or(other),
+        }
+    }
 }
 
 /// Nominal form factors, from 1 (ACS-3, 7.12.7, word 168 bits 3:0; SBC-3, 6.6 has the first five).

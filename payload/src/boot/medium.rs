@@ -1,10 +1,13 @@
 //! Which of the machine's disks is the stick it was started from: the one whose id sector carries the image id that the
 //! initramfs carries too. Never "the first FAT partition".
 
+use crate::drive::AlignedBuf;
 use mule_types::stick::{self, ID_LBA, IdSector, ImageId, SECTOR};
+use rustix::fs::{Mode, OFlags};
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -25,7 +28,7 @@ pub struct Search {
     /// Every device that carries a Mule id sector of any image; none of them is ever a target.
     pub sticks: Vec<PathBuf>,
     /// Devices whose id sector could not be read: what they are is unknown.
-    pub unreadable: Vec<(PathBuf, io::Error)>,
+    pub unreadable: Vec<(Device, io::Error)>,
 }
 
 /// Reads the id sector of a device.
@@ -46,19 +49,27 @@ pub fn image_id(path: &Path) -> Result<ImageId, ImageIdError> {
     text.parse().map_err(|error| ImageIdError::Malformed(path.to_owned(), error))
 }
 
+/// A whole disk that may carry an id sector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub path: PathBuf,
+    /// Whether a machine can have been started from it: a copy of the image on any other disk is no stick of anybody's.
+    pub may_boot: bool,
+}
+
 /// Looks at every whole disk once.
-pub fn find(image: ImageId, devices: &[PathBuf], read: ReadIdSector<'_>) -> Search {
+pub fn find(image: ImageId, devices: &[Device], read: ReadIdSector<'_>) -> Search {
     let (mut own, mut sticks, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-    for device in devices {
-        match read(device) {
+    for Device { path, may_boot } in devices {
+        match read(path) {
             Ok(sector) => {
                 let Some(id) = IdSector::decode(&sector) else { continue };
-                sticks.push(device.clone());
-                if id.image == image {
-                    own.push((device.clone(), id));
+                sticks.push(path.clone());
+                if id.image == image && *may_boot {
+                    own.push((path.clone(), id));
                 }
             }
-            Err(error) => unreadable.push((device.clone(), error)),
+            Err(error) => unreadable.push((Device { path: path.clone(), may_boot: *may_boot }, error)),
         }
     }
     let medium = match own.len() {
@@ -81,6 +92,18 @@ pub fn read_id_sector(device: &Path) -> io::Result<[u8; 512]> {
     Ok(sector)
 }
 
+/// The same from the medium itself: what the kernel remembers may be of a medium that was there before.
+pub fn read_id_sector_anew(device: &Path) -> io::Result<[u8; 512]> {
+    // The first bytes of a whole block of any size that there is.
+    const HEAD: usize = 4096;
+    let direct = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(device, direct, Mode::empty())?);
+    let mut head = AlignedBuf::zeroed(HEAD).map_err(io::Error::other)?;
+    file.read_exact_at(&mut head, 0)?;
+    let at = usize::try_from(ID_LBA * SECTOR).map_err(io::Error::other)?;
+    head.get(at..at + 512).and_then(|sector| sector.try_into().ok()).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,8 +111,10 @@ mod tests {
     const OURS: ImageId = ImageId([1; 16]);
     const OTHER: ImageId = ImageId([2; 16]);
 
+    /// Disks named `sata…` are built in.
     fn search(disks: &[(&str, Option<ImageId>)]) -> Search {
-        let devices: Vec<_> = disks.iter().map(|(name, _)| PathBuf::from(name)).collect();
+        let device = |name: &str| Device { path: name.into(), may_boot: !name.starts_with("sata") };
+        let devices: Vec<_> = disks.iter().map(|(name, _)| device(name)).collect();
         find(OURS, &devices, &mut |path| {
             let name = path.to_str().unwrap();
             if name == "bad" {
@@ -105,7 +130,7 @@ mod tests {
         let found = search(&[("sda", None), ("sdb", Some(OURS)), ("sdc", Some(OTHER)), ("bad", None)]);
         assert_eq!(found.medium, BootMedium::One("sdb".into(), IdSector::new(OURS)));
         assert_eq!(found.sticks, [PathBuf::from("sdb"), PathBuf::from("sdc")]);
-        assert_eq!(found.unreadable[0].0, PathBuf::from("bad"));
+        assert_eq!(found.unreadable[0].0, Device { path: "bad".into(), may_boot: true });
         assert_eq!(search(&[("sda", None), ("sdc", Some(OTHER))]).medium, BootMedium::None);
         assert_eq!(search(&[]).medium, BootMedium::None);
     }
@@ -115,6 +140,14 @@ mod tests {
         let found = search(&[("sda", Some(OURS)), ("sdb", None), ("sdc", Some(OURS))]);
         assert_eq!(found.medium, BootMedium::Several(vec!["sda".into(), "sdc".into()]));
         assert_eq!(found.sticks.len(), 2);
+    }
+
+    #[test]
+    fn a_copy_of_the_image_on_a_built_in_disk_is_a_stick_that_nobody_started_from() {
+        let found = search(&[("sata1", Some(OURS)), ("sdb", Some(OURS))]);
+        assert_eq!(found.medium, BootMedium::One("sdb".into(), IdSector::new(OURS)));
+        assert_eq!(found.sticks, [PathBuf::from("sata1"), PathBuf::from("sdb")]);
+        assert_eq!(search(&[("sata1", Some(OURS))]).medium, BootMedium::None);
     }
 
     #[test]

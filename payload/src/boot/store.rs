@@ -76,6 +76,11 @@ pub fn find(drives: &[Drive], label: &str) -> Result<Found, StoreError> {
     }
 }
 
+/// The drives that carry the label, whatever file system it is; what cannot be read carries none.
+pub fn drives_with(drives: &[Drive], label: &str) -> Vec<PathBuf> {
+    drives.iter().filter(|drive| !on_drive(drive, label).is_empty()).map(|drive| drive.path.clone()).collect()
+}
+
 fn on_drive(drive: &Drive, label: &str) -> Vec<Result<Found, StoreError>> {
     let Ok(geometry) = drive.geometry else { return Vec::new() };
     let Ok(disk) = File::open(&drive.path).and_then(FileBlocks::new) else { return Vec::new() };

@@ -3,6 +3,7 @@
 pub(crate) mod copy;
 
 use super::{
+    erasure,
     key::StickKey,
     record::{
         CommandRecord, Coverage, FORMAT, HeatRecord, Hidden, Host, KindsRecord, LogReference, Media, Operator,
@@ -31,11 +32,11 @@ pub(crate) fn erased() -> Record {
     };
     let job = "5a17c0de5a17c0de5a17c0de5a17c0de";
     let method = mule_types::method::find("dod-5220.22-m").unwrap();
-    Record {
+    in_words(Record {
         format: FORMAT.into(),
         id: format!("{job}-3"),
         outcome: "erased".into(),
-        statement: format!("Every one of the drive's {BLOCKS} addressable blocks took every pass, and {BLOCKS} blocks were read back and held what the last pass wrote."),
+        statement: String::new(),
         media: media(bytes),
         sanitisation: Sanitisation {
             method: method.name.into(),
@@ -55,12 +56,14 @@ pub(crate) fn erased() -> Record {
             blocks_overwritten: BLOCKS,
             unwritable: Vec::new(),
             unwritable_blocks: 0,
+            unread_blocks: 0,
             hidden_areas: "none found: the drive reports as many sectors as it natively has".into(),
             hidden: None,
         },
         verification: Verification {
             extent: "full".into(),
-            description: "every addressable block was to be read back past all caches of the host and compared with the last pass".into(),
+            description: String::new(),
+            blocks_planned: Some(BLOCKS),
             blocks_matched: BLOCKS,
             blocks_different: 0,
             blocks_unreadable: 0,
@@ -78,16 +81,23 @@ pub(crate) fn erased() -> Record {
             contact: "wipe@example.org".into(),
         },
         validation: Validation::default(),
-        tool: Tool { name: "mule".into(), version: env!("CARGO_PKG_VERSION").into(), sha256: "ab".repeat(32), kernel: "Linux 6.12.60".into() },
+        tool: Tool {
+            name: "mule".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            sha256: "ab".repeat(32),
+            kernel: "Linux 6.12.60".into(),
+        },
         host: Host { board: "Acme X1".into(), serial: "B-77".into(), firmware: "1.02".into(), port: "ata3".into() },
         log: LogReference { stick: key().stick_id(), job: job.into(), sequence: 4711, head: "cd".repeat(32) },
-        limits: [
-            "This is an overwrite through the drive's interface (Clear in the words of NIST SP 800-88); it is no Purge.",
-            "It says nothing about data on areas the drive hides or on sectors it has remapped, nor, on flash media, about over-provisioned cells.",
-            "Times are those of the machine's clock. The operator's words are not checked by this program.",
-            "Whether the result is accepted is the organisation's decision (validation, NIST SP 800-88 Rev. 2, 4.5.2).",
-        ].map(String::from).into(),
-    }
+        kept_images: Vec::new(),
+        limits: Vec::new(),
+    })
+}
+
+/// With the words that its numbers carry.
+pub(crate) fn in_words(mut record: Record) -> Record {
+    erasure::put_into_words(&mut record);
+    record
 }
 
 /// The same disk after an enhanced security erase with a full verification: a purge.
@@ -112,6 +122,7 @@ pub(crate) fn purged() -> Record {
             finished: "2026-03-01T11:15:09Z".into(),
             markers: BLOCKS / 19,
             markers_left: 0,
+            stopped_since: false,
         }),
         passes: Vec::new(),
         ..record.sanitisation
@@ -120,8 +131,7 @@ pub(crate) fn purged() -> Record {
     record.coverage.hidden = Some(Hidden { before: sizes, after: sizes, ..Hidden::default() });
     record.verification.kinds =
         Some(KindsRecord { repeating: BLOCKS, pattern: "a5".repeat(16), ..KindsRecord::default() });
-    record.statement = "The drive was given enhanced SECURITY ERASE UNIT and reported its success.".into();
-    record
+    in_words(record)
 }
 
 fn media(bytes: u64) -> Media {

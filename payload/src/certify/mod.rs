@@ -4,6 +4,7 @@
 mod certificate;
 pub mod check;
 pub mod copy;
+pub mod erasure;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod html;

@@ -32,8 +32,24 @@ pub struct Record {
     pub tool: Tool,
     pub host: Host,
     pub log: LogReference,
+    /// Images of what the drive held before, which were kept: it is not gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_images: Vec<KeptImage>,
     /// What this certificate does not claim.
     pub limits: Vec<String>,
+}
+
+/// An image that was made of a drive before it was erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptImage {
+    /// File name of the image.
+    pub image: String,
+    /// RFC 3339, by the clock of the machine that kept it.
+    pub since: String,
+    pub until: String,
+    /// SHA-256 of its manifest's bytes.
+    pub manifest_sha256: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +143,9 @@ pub struct CommandRecord {
     pub markers: u64,
     /// Those that were still there after it.
     pub markers_left: u64,
+    /// Whether the machine stopped after it had ended: what may have been written since was never under it, and no purge is
+    /// claimed.
+    pub stopped_since: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +184,9 @@ pub struct Coverage {
     pub unwritable: Vec<BlockRange>,
     /// How many blocks those are in all, also where the list was cut short.
     pub unwritable_blocks: u64,
+    /// Blocks that hold for good what was written before the machine last stopped, and that were not read since: what happened
+    /// to them while it was off is not known.
+    pub unread_blocks: u64,
     /// What is known of areas the drive hides (HPA, DCO, remapped sectors).
     pub hidden_areas: String,
     /// The numbers behind it, where the drive was asked.
@@ -203,6 +225,9 @@ pub struct Verification {
     pub extent: String,
     /// What was done, in words, with the standard's section where it follows one.
     pub description: String,
+    /// Blocks that an erasure's verification was to read back; 0 where it did not begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks_planned: Option<u64>,
     /// Blocks read back and found equal; where nothing was written after the drive's own erasure, read and found without a
     /// marker.
     pub blocks_matched: u64,

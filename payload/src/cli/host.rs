@@ -104,7 +104,7 @@ fn create_private(path: &Path) -> io::Result<fs::File> {
 pub fn sticks_among(drives: &[Drive]) -> Sticks {
     let is_stick = |drive: &&Drive| medium::read_id_sector(&drive.path).is_ok_and(|s| IdSector::decode(&s).is_some());
     let all = drives.iter().filter(is_stick).map(|drive| drive.path.clone()).collect();
-    Sticks { boot: None, all, store: None }
+    Sticks { all, ..Sticks::default() }
 }
 
 /// Certificates in a folder.

@@ -3,11 +3,11 @@
 use super::host;
 use crate::{
     console::format,
-    discover::{self, Drive, Roots},
+    discover::{self, Bus, Drive, Roots},
 };
 use std::{
     io::{self, BufRead, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 /// The drives at these paths, each asked who it is.
@@ -24,23 +24,28 @@ pub(super) fn drives(roots: &Roots, paths: &[PathBuf]) -> Result<Vec<Drive>, Str
     Ok(drives)
 }
 
-/// What a person calls a drive: its serial number, else its WWN.
+/// What a person calls a drive: its serial number, else its WWN; a file by its whole path. Blank where it has no name that
+/// can be written.
 pub(super) fn name_of(drive: &Drive) -> String {
     let id = &drive.identity;
-    if id.serial.is_empty() { id.wwn.clone().unwrap_or_default() } else { id.serial.clone() }
+    match drive.bus {
+        Bus::File => {
+            drive.path.canonicalize().ok().and_then(|path| path.to_str().map(str::to_owned)).unwrap_or_default()
+        }
+        _ if id.serial.is_empty() => id.wwn.clone().unwrap_or_default(),
+        _ => id.serial.clone(),
+    }
 }
 
 /// The serial numbers that were typed or given, one for every drive. `fate` is what becomes of its data: `erased`.
 pub(super) fn authorise(fate: &str, given: &[String], drives: &[Drive]) -> Result<Vec<String>, String> {
-    // A file's serial number may be its path cut short; its whole path counts as well.
-    let given = |drive: &Drive| {
-        given.iter().any(|word| {
-            drive.identity.is_called(word) || (drive.bus == discover::Bus::File && Path::new(word) == drive.path)
-        })
-    };
+    let given = |drive: &Drive| given.iter().any(|word| drive.is_called(word));
     let mut typed = Vec::new();
     for drive in drives {
         let name = name_of(drive);
+        if name.is_empty() && drive.bus == Bus::File {
+            return Err(format!("{:?}: a file whose path is not UTF-8 cannot be authorised; rename it", drive.path));
+        }
         if !given(drive) {
             ask_for(fate, drive, &name)?;
         }
@@ -49,19 +54,28 @@ pub(super) fn authorise(fate: &str, given: &[String], drives: &[Drive]) -> Resul
     Ok(typed)
 }
 
+/// A name as it can be typed: what a terminal would not show as it is stands in quotation marks, with escapes.
+fn quoted(name: &str) -> String {
+    if name.chars().all(|c| c.is_ascii_graphic() || c.is_alphanumeric()) {
+        name.to_owned()
+    } else {
+        format!("{name:?}")
+    }
+}
+
 fn ask_for(fate: &str, drive: &Drive, name: &str) -> Result<(), String> {
     let what = format!("{} ({}, {})", drive.path.display(), drive.identity, format::size(drive.identity.bytes));
     if name.is_empty() {
         return Err(format!("{what} reports no serial number, so it cannot be authorised"));
     }
     if !host::is_terminal() {
-        return Err(format!("{what} would be {fate}: say --yes-erase {name}"));
+        return Err(format!("{what} would be {fate}: say --yes-erase {}", quoted(name)));
     }
     eprint!("ALL DATA on {what} will be destroyed.\nType its serial number to go on: ");
     let _ = io::stderr().flush();
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
-    if line.trim() == name {
+    if line.trim_end_matches(['\n', '\r']) == name {
         Ok(())
     } else {
         Err(format!("that is not the serial number of {what}; nothing was written"))

@@ -249,6 +249,8 @@ pub enum Choice {
     List,
     /// The next drive, in full.
     Details,
+    /// A job that is done is to be done once more.
+    Again,
 }
 
 /// The meaning of a key at the prompt.

@@ -84,7 +84,7 @@ fn way(drive: &Drive) -> Option<Way> {
 
 fn ask_disk(drive: &mut Drive, ata: &mut AtaDrive<LinuxPlane>) {
     if let Ok(identify) = ata.identify() {
-        drive.details.rotation = identify.rotation.or(drive.details.rotation);
+        drive.details.rotation = Rotation::agreed(identify.rotation, drive.details.rotation);
         drive.details.form_factor = identify.form_factor.or(drive.details.form_factor);
         drive.ata = Some(identify);
     }

@@ -2,7 +2,7 @@
 
 use super::{Bus, Details, Drive, Roots, link, sysfs, usage::Users};
 use crate::{
-    ata::Identify,
+    ata::{Identify, identify::Rotation},
     drive::{Geometry, Identity, identity::TEXT_MAX},
     scsi::{
         text::{clean, clean_tail},
@@ -42,7 +42,7 @@ pub(super) fn read(roots: &Roots, name: &str, users: &Users) -> Drive {
     let characteristics = sysfs::bytes(&place.attribute("device/vpd_pgb1"));
     let (turns, form) = characteristics.map_or((None, None), |page| vpd::characteristics(&page));
     let details = Details {
-        rotation: facts.ata.as_ref().and_then(|ata| ata.rotation).or(turns),
+        rotation: Rotation::agreed(facts.ata.as_ref().and_then(|ata| ata.rotation), turns),
         form_factor: facts.ata.as_ref().and_then(|ata| ata.form_factor).or(form),
         ..Details::default()
     };

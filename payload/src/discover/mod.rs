@@ -25,8 +25,9 @@ pub use usage::Usage;
 pub use wait::{Settled, wait_for};
 
 use crate::{
-    ata::{Health, Identify},
+    ata::{Health, Identify, identify::Rotation},
     drive::{Geometry, GeometryError, Identity, LinuxDrive, linux::Device},
+    firmware::purge::Medium,
     scsi::text::clean_tail,
 };
 use std::{
@@ -117,7 +118,8 @@ pub struct Drive {
     pub removable: bool,
     /// Write-protected.
     pub read_only: bool,
-    /// Whether the medium turns.
+    /// Whether the kernel takes the medium for one that turns. It does so also where it does not know: a hint for what costs
+    /// nothing, never for what is claimed (see [`Drive::medium`]).
     pub rotational: Option<bool>,
     /// Who uses it; empty is nobody.
     pub usage: Vec<Usage>,
@@ -133,6 +135,34 @@ pub struct Drive {
     pub link: Option<Link>,
     /// More to tell a person.
     pub details: Details,
+}
+
+impl Drive {
+    /// Whether a person who wrote `name` meant this drive: its serial number or WWN, exactly; of a file its path, byte by
+    /// byte, as it was given or whole. What is shown of a path is a rendering, and names nothing.
+    pub fn is_called(&self, name: &str) -> bool {
+        match self.bus {
+            Bus::File => {
+                let whole = self.path.canonicalize();
+                [Some(self.path.as_path()), whole.as_deref().ok()]
+                    .into_iter()
+                    .flatten()
+                    .any(|path| path.as_os_str().as_bytes() == name.as_bytes())
+            }
+            _ => self.identity.is_called(name),
+        }
+    }
+
+    /// How the data lie, where the drive itself says it: magnetic where it states a rotation rate, solid-state where it states
+    /// that nothing turns. An NVMe drive has no such statement and turns nothing unless the kernel found that it does.
+    pub fn medium(&self) -> Option<Medium> {
+        match (self.bus, self.details.rotation) {
+            (Bus::Nvme, _) => self.rotational.filter(|turns| !turns).map(|_| Medium::SolidState),
+            (_, Some(Rotation::Rpm(_))) => Some(Medium::Magnetic),
+            (_, Some(Rotation::None)) => Some(Medium::SolidState),
+            (_, None) => None,
+        }
+    }
 }
 
 /// Why a named device cannot be used as a drive.

@@ -27,7 +27,9 @@ impl Identity {
 
     /// Whether a person who wrote `name` in a job meant this drive: its serial number or WWN, exactly.
     pub fn is_called(&self, name: &str) -> bool {
-        (!self.serial.is_empty() && self.serial == name) || self.wwn.as_deref() == Some(name)
+        // A byte that cannot be shown is shown as a question mark, and no name with one says which byte it was.
+        let exact = !self.serial.is_empty() && !self.serial.contains('?');
+        (exact && self.serial == name) || self.wwn.as_deref() == Some(name)
     }
 }
 

@@ -55,6 +55,11 @@ impl Ranges {
         self.list.iter().take_while(|r| r.start < limit).map(|r| r.end().min(limit) - r.start).sum()
     }
 
+    /// Bytes that lie in both.
+    pub fn common_bytes(&self, other: &Self) -> u64 {
+        other.list.iter().map(|r| self.bytes_before(r.end()) - self.bytes_before(r.start)).sum()
+    }
+
     /// Forgets everything from `limit` on.
     pub fn clip(&mut self, limit: u64) {
         self.list.retain(|r| r.start < limit);

@@ -23,7 +23,7 @@ use crate::{
     },
     firmware::{
         Name, NotRecorded, Watcher,
-        erase::{self, Medium, Port},
+        erase::{self, Port},
         purge,
     },
     journal::{
@@ -67,18 +67,13 @@ fn port(plane: &dyn DataPlane, drive: &Drive) -> Result<Port, String> {
     Ok(if drive.ata.is_some() { Port::Ata(AtaDrive::new(commands)) } else { Port::Scsi(commands) })
 }
 
-/// How the data of a drive lie, where it says so.
-pub(crate) fn medium(drive: &Drive) -> Option<Medium> {
-    drive.rotational.map(|rotational| if rotational { Medium::Magnetic } else { Medium::SolidState })
-}
-
 impl Commanded {
     /// Carries the method's command out, or goes on after it.
     pub fn new(claimed: Claimed, context: &Context<'_>, status: &Status) -> Self {
         let (target, plane) = claimed.into_parts();
         let mut facts = begin(&target, context);
         if let Some(command) = &mut facts.command {
-            command.purge = command.technique.and_then(|technique| purge::source(technique, medium(target.drive())));
+            command.purge = command.technique.and_then(|technique| purge::source(technique, target.drive().medium()));
         }
         let mut this = Self { target, plane, facts };
         this.go_on_or_begin_again(context, status);
@@ -109,6 +104,7 @@ impl Commanded {
         let untouched = history.sweeps.is_empty();
         let passes_begun = self.facts.passes.first().is_some_and(|pass| pass.started.is_some());
         let commanded = context.command.is_some();
+        let ended_before = self.facts.command.as_ref().is_some_and(|command| command.finished.is_some());
         let result = match self.facts.command.as_ref().and_then(|command| command.technique) {
             _ if passes_begun || !commanded => {
                 recheck::unchanged(&mut *self.plane, &self.facts).map(|checked| match self.facts.position() {
@@ -129,7 +125,16 @@ impl Commanded {
             None if untouched => Ok("nothing had been written".into()),
             None => Err("the command had not been sent when the machine stopped".into()),
         };
-        let detail = result.unwrap_or_else(|why| self.begin_again(&why, context));
+        let detail = match result {
+            Ok(detail) => {
+                self.facts.note_unseen(ended_before);
+                if let Some(command) = &mut self.facts.command {
+                    command.stopped_since |= ended_before;
+                }
+                detail
+            }
+            Err(why) => self.begin_again(&why, context),
+        };
         self.facts.pauses.push(Pause { last_seen, resumed: Some(resumed), detail });
     }
 
@@ -167,7 +172,7 @@ impl Commanded {
             _ => Some(port(&*self.plane, self.target.drive())?),
         };
         let chosen = match &mut port {
-            Some(port) => erase::choose(port, wanted, medium(self.target.drive())),
+            Some(port) => erase::choose(port, wanted, self.target.drive().medium()),
             None => discard::choose(&*self.plane),
         };
         let chosen = chosen.map_err(|refusal| format!("{refusal}; nothing was written to the drive"))?;

@@ -2,8 +2,10 @@
 
 pub mod command;
 
+use super::commanded;
 use crate::{
-    engine::{extents::Ranges, pattern::StreamKey},
+    drive::Geometry,
+    engine::{extents::Ranges, pattern::StreamKey, sampling},
     journal::{
         Verify,
         event::{DefectKind, Outcome, Sweep},
@@ -36,8 +38,6 @@ pub struct VerifyFacts {
     pub finished: Option<u64>,
     /// Decides the places of a sampled verification.
     pub seed: [u8; 32],
-    /// The address before which everything planned has been dealt with.
-    pub reached: u64,
     /// Bytes that were to be read back.
     pub planned: u64,
     /// Bytes read back and equal.
@@ -74,6 +74,11 @@ pub struct Facts {
     pub passes: Vec<PassFacts>,
     pub verify: VerifyFacts,
     pub pauses: Vec<Pause>,
+    /// What the drive already held for good when the machine last went on: nobody knows what happened to it while the machine
+    /// was off.
+    pub unseen: Ranges,
+    /// Bytes of that which were read back afterwards.
+    pub seen_again: u64,
     pub heat: Heat,
     /// What was found out about areas the drive hides.
     pub hidden: Option<HiddenAreas>,
@@ -104,13 +109,14 @@ impl Facts {
                 started: None,
                 finished: None,
                 seed: [0; 32],
-                reached: 0,
                 planned: 0,
                 matched: 0,
                 different: Ranges::default(),
                 unreadable: Ranges::default(),
             },
             pauses: Vec::new(),
+            unseen: Ranges::default(),
+            seen_again: 0,
             heat: Heat::default(),
             hidden: None,
             command: None,
@@ -147,7 +153,11 @@ impl Facts {
                     };
                 }
                 Sweep::MarkersWritten | Sweep::MarkersRead | Sweep::MarkersGone => {}
-                // What kinds of data were read is in the log only when all were: else it is done anew.
+                // What was read before the machine stopped proves nothing about what the drive holds now: it is read again
+                // from the beginning, also where it had come to its end. Only a drive that had been finished, and lacks
+                // nothing but its certificate, is certified for what was true then.
+                Sweep::Verify if history.finished.is_none() => {}
+                // What kinds of data were read is in the log only when all were.
                 Sweep::Verify
                     if facts.is_command_only() && (past.finished_at.is_none() || facts.kinds_bytes() == 0) => {}
                 Sweep::Verify => {
@@ -157,9 +167,14 @@ impl Facts {
                     facts.verify.unreadable = defects(DefectKind::Unreadable);
                     facts.verify.seed = past.key.unwrap_or_default();
                     facts.verify.matched = past.bytes;
-                    facts.verify.reached = past.offset;
                 }
             }
+        }
+        if facts.is_command_only() && history.finished.is_none() {
+            facts.command = facts.command.map(CommandFacts::unexamined);
+        }
+        if facts.verify.started.is_some() {
+            facts.verify.planned = facts.planned(history);
         }
         facts.hidden = history.hidden.clone();
         facts.pauses = history
@@ -168,6 +183,51 @@ impl Facts {
             .map(|i| Pause { last_seen: i.last_seen, resumed: i.resumed, detail: i.detail.clone() })
             .collect();
         facts
+    }
+
+    /// Bytes that a verification of a drive in the log reads, by its places and not by what was read.
+    fn planned(&self, history: &DriveHistory) -> u64 {
+        let Ok(geometry) = Geometry::new(history.drive.bytes, history.drive.logical, history.drive.logical) else {
+            return 0;
+        };
+        self.verified_ranges(&geometry).bytes()
+    }
+
+    /// What a verification reads: all of the drive, or the sample that its seed decides, and in either case, where nothing is
+    /// written after the drive's own erasure, the places of the markers.
+    pub(super) fn verified_ranges(&self, geometry: &Geometry) -> Ranges {
+        let mut ranges = match self.verify.extent {
+            Verify::Sampled => sampling::sample(geometry, self.verify.seed),
+            Verify::Full | Verify::None => {
+                let mut all = Ranges::default();
+                all.insert(0, geometry.bytes());
+                all
+            }
+        };
+        if let Some(command) = self.command.as_ref().filter(|_| self.is_command_only()) {
+            ranges.extend(&commanded::places(geometry, command.key));
+        }
+        ranges
+    }
+
+    /// The machine was off: what the drive holds for good was written before. `commanded` is whether its own command had
+    /// ended by then.
+    pub(super) fn note_unseen(&mut self, commanded: bool) {
+        let written = match self.position() {
+            None if self.is_command_only() && !commanded => 0,
+            // A later pass writes all of it again.
+            Some((number, _)) if number + 1 < self.passes.len() => 0,
+            Some((_, offset)) => offset,
+            None => self.capacity,
+        };
+        self.unseen = Ranges::default();
+        self.unseen.insert(0, written);
+        self.seen_again = 0;
+    }
+
+    /// Bytes that were written before the machine last stopped and that nobody has read since.
+    pub fn unread(&self) -> u64 {
+        self.unseen.bytes().saturating_sub(self.seen_again)
     }
 
     /// The pass to go on with and from where, or `None` where all passes are finished.
@@ -277,15 +337,19 @@ impl Facts {
     }
 
     fn reservations(&self) -> Vec<String> {
-        let unseen = self.command.as_ref().and_then(CommandFacts::reservation);
-        [self.out_of_reach(), unseen].into_iter().flatten().collect()
+        let unobserved = self.command.as_ref().and_then(CommandFacts::reservation);
+        let unread = Some(self.unread()).filter(|bytes| *bytes > 0).map(|bytes| {
+            format!("{bytes} bytes were written before the machine stopped and were not read since: anybody may have changed them")
+        });
+        [self.out_of_reach(), unobserved, unread].into_iter().flatten().collect()
     }
 
     /// What calls this erasure a purge of the drive; `None` where it is no purge, or not proved to be one.
     pub fn purge(&self) -> Option<&'static str> {
         let known = |hidden: &HiddenAreas| hidden.after.hidden() == 0 && hidden.unknown.is_empty();
         let all = self.hidden.as_ref().is_none_or(known);
-        self.command.as_ref()?.purge.filter(|_| all && self.outcome().0 == Outcome::Erased)
+        let command = self.command.as_ref()?;
+        command.purge.filter(|_| all && !command.stopped_since && self.outcome().0 == Outcome::Erased)
     }
 
     /// Why a wipe of everything the drive shows is not a wipe of all of it.

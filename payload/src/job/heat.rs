@@ -5,9 +5,10 @@ use super::{
     status::{Log, Message, Status},
 };
 use crate::{
-    ata::{AtaDrive, Health, statistics::PLAUSIBLE},
+    ata::{AtaDrive, statistics::PLAUSIBLE},
     discover::{Bus, Drive},
     drive::DataPlane,
+    firmware::purge::Medium,
     nvme::{NvmeAdmin, admin, health, identify::Controller},
     scsi::{self, CommandPlane, Data},
 };
@@ -91,7 +92,7 @@ impl Watchman {
     pub(super) fn new(drive: &Drive, plane: &dyn DataPlane, patience: Duration) -> Self {
         let tells = drive.health.as_ref().is_some_and(|health| health.temperature_celsius.is_some());
         let mut thermometer = if tells { Thermometer::of(drive, plane) } else { None };
-        let usual = if drive.rotational == Some(false) { SOLID_STATE } else { DISK };
+        let usual = if drive.medium() == Some(Medium::SolidState) { SOLID_STATE } else { DISK };
         Self {
             limit: thermometer.as_mut().and_then(|it| it.limit(drive)).unwrap_or(usual),
             thermometer,
@@ -163,23 +164,10 @@ impl<'a> Guard<'a> {
     }
 }
 
-/// What changed for the worse in a drive's own counts while it was worked on: name, before, after.
-pub fn grown(before: &Health, after: &Health) -> Vec<(&'static str, u64, u64)> {
-    [
-        ("reallocated sectors", before.reallocated, after.reallocated),
-        ("sectors pending reallocation", before.pending, after.pending),
-        ("uncorrectable sectors", before.uncorrectable, after.uncorrectable),
-        ("media errors", before.media_errors, after.media_errors),
-    ]
-    .into_iter()
-    .filter_map(|(name, before, after)| Some((name, before?, after?)).filter(|(_, before, after)| after > before))
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{drive::Access, firmware::model::Model, job::tests::rig::described_model};
+    use crate::{ata::Health, drive::Access, firmware::model::Model, job::tests::rig::described_model};
 
     const READ_LOG_EXT: u8 = 0x2f;
 
@@ -197,13 +185,5 @@ mod tests {
             assert_eq!((watchman.limit, model.count(READ_LOG_EXT)), (limit, asked), "{words} {bus:?}");
             assert!(watchman.thermometer.is_some());
         }
-    }
-
-    #[test]
-    fn only_what_was_counted_before_and_after_can_have_grown() {
-        let before = Health { reallocated: Some(5), pending: Some(2), uncorrectable: None, ..Health::default() };
-        let after = Health { reallocated: Some(12), pending: Some(0), uncorrectable: Some(3), ..Health::default() };
-        assert_eq!(grown(&before, &after), [("reallocated sectors", 5, 12)]);
-        assert_eq!(grown(&after, &after), []);
     }
 }

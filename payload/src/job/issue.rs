@@ -14,6 +14,7 @@ use crate::{
         record::{HeatRecord, Host, LogReference, Media, Operator, Tool},
     },
     discover::Drive,
+    firmware::purge::Medium,
     journal::{
         bounded::Text,
         event::{DriveRef, Event, JobId, Outcome},
@@ -231,9 +232,9 @@ pub(super) fn media(drive: &Drive, labels: &MediaFields) -> Media {
         serial: drive.identity.serial.clone(),
         wwn: drive.identity.wwn.clone().unwrap_or_default(),
         firmware: drive.firmware.clone().unwrap_or_default(),
-        media_type: match drive.rotational {
-            Some(true) => "hard disk",
-            Some(false) => "solid-state",
+        media_type: match drive.medium() {
+            Some(Medium::Magnetic) => "hard disk",
+            Some(Medium::SolidState) => "solid-state",
             None => "unknown",
         }
         .into(),

@@ -178,23 +178,13 @@ impl Overwritten {
             (None, Some(command)) => (Pattern::Stream(command.key), Mode::Inspect),
             (None, None) => return Ok(()),
         };
+        self.facts.verify.started = Some(context.log.now());
+        self.facts.verify.seed = random::bytes().map_err(|e| format!("no random seed from the kernel: {e}"))?;
+        let ranges = self.facts.verified_ranges(&self.plane.geometry());
         let verify = &mut self.facts.verify;
-        let offset = verify.reached;
-        if verify.started.is_none() {
-            verify.started = Some(context.log.now());
-            verify.seed = random::bytes().map_err(|e| format!("no random seed from the kernel: {e}"))?;
-        }
-        let mut ranges = verified_ranges(&self.plane.geometry(), verify.extent, verify.seed);
-        if let (Mode::Inspect, Pattern::Stream(key)) = (mode, pattern) {
-            ranges.extend(&commanded::places(&self.plane.geometry(), key));
-        }
         verify.planned = ranges.bytes();
-        if mode == Mode::Inspect && verify.finished.is_some() {
-            return Ok(());
-        }
-        verify.matched = ranges.bytes_before(offset) - verify.different.bytes() - verify.unreadable.bytes();
         let before = context.command.map_or(0, |_| commanded::work(&self.plane.geometry()));
-        let done = before + self.facts.capacity * self.facts.passes.len() as u64 + ranges.bytes_before(offset);
+        let done = before + self.facts.capacity * self.facts.passes.len() as u64;
         status.update(|shown| {
             shown.step = "verify".into();
             shown.done = done;
@@ -203,8 +193,7 @@ impl Overwritten {
         let started = Event::SweepStarted { job: context.job, slot, sweep, key: Some(verify.seed) };
         context.log.append(&started).map_err(|e| format!("the log could not be written: {e}"))?;
         let mut watch = Watch::new(context, status, (&self.target, &*self.plane), sweep, self.facts.heat);
-        let rest = ranges.from_offset(offset);
-        let (found, end) = sweep::sweep(&mut *self.plane, mode, pattern, &rest, context.limits, &mut watch);
+        let (found, end) = sweep::sweep(&mut *self.plane, mode, pattern, &ranges, context.limits, &mut watch);
         verify.matched += found.bytes;
         verify.different.extend(&found.different);
         verify.unreadable.extend(&found.unreadable);
@@ -223,21 +212,10 @@ impl Overwritten {
             End::Complete => {
                 stopped?;
                 verify.finished = Some(context.log.now());
+                self.facts.seen_again = ranges.common_bytes(&self.facts.unseen);
                 Ok(())
             }
             other => Err(describe(&other, context, &mut self.facts.stopped)),
-        }
-    }
-}
-
-/// What a verification of this extent reads.
-fn verified_ranges(geometry: &Geometry, extent: Verify, seed: [u8; 32]) -> Ranges {
-    match extent {
-        Verify::Sampled => sampling::sample(geometry, seed),
-        Verify::Full | Verify::None => {
-            let mut all = Ranges::default();
-            all.insert(0, geometry.bytes());
-            all
         }
     }
 }

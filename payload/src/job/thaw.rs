@@ -121,6 +121,6 @@ fn is_frozen(drive: &Drive, wanted: Wanted, opener: &dyn Opener) -> bool {
         return false;
     }
     let Ok(Some(plane)) = opener.commands(drive, Access::ReadOnly) else { return false };
-    let medium = super::commanded::medium(drive);
+    let medium = drive.medium();
     erase::choose(&mut Port::Ata(AtaDrive::new(plane)), wanted, medium).is_err_and(|refusal| refusal.frozen)
 }

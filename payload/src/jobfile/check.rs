@@ -34,6 +34,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
     let copy = checker.copy(keys, action, drives.as_ref());
     let hidden_areas = checker.optional::<HiddenAreas>(keys.get(Key::HiddenAreas)).unwrap_or(HiddenAreas::Report);
     let frozen = checker.optional::<Frozen>(keys.get(Key::Frozen)).unwrap_or(Frozen::Wait);
+    let repeat = checker.word(keys, Key::Repeat, false);
     let then = checker.optional::<Then>(keys.get(Key::Then));
     let countdown = checker.countdown(keys);
     checker.confirm(keys, action);
@@ -46,6 +47,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
             copy,
             hidden_areas,
             frozen,
+            repeat,
             then,
             countdown,
             operator: request.operator,

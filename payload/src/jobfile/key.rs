@@ -27,6 +27,7 @@ pub(super) enum Key {
     Keep,
     HiddenAreas,
     Frozen,
+    Repeat,
 }
 
 /// How a key's value is written in TOML. On the kernel command line everything is text.
@@ -64,6 +65,7 @@ impl Word for Key {
         ("keep", Self::Keep),
         ("hidden-areas", Self::HiddenAreas),
         ("frozen", Self::Frozen),
+        ("repeat", Self::Repeat),
     ];
 }
 
@@ -78,7 +80,7 @@ impl Key {
             Self::Drives => Kind::Drives,
             Self::Countdown | Self::Retries => Kind::Number,
             Self::Level => Kind::TextOrNumber,
-            Self::Raw | Self::Smaller | Self::MoveGpt => Kind::Switch,
+            Self::Raw | Self::Smaller | Self::MoveGpt | Self::Repeat => Kind::Switch,
             _ => Kind::Text,
         }
     }
@@ -95,7 +97,7 @@ impl Key {
             Self::Name | Self::Raw | Self::Base | Self::Level => Some(&[Image]),
             Self::Hash | Self::Retries => Some(&[Image, Clone]),
             Self::Tail | Self::Smaller | Self::MoveGpt => Some(&[Restore, Clone]),
-            Self::Keep => Some(&[Wipe, Restore, Clone]),
+            Self::Keep | Self::Repeat => Some(&[Wipe, Restore, Clone]),
             Self::HiddenAreas | Self::Frozen => Some(&[Wipe]),
         }
     }

@@ -51,6 +51,7 @@ pub struct Job {
     copy: CopyKeys,
     hidden_areas: HiddenAreas,
     frozen: Frozen,
+    repeat: bool,
     then: Option<Then>,
     countdown: Duration,
     operator: Operator,
@@ -92,6 +93,16 @@ impl Job {
         self.frozen
     }
 
+    /// Whether it overwrites drives.
+    pub fn is_destructive(&self) -> bool {
+        matches!(self.action, Action::Wipe | Action::Restore | Action::Clone)
+    }
+
+    /// Whether it begins again at every start, also once it is done.
+    pub fn repeat(&self) -> bool {
+        self.repeat
+    }
+
     /// What follows the run: after a report the machine stays, after all else it is switched off, unless the job says
     /// otherwise.
     pub fn then(&self) -> Then {
@@ -124,7 +135,7 @@ impl Job {
     }
 
     /// BLAKE3 of what the job does to which drives and what its certificates say. A job that was interrupted goes on only
-    /// under the same digest. What happens before and after (`countdown`, `frozen`, `then`) may change in between, and so may
+    /// under the same digest. What happens before and after (`countdown`, `frozen`, `repeat`, `then`) may change in between, and so may
     /// the order of the drives.
     pub fn digest(&self) -> [u8; 32] {
         *blake3::hash(self.canonical().as_bytes()).as_bytes()

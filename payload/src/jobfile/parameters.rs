@@ -13,11 +13,14 @@ use std::path::{Component, Path};
 const PREFIX: &str = "mule.";
 /// The parameter that names another job file, without the prefix.
 const JOB: &str = "job";
+/// The parameter that names the stick where it is a built-in disk, without the prefix.
+const STICK: &str = "stick";
 
 /// What the kernel command line asks for; what is wrong with it is reported together with the job file's problems.
 #[derive(Debug, Default)]
 pub struct Overrides {
     job_file: Option<String>,
+    stick: Option<String>,
     pub(super) keys: Keys,
     pub(super) problems: Vec<Problem>,
 }
@@ -44,6 +47,11 @@ impl Overrides {
         self.job_file.as_deref().unwrap_or(JOB_FILE)
     }
 
+    /// Serial number or WWN of a disk that is neither removable nor on USB and is the stick all the same.
+    pub fn stick(&self) -> Option<&str> {
+        self.stick.as_deref()
+    }
+
     /// What the command line wants after the run, where it says so: it also holds when there is no valid job.
     pub fn then(&self) -> Option<Then> {
         self.keys.get(Key::Then).and_then(|then| Then::from_word(&then.value))
@@ -51,8 +59,8 @@ impl Overrides {
 
     fn take(&mut self, name: &str, parameter: &Parameter) {
         let key = Key::from_word(name);
-        if key.is_none() && name != JOB {
-            let names = std::iter::once(JOB).chain(Key::names());
+        if key.is_none() && name != JOB && name != STICK {
+            let names = [JOB, STICK].into_iter().chain(Key::names());
             let hint = hint(name, names.clone());
             let allowed = names.map(|name| format!("{PREFIX}{name}")).collect::<Vec<_>>().join(", ");
             return self.problem(&parameter.name, format!("unknown parameter{hint} Allowed: {allowed}"));
@@ -62,6 +70,7 @@ impl Overrides {
         };
         let given = Given { value: value.to_owned(), place: Place::CommandLine, key: parameter.name.clone() };
         match key {
+            None if name == STICK => self.stick = Some(value.to_owned()),
             None => match inside(value) {
                 Ok(path) => self.job_file = Some(path),
                 Err(message) => self.problem(&parameter.name, message),

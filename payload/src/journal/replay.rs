@@ -66,6 +66,8 @@ pub struct CommandHistory {
     pub ended: Option<(u64, String)>,
     /// Bytes by the kind of data that was read after it, and the first repeated pattern.
     pub kinds: Option<([u64; 4], Option<[u8; 16]>)>,
+    /// Whether the machine stopped after it had ended.
+    pub stopped_since: bool,
 }
 
 /// A drive, by IDENTIFY DEVICE, that may have the published user password.
@@ -138,6 +140,8 @@ pub struct Replay {
     pub clean: bool,
     /// The first entry that cannot be true.
     pub contradiction: Option<Contradiction>,
+    /// The job that ended last, where none was begun after it.
+    pub last_finished: Option<JobHistory>,
     /// Drives that may have the published password, the oldest first.
     pub passwords: Vec<PasswordHistory>,
     keeps_all: bool,
@@ -198,6 +202,7 @@ impl Replay {
     fn start(&mut self, at: u64, event: &Event) -> Result<(), &'static str> {
         let Event::JobStarted { job, action, method, passes, verify, request, drives } = event else { return Ok(()) };
         self.started += 1;
+        self.last_finished = None;
         if let Some(running) = self.running(*job) {
             const TWICE: &str = "a running job was started again";
             running.contradiction.get_or_insert_with(|| TWICE.into());
@@ -232,6 +237,9 @@ impl Replay {
             Err(reason) => drop(job.contradiction.get_or_insert_with(|| reason.into())),
         }
         job.last_seen = at;
+        if job.finished_at.is_some() {
+            self.last_finished = Some(job.clone());
+        }
         if !self.keeps_all {
             self.jobs.retain(|job| job.finished_at.is_none());
         }
@@ -309,6 +317,10 @@ impl JobHistory {
                 let last_seen = self.last_seen;
                 let running = self.drives.iter_mut().filter(|drive| drive.finished.is_none());
                 running.for_each(|drive| {
+                    drive.forget_what_is_done_again();
+                    if let Some(command) = &mut drive.command {
+                        command.stopped_since |= command.ended.is_some();
+                    }
                     let detail = String::from("the machine stopped and was started again");
                     drive.interruptions.push(Interruption { last_seen, resumed: Some(at), detail });
                 });
@@ -351,12 +363,30 @@ impl DriveHistory {
         }
     }
 
+    /// A drive that goes on does what lies behind the last checkpoint again, and the verification as a whole: bad places
+    /// that were found there may be good the next time.
+    fn forget_what_is_done_again(&mut self) {
+        let sweeps = &self.sweeps;
+        let kept_before = |sweep: Sweep| match sweeps.iter().find(|past| past.sweep == sweep) {
+            _ if sweep == Sweep::Verify => 0,
+            Some(past) if past.finished_at.is_none() => past.offset,
+            _ => u64::MAX,
+        };
+        self.defects.retain_mut(|(sweep, _, extent)| {
+            extent.len = extent.len.min(kept_before(*sweep).saturating_sub(extent.start));
+            extent.len > 0
+        });
+    }
+
     fn add(&mut self, at: u64, event: &Event, runs: u64) {
         match event {
             Event::SweepStarted { sweep, key, .. } => match self.sweep(*sweep) {
                 // It goes on with the same key; with another one it begins again.
                 Some(past) if past.key == *key => {}
-                Some(past) => *past = SweepHistory::new(*sweep, *key, at),
+                Some(past) => {
+                    *past = SweepHistory::new(*sweep, *key, at);
+                    self.defects.retain(|(of, ..)| of != sweep);
+                }
                 None => self.sweeps.push(SweepHistory::new(*sweep, *key, at)),
             },
             Event::Defects { sweep, kind, extents, .. } => {
@@ -377,7 +407,8 @@ impl DriveHistory {
             }
             Event::CommandStarted { technique, .. } => {
                 let technique = technique.to_string();
-                self.command = Some(CommandHistory { technique, started_at: at, ended: None, kinds: None });
+                self.command =
+                    Some(CommandHistory { technique, started_at: at, ended: None, kinds: None, stopped_since: false });
             }
             Event::Inspected { kinds, example, .. } => {
                 if let Some(command) = &mut self.command {

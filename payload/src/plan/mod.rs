@@ -164,7 +164,7 @@ impl Plan {
             return Err(PlanError::TooMany(accepted.len()));
         }
         if let Authority::Typed(typed) = authority
-            && let Some(drive) = accepted.iter().find(|drive| !typed.iter().any(|name| drive.identity.is_called(name)))
+            && let Some(drive) = accepted.iter().find(|drive| !typed.iter().any(|name| drive.is_called(name)))
         {
             return Err(PlanError::NotAuthorised(drive.identity.to_string()));
         }
@@ -307,14 +307,19 @@ impl Plan {
         &self.lost
     }
 
-    /// How many drives were asked for and are left alone or not there.
-    pub fn denied(&self) -> usize {
+    /// What was asked for and is left alone or not there, a line each. A drive of an interrupted job is not here: it is
+    /// certified as interrupted.
+    pub fn denied(&self) -> Vec<String> {
         let named = |drive: &Drive| match &self.selection {
             Selection::All => false,
-            Selection::Named(names) => names.iter().any(|name| drive.identity.is_called(name)),
+            Selection::Named(names) => names.iter().any(|name| drive.is_called(name)),
         };
-        let denied = |refused: &&Refused| refused.reason.denies_a_target() || named(&refused.drive);
-        self.missing.len() + self.refused.iter().filter(denied).count()
+        let lost = |drive: &Drive| self.lost.iter().any(|lost| resume::is_same(&lost.history.drive, drive));
+        let denied = |refused: &&Refused| refused.reason.denies_a_target(&refused.drive) || named(&refused.drive);
+        let refused = self.refused.iter().filter(denied).filter(|refused| !lost(&refused.drive));
+        let lines = refused.map(|r| format!("{} ({}): {}", r.drive.name, r.drive.identity, r.reason));
+        let absent = self.missing.iter().map(|name| format!("{name}: no drive reports this serial number or WWN"));
+        absent.chain(lines).collect()
     }
 
     /// Names in the job that no drive answers to.
@@ -332,7 +337,7 @@ fn missing(selection: &Selection, drives: &[Drive]) -> Vec<String> {
     match selection {
         Selection::All => Vec::new(),
         Selection::Named(names) => {
-            names.iter().filter(|name| !drives.iter().any(|drive| drive.identity.is_called(name))).cloned().collect()
+            names.iter().filter(|name| !drives.iter().any(|drive| drive.is_called(name))).cloned().collect()
         }
     }
 }

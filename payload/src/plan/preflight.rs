@@ -16,6 +16,8 @@ pub enum Reason {
     AnotherStick,
     #[error("it carries the store that images are kept on")]
     Store,
+    #[error("it carries a store of images; a store is only erased when the job names its drive's serial number")]
+    OtherStore,
     #[error("the job does not name it")]
     NotNamed,
     #[error("it is removable; a removable drive is only touched when the job names its serial number")]
@@ -41,12 +43,14 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether a job for all drives meant to have this one: it counts as refused, the others just are no targets.
-    pub fn denies_a_target(&self) -> bool {
-        !matches!(
-            self,
-            Self::BootStick | Self::AnotherStick | Self::Store | Self::NotNamed | Self::Removable | Self::Usb
-        )
+    /// Whether a job for all drives meant to have this one: it counts as refused, the others just are no targets. What lies
+    /// on a built-in drive does not take it out of "all" in silence.
+    pub fn denies_a_target(&self, drive: &Drive) -> bool {
+        match self {
+            Self::BootStick | Self::NotNamed | Self::Removable | Self::Usb => false,
+            Self::AnotherStick | Self::Store | Self::OtherStore => !drive.removable && drive.bus != Bus::Usb,
+            _ => true,
+        }
     }
 }
 
@@ -59,6 +63,8 @@ pub struct Sticks {
     pub all: Vec<PathBuf>,
     /// The drive that images are kept on, where the job has one.
     pub store: Option<PathBuf>,
+    /// Drives with the label of a store that this job does not use: other jobs' certificates promise what is on them.
+    pub other_stores: Vec<PathBuf>,
 }
 
 impl Sticks {
@@ -79,6 +85,9 @@ pub fn check(drive: &Drive, others: &[Drive], sticks: &Sticks, selection: &Selec
     // The stick first: the reason a person needs to see, whatever else is true of it.
     if let Some(reason) = sticks.reason(&drive.path) {
         return Err(reason);
+    }
+    if !named && sticks.other_stores.contains(&drive.path) {
+        return Err(Reason::OtherStore);
     }
     if !named {
         if matches!(selection, Selection::Named(_)) {
@@ -110,7 +119,7 @@ pub fn check(drive: &Drive, others: &[Drive], sticks: &Sticks, selection: &Selec
 fn names(selection: &Selection, drive: &Drive) -> bool {
     match selection {
         Selection::All => false,
-        Selection::Named(names) => names.iter().any(|name| drive.identity.is_called(name)),
+        Selection::Named(names) => names.iter().any(|name| drive.is_called(name)),
     }
 }
 
@@ -118,9 +127,7 @@ fn names(selection: &Selection, drive: &Drive) -> bool {
 fn twin<'a>(drive: &Drive, others: &'a [Drive], selection: &Selection) -> Option<&'a Drive> {
     let both_named = |other: &Drive| match selection {
         Selection::All => false,
-        Selection::Named(names) => {
-            names.iter().any(|name| drive.identity.is_called(name) && other.identity.is_called(name))
-        }
+        Selection::Named(names) => names.iter().any(|name| drive.is_called(name) && other.is_called(name)),
     };
     others
         .iter()

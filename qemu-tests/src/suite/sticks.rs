@@ -3,13 +3,13 @@
 use super::{
     Test,
     bench::{Bench, STICK, expect_words},
-    used::FIRST,
+    used::{self, FIRST},
 };
 use crate::{
     disk::{MIB, sparse},
     job::Job,
     oracle::{self, Leaves},
-    vm::{Drive, Machine, Outcome},
+    vm::{Bus, Drive, Machine, Outcome},
 };
 use anyhow::{Result, ensure};
 
@@ -18,6 +18,16 @@ pub(super) const TESTS: &[Test] = &[
     Test::new("stick-among-others", "the stick in the list of a wipe: only the others are wiped", among_others),
     Test::new("two-equal-sticks", "two sticks with the same content: refused, not a byte on either changes", two_equal),
     Test::new("duplicated-used-stick", "a dd copy of a used stick signs with a key of its own", duplicated),
+    Test::new(
+        "stick-on-built-in-disk",
+        "a built-in disk with a copy of the stick is neither the stick nor erased, and the run says so",
+        built_in,
+    ),
+    Test::new(
+        "job-done-waits",
+        "a job that is done touches nothing at the next start, until AGAIN is typed",
+        done_waits,
+    ),
     Test::new("used-stick-again", "a second job on one stick keeps the first certificates and the key", used_again),
 ];
 
@@ -68,6 +78,49 @@ fn two_equal(bench: &mut Bench) -> Result<()> {
     oracle::same(&before, &a.path)?;
     oracle::same(&before, &b.path)?;
     oracle::untouched(&disk)
+}
+
+/// ```text
+/// stick   USB, zeros     COPY   AHCI, a copy of the stick whose job writes noise     D   AHCI
+/// ```
+/// COPY comes first in every list, as the first port's disk does.
+fn built_in(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("D", 8 * MIB)?;
+    let stick = bench.stick(&Job::wipe("zero"))?;
+    let copy = stick.duplicate("COPY")?;
+    copy.set_job(&Job::wipe("random"))?;
+    let before = bench.folder.join("before.img");
+    sparse::copy(&copy.path, &before)?;
+    let machine = Machine::new(&stick).drive(Drive::new(&copy.path, "COPY", Bus::Ahci)).drive(Drive::ahci(&disk));
+    let mut vm = bench.start(&machine)?;
+    let end = vm.finish()?.end;
+    ensure!(end.outcome == Outcome::Refused && end.erased == 1 && end.refused == 1, "COPY was not counted: {end}");
+    ensure!(vm.said("NOT ERASED") && vm.said("it carries a Mule stick"), "COPY is not named; {}", vm.console_tail());
+    drop(vm);
+    oracle::same(&before, &copy.path)?;
+    oracle::wiped(&disk, Leaves::Byte(0))?;
+    bench.certificates(&stick)?.of("D")?.expect_outcome("erased")?.verify()
+}
+
+/// ```text
+/// stick   USB, used before     FIRST   AHCI, full of data again
+/// ```
+fn done_waits(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk(FIRST, 4 * MIB)?;
+    let stick = bench.used_stick(STICK, &used::first_job())?;
+    let mut vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
+    let reason = vm.finish()?.expect_refusal_and_stay()?;
+    expect_words(&reason, &["is done", FIRST, "erased"])?;
+    oracle::untouched(&disk)?;
+    vm.type_text("AGAI")?;
+    vm.type_text("\rN")?;
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    oracle::untouched(&disk)?;
+    vm.type_text("AGAIN")?;
+    vm.wait_text(&["power down"], crate::limits::RUN)?;
+    drop(vm);
+    oracle::wiped(&disk, Leaves::Byte(0))?;
+    bench.certificates(&stick)?.of(FIRST)?.expect_outcome("erased")?.verify()
 }
 
 /// ```text

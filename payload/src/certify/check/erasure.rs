@@ -4,11 +4,13 @@
 
 mod command;
 
+pub(in crate::certify) use command::category;
+
 use super::{Findings, fits, identity, is_time};
 use crate::{
     certify::{
-        Certifiable,
-        record::{FORMAT, Record},
+        Certifiable, erasure,
+        record::{FORMAT, Record, Verification},
     },
     plan::Content,
 };
@@ -23,6 +25,7 @@ pub(in crate::certify) fn contradictions(record: &Record) -> Vec<String> {
     passes(record, &mut found);
     counts(record, &mut found);
     hidden(record, &mut found);
+    words(record, &mut found);
     match record.outcome.as_str() {
         "erased" => erased(record, &mut found),
         "erased-with-exceptions" => exceptions(record, &mut found),
@@ -39,6 +42,28 @@ pub(in crate::certify) fn contradictions(record: &Record) -> Vec<String> {
         _ => found.expect(false, "the outcome is none of the five words"),
     }
     found.0
+}
+
+/// Every word that follows from the rest is the one that follows: a signature does not make a sentence true.
+fn words(record: &Record, found: &mut Findings) {
+    let mut again = record.clone();
+    erasure::put_into_words(&mut again);
+    let (was, is) = (&record.sanitisation, &again.sanitisation);
+    found.expect(record.statement == again.statement, "a statement that its numbers do not carry");
+    found.expect(record.limits == again.limits, "limits that are not those of such an erasure");
+    found.expect(was.category == is.category, "a category that is not the one that was proved");
+    found.expect(was.technique == is.technique, "a technique that is not what was done");
+    let described = record.verification.description == again.verification.description;
+    found.expect(described, "a description of the verification that is not what was done");
+    if let Some(method) = method::find(&was.method) {
+        let named = was.title == method.title && was.source == method.source;
+        found.expect(named, "a title or a source that is not the method's");
+    }
+    let planned = record.verification.blocks_planned.unwrap_or(u64::MAX);
+    let possible = planned <= record.coverage.blocks_addressable
+        && (planned == 0) == record.verification.started.is_empty()
+        && super::read_back(&record.verification) <= Some(planned);
+    found.expect(possible, "more read back than was to be read");
 }
 
 /// Every time can be read as one, or is blank.
@@ -109,6 +134,8 @@ fn counts(record: &Record, found: &mut Findings) {
     let capacity = blocks.checked_mul(u64::from(media.logical_block));
     found.expect(capacity == Some(media.bytes), "the addressable blocks are not the drive's capacity");
     found.expect(coverage.blocks_overwritten <= blocks, "more blocks overwritten than there are");
+    let never = record.sanitisation.interruptions.is_empty() || verification.extent == "full" && ended(verification);
+    found.expect(coverage.unread_blocks <= if never { 0 } else { blocks }, "unread blocks that cannot be");
     let written = record.sanitisation.passes.last().map_or(0, |pass| pass.bytes_written);
     let overwritten = coverage.blocks_overwritten.checked_mul(u64::from(media.logical_block));
     found.expect(overwritten == Some(written), "the blocks overwritten are not what the last pass wrote");
@@ -131,6 +158,10 @@ fn counts(record: &Record, found: &mut Findings) {
         }
         _ => found.expect(false, "the extent of the verification is none of the three words"),
     }
+}
+
+fn ended(verification: &Verification) -> bool {
+    !verification.finished.is_empty()
 }
 
 /// The sizes fit the drive and each other.
@@ -158,13 +189,15 @@ fn complete(record: &Record, found: &mut Findings) {
     found.expect(anything, "an erasure without a pass");
     let ended = sanitisation.passes.iter().all(|pass| !pass.started.is_empty() && !pass.finished.is_empty());
     found.expect(ended && !sanitisation.started.is_empty(), "an erasure with a pass that did not reach its end");
-    found.expect(sanitisation.category == command::category(record), "a category that is not the one that was proved");
     let resumed = sanitisation.interruptions.iter().all(|pause| !pause.resumed.is_empty());
     found.expect(resumed, "an erasure that did not go on after an interruption");
     let blocks = record.coverage.blocks_addressable;
     let enough = match verification.extent.as_str() {
         "full" => super::read_back(&record.verification) == Some(blocks),
-        "sampled" => super::read_back(&record.verification) >= Some(blocks.div_ceil(10)),
+        "sampled" => {
+            let read = super::read_back(&record.verification);
+            read == verification.blocks_planned && read >= Some(blocks.div_ceil(10))
+        }
         _ => return,
     };
     found.expect(enough, "a verification that missed blocks it was to read");
@@ -180,6 +213,7 @@ fn erased(record: &Record, found: &mut Findings) {
     found.expect(all, "blocks that were not overwritten");
     found.expect(!command::unseen(record), "a command whose completion was not observed");
     found.expect(coverage.unwritable_blocks == 0, "blocks that could not be written");
+    found.expect(coverage.unread_blocks == 0, "blocks nobody read since the machine stopped");
     let full = record.sanitisation.passes.iter().all(|pass| pass.bytes_written == record.media.bytes);
     found.expect(full, "a pass that did not write every byte");
     found.expect(verification.blocks_different == 0, "blocks that differ");
@@ -191,7 +225,8 @@ fn exceptions(record: &Record, found: &mut Findings) {
     let (coverage, verification) = (&record.coverage, &record.verification);
     complete(record, found);
     let bad = coverage.unwritable_blocks > 0 || verification.blocks_unreadable > 0;
-    found.expect(bad || out_of_reach(record) || command::unseen(record), "exceptions without one");
+    let unread = coverage.unread_blocks > 0;
+    found.expect(bad || unread || out_of_reach(record) || command::unseen(record), "exceptions without one");
     found.expect(!record.sanitisation.reason.is_empty(), "exceptions without a reason");
     let unwritable = coverage.unwritable_blocks.saturating_mul(u64::from(record.media.logical_block));
     let reached = |written: u64| written.checked_add(unwritable) >= Some(record.media.bytes);

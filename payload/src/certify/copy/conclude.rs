@@ -48,6 +48,7 @@ impl CopyRecord {
             verification: Verification {
                 extent: "none".into(),
                 description: String::new(),
+                blocks_planned: None,
                 blocks_matched: 0,
                 blocks_different: 0,
                 blocks_unreadable: 0,

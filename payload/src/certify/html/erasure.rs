@@ -101,6 +101,10 @@ fn proof(record: &Record) -> String {
         ("Hidden areas", value(&c.hidden_areas)),
         ("Verification", format!("<b>{}</b>: {}", value(&v.extent), value(&v.description))),
     ];
+    if c.unread_blocks > 0 {
+        let blocks = format!("{} blocks, written before the machine stopped", grouped(c.unread_blocks));
+        facts.push(("NOT READ SINCE", blocks));
+    }
     if v.extent != "none" {
         facts.extend([
             ("Began, ended", format!("{} \u{2013} {}", value(&v.started), value(&v.finished))),

@@ -12,7 +12,6 @@ use crate::{
     content::{self, Survey},
     discover::{Drive, Link},
     firmware::purge::{self, Offer},
-    job::commanded::medium as medium_of,
     nvme::sanitize::State,
 };
 use std::fs::File;
@@ -154,7 +153,7 @@ fn scsi(drive: &Drive) -> Vec<Line> {
 
 /// What `method = "purge"` would choose.
 fn best_purge(drive: &Drive, offer: Offer<'_>) -> String {
-    let best = purge::best(offer, medium_of(drive));
+    let best = purge::best(offer, drive.medium());
     best.map_or_else(|none| none.to_string(), |best| best.technique.name().to_owned())
 }
 

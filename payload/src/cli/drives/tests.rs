@@ -1,7 +1,10 @@
 use super::{details, object, remarks::remarks};
 use crate::{
-    ata::{Health, Identify, identify::tests::Sample},
-    discover::{self, Drive, Roots},
+    ata::{
+        Health, Identify,
+        identify::{Rotation, tests::Sample},
+    },
+    discover::{self, Bus, Drive, Roots},
     nvme::identify::Controller,
     scsi::sanitize::Action,
 };
@@ -76,6 +79,9 @@ fn a_scsi_disk_says_what_it_can_be_asked_for() {
     let mut drive = bare();
     drive.details.actions = Some(vec![Action::Overwrite, Action::CryptographicErase]);
     drive.rotational = Some(true);
+    // The kernel says so of every disk that it knows nothing of.
+    assert_eq!(line(&drive, "best purge"), "SANITIZE cryptographic erase");
+    drive.details.rotation = Some(Rotation::Rpm(7200));
     assert_eq!(line(&drive, "sanitize"), "SANITIZE overwrite, SANITIZE cryptographic erase");
     assert_eq!(line(&drive, "best purge"), "SANITIZE overwrite");
     drive.details.at_work = Some(Some(0x8000));
@@ -91,7 +97,7 @@ fn an_nvme_drive_says_what_it_can_and_when_it_is_too_hot() {
     (data[256], data[328], data[516]) = (2, 2, 1);
     let mut drive = bare();
     drive.details.controller = Controller::parse(&data);
-    drive.rotational = Some(false);
+    (drive.bus, drive.rotational) = (Bus::Nvme, Some(false));
     drive.health = Some(Health { temperature_celsius: Some(70), percentage_used: Some(99), ..Health::default() });
     assert_eq!(remarks(&drive), ["70 C: too hot, its own limit is 70 C"]);
     assert_eq!(

@@ -3,7 +3,7 @@
 use super::super::{
     claim::Opener,
     issue::{self, Settled, Shelf},
-    record::{grown, time},
+    record::time,
     run::rest,
     status::{Log, Message},
 };
@@ -79,7 +79,7 @@ impl Office<'_> {
         record.operator = self.operator.clone();
         record.copy.started = time(Some(started));
         fill(&mut record);
-        record.limits.extend(grown(&record.media));
+        record.limits.extend(crate::certify::erasure::grown(&record.media));
         record.copy.finished = time(Some(self.log.now()));
         let record = record.conclude(end);
         let outcome = outcome(record.outcome);
@@ -130,6 +130,7 @@ pub(super) fn verification(
     Verification {
         extent: "full".into(),
         description: String::new(),
+        blocks_planned: None,
         blocks_matched: matched / u64::from(block.max(1)),
         blocks_different,
         blocks_unreadable,

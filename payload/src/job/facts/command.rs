@@ -32,6 +32,8 @@ pub struct CommandFacts {
     pub left: Ranges,
     /// What the drive held afterwards, where nothing was written then.
     pub kinds: Kinds,
+    /// Whether the machine stopped after it had ended: what may have been written since was never under it.
+    pub stopped_since: bool,
 }
 
 impl Default for CommandFacts {
@@ -47,6 +49,7 @@ impl Default for CommandFacts {
             looked: false,
             left: Ranges::default(),
             kinds: Kinds::default(),
+            stopped_since: false,
         }
     }
 }
@@ -59,6 +62,7 @@ impl CommandFacts {
             facts.technique = purge::named(&command.technique);
             facts.purge = facts.technique.and_then(|technique| purge::source(technique, None));
             facts.started = Some(command.started_at);
+            facts.stopped_since = command.stopped_since;
             if let Some((at, evidence)) = &command.ended {
                 (facts.finished, facts.evidence) = (Some(*at), Evidence::named(evidence));
             }
@@ -78,6 +82,11 @@ impl CommandFacts {
         let left = history.defects.iter().filter(|(of, kind, _)| *of == sweep && *kind == DefectKind::Mismatch);
         left.for_each(|(_, _, extent)| facts.left.insert(extent.start, extent.len));
         facts
+    }
+
+    /// As it is where the machine stopped after the command: what is there now is looked at again.
+    pub(super) fn unexamined(self) -> Self {
+        Self { looked: false, left: Ranges::default(), kinds: Kinds::default(), ..self }
     }
 
     /// Why it does not prove anything; `None` where the drive erased itself as far as can be seen.

@@ -9,7 +9,7 @@ use crate::{
     },
     cli::host::Folder,
     console::Silent,
-    discover::{Bus, Drive},
+    discover::{Bus, Details, Drive},
     drive::{Access, DataPlane, Geometry, GeometryError, Identity, sim::SimDisk},
     engine::sweep::Limits,
     firmware::{Name, model::Model},
@@ -75,7 +75,7 @@ fn found(name: &str, identity: Identity, geometry: Result<Geometry, GeometryErro
         native_sectors: None,
         health: None,
         link: None,
-        details: crate::discover::Details::default(),
+        details: Details::default(),
     }
 }
 
@@ -87,7 +87,9 @@ pub(in crate::job) fn described_model(name: &str, model: &Model) -> Drive {
     if model.is_nvme() {
         return Drive { bus: Bus::Nvme, rotational: Some(false), ..found(name, identity, Ok(geometry)) };
     }
-    Drive { ata: Some(Identify::parse(&model.words()).unwrap()), ..found(name, identity, Ok(geometry)) }
+    let ata = Identify::parse(&model.words()).unwrap();
+    let details = Details { rotation: ata.rotation, ..Details::default() };
+    Drive { ata: Some(ata), details, ..found(name, identity, Ok(geometry)) }
 }
 
 /// What stands behind a path.

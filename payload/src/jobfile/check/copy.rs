@@ -58,7 +58,7 @@ impl Checker {
         read(given.value.trim()).map_err(|message| self.problem(given, message)).ok()
     }
 
-    fn word<T: Word>(&mut self, keys: &Keys, key: Key, default: T) -> T {
+    pub(super) fn word<T: Word>(&mut self, keys: &Keys, key: Key, default: T) -> T {
         self.optional(keys.get(key)).unwrap_or(default)
     }
 

@@ -297,6 +297,7 @@ fn keys_belong_to_actions() {
         ("keep", "\"1h\"", "\"wipe\", \"restore\", \"clone\""),
         ("hidden-areas", "\"refuse\"", "\"wipe\""),
         ("frozen", "\"suspend\"", "\"wipe\""),
+        ("repeat", "true", "\"wipe\", \"restore\", \"clone\""),
     ];
     assert_eq!(rows.len(), Key::names().filter(|name| Key::from_word(name).unwrap().actions().is_some()).count());
     let least = [

@@ -27,7 +27,7 @@ fn it_is_valid_touches_nothing_and_can_be_switched_on() {
 #[test]
 fn it_names_every_key_and_every_action_can_be_switched_on() {
     let rows: &[(&str, &[&str])] = &[
-        ("wipe", &["method", "drives", "confirm", "store", "keep", "frozen"]),
+        ("wipe", &["method", "drives", "confirm", "store", "keep", "frozen", "repeat"]),
         ("verify", &["method", "drives"]),
         ("verify", &["image", "store"]),
         ("image", &["drives", "store", "name", "base", "raw", "level", "hash", "retries"]),

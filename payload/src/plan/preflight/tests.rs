@@ -84,8 +84,11 @@ fn no_stick_is_ever_a_target_whatever_the_job_says() {
     let stick = drive("sdc");
     let copy = Drive { identity: stick.identity.clone(), ..drive("sdd") };
     let all = [drive("sda"), stick.clone(), copy.clone()];
-    let sticks =
-        Sticks { boot: Some(stick.path.clone()), all: vec![stick.path.clone(), copy.path.clone()], store: None };
+    let sticks = Sticks {
+        boot: Some(stick.path.clone()),
+        all: vec![stick.path.clone(), copy.path.clone()],
+        ..Sticks::default()
+    };
     for selection in [Selection::All, named(&["S-sdc"]), named(&["S-sdd", "S-sdc", "S-sda"])] {
         assert_eq!(check(&stick, &all, &sticks, &selection), Err(Reason::BootStick));
         assert_eq!(check(&copy, &all, &sticks, &selection), Err(Reason::AnotherStick));
@@ -108,4 +111,34 @@ fn drives_that_cannot_be_told_apart_are_both_refused() {
     let all = [one.clone(), half];
     assert_eq!(check(&one, &all, &Sticks::default(), &Selection::All), Ok(()));
     assert!(matches!(check(&one, &all, &Sticks::default(), &named(&["S-sda"])), Err(Reason::Twin(_))));
+}
+
+#[test]
+fn what_lies_on_a_built_in_drive_does_not_take_it_out_of_all_in_silence() {
+    let built_in = drive("sda");
+    let plugged = Drive { bus: Bus::Usb, ..drive("sdb") };
+    for reason in [Reason::AnotherStick, Reason::Store, Reason::OtherStore] {
+        assert!(reason.denies_a_target(&built_in), "{reason}");
+        assert!(!reason.denies_a_target(&plugged), "{reason}");
+    }
+    assert!(!Reason::BootStick.denies_a_target(&built_in) && !Reason::NotNamed.denies_a_target(&built_in));
+}
+
+#[test]
+fn a_store_that_the_job_does_not_use_is_erased_only_by_name() {
+    let store = drive("sda");
+    let sticks = Sticks { other_stores: vec![store.path.clone()], ..Sticks::default() };
+    let all = [store.clone(), drive("sdb")];
+    assert_eq!(check(&store, &all, &sticks, &Selection::All), Err(Reason::OtherStore));
+    assert_eq!(check(&store, &all, &sticks, &named(&["S-sda"])), Ok(()));
+}
+
+#[test]
+fn a_file_is_called_by_the_bytes_of_its_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("\u{fc}mlaut.img");
+    std::fs::write(&path, [0; 4096]).unwrap();
+    let file = crate::discover::identify_path(&crate::discover::Roots::default(), &path).unwrap();
+    assert!(file.is_called(path.to_str().unwrap()));
+    assert!(!file.is_called(&file.identity.serial) && file.identity.serial.contains("??mlaut.img"));
 }

@@ -21,12 +21,6 @@ pub(super) fn is_alone(record: &Record) -> bool {
 /// The command is the method's, and what is said of it fits together.
 pub(super) fn check(record: &Record, method: Option<&Method>, found: &mut Findings) {
     let sanitisation = &record.sanitisation;
-    let words = match (&sanitisation.command, sanitisation.passes.is_empty()) {
-        (None, _) => "overwrite",
-        (Some(_), true) => "command",
-        (Some(_), false) => "command and overwrite",
-    };
-    found.expect(sanitisation.technique == words, "a technique that is not what was done");
     found.expect(
         record.verification.kinds.is_some() == is_alone(record),
         "kinds of data without a reading that tells them, or the other way round",
@@ -41,6 +35,8 @@ pub(super) fn check(record: &Record, method: Option<&Method>, found: &mut Findin
     found.expect(command.finished.is_empty() || !command.started.is_empty(), "a command that ended and never began");
     found.expect(command.markers_left <= record.coverage.blocks_addressable, "more markers left than blocks");
     found.expect(command.markers <= record.coverage.blocks_addressable, "more markers than blocks");
+    let stopped = !sanitisation.interruptions.is_empty();
+    found.expect(stopped || !command.stopped_since, "a stop of the machine that is not among the interruptions");
     let technique = purge::named(&command.name);
     let fits = match (wanted, technique) {
         (_, None) => command.name.is_empty(),
@@ -94,7 +90,7 @@ fn erased(
 }
 
 /// The one category that is true of an erasure.
-pub(super) fn category(record: &Record) -> &'static str {
+pub(in crate::certify) fn category(record: &Record) -> &'static str {
     let Some(command) = &record.sanitisation.command else { return "Clear" };
     if record.outcome == "discarded" {
         return "";
@@ -104,7 +100,8 @@ pub(super) fn category(record: &Record) -> &'static str {
         .hidden
         .as_ref()
         .is_none_or(|hidden| hidden.unknown.is_empty() && hidden.sectors_not_reached == 0);
-    let purge = record.outcome == "erased" && !command.purge.is_empty() && hidden && !out_of_reach(record);
+    let known = hidden && !command.stopped_since && !out_of_reach(record);
+    let purge = record.outcome == "erased" && !command.purge.is_empty() && known;
     if purge { "Purge" } else { "Clear" }
 }
 

@@ -1,11 +1,27 @@
 use super::*;
 use crate::certify::{
-    fixture::{BLOCKS, erased},
+    fixture::{BLOCKS, erased, in_words},
     record::{BlockRange, Interruption},
 };
 
 fn range(first_lba: u64, blocks: u64) -> BlockRange {
     BlockRange { first_lba, blocks }
+}
+
+/// Gives it another method's names.
+fn call(r: &mut Record, name: &str) {
+    let method = method::find(name).unwrap();
+    (r.sanitisation.method, r.sanitisation.title) = (method.name.into(), method.title.into());
+    r.sanitisation.source = method.source.into();
+}
+
+/// The change is found; and so it is where whoever made it also made the words fit, unless those were all that it changed.
+fn expect_found(good: &Record, change: Change, what: &str) {
+    let mut spoilt = good.clone();
+    change(&mut spoilt);
+    assert!(!contradictions(&spoilt).is_empty(), "{what}");
+    let reworded = in_words(spoilt);
+    assert!(reworded == *good || !contradictions(&reworded).is_empty(), "{what}, in words that fit");
 }
 
 /// Ten blocks could not be written; what is there is old data.
@@ -20,7 +36,7 @@ fn excepted() -> Record {
     (r.coverage.unwritable, r.coverage.unwritable_blocks) = (vec![range(100, 10)], 10);
     r.verification.blocks_matched -= 10;
     (r.verification.different, r.verification.blocks_different) = (vec![range(100, 10)], 10);
-    r
+    in_words(r)
 }
 
 fn failed() -> Record {
@@ -32,30 +48,33 @@ fn failed() -> Record {
     r.sanitisation.passes[2].bytes_written = 512;
     r.coverage.blocks_overwritten = 1;
     let v = &mut r.verification;
-    (v.blocks_matched, v.started, v.finished) = (0, String::new(), String::new());
-    r
+    (v.blocks_planned, v.blocks_matched, v.started, v.finished) = (Some(0), 0, String::new(), String::new());
+    in_words(r)
 }
 
 fn sampled() -> Record {
     let mut r = erased();
     r.verification.extent = "sampled".into();
     r.verification.blocks_matched = BLOCKS.div_ceil(10);
-    r
+    r.verification.blocks_planned = Some(BLOCKS.div_ceil(10));
+    in_words(r)
 }
 
 fn unverified() -> Record {
     let mut r = erased();
-    r.sanitisation.method = "zero".into();
+    call(&mut r, "zero");
     r.sanitisation.passes.truncate(1);
     let v = &mut r.verification;
-    (v.extent, v.blocks_matched, v.started, v.finished) = ("none".into(), 0, String::new(), String::new());
-    r
+    (v.extent, v.started, v.finished) = ("none".into(), String::new(), String::new());
+    (v.blocks_planned, v.blocks_matched) = (Some(0), 0);
+    in_words(r)
 }
 
 #[test]
 fn what_can_be_true_is_not_objected_to() {
     let mut stopped = failed();
     stopped.outcome = "interrupted".into();
+    let stopped = in_words(stopped);
     let mut never_begun = failed();
     for pass in &mut never_begun.sanitisation.passes {
         (pass.bytes_written, pass.started, pass.finished) = (0, String::new(), String::new());
@@ -76,7 +95,16 @@ const SPOIL_ANY: &[Change] = &[
     |r| r.outcome = "Erased".into(),
     |r| r.outcome = String::new(),
     |r| r.statement.clear(),
+    |r| r.statement = "Physically purged to NSA/CSS 9-12.".into(),
     |r| r.limits.clear(),
+    |r| r.limits = vec!["None.".into()],
+    |r| drop(r.limits.pop()),
+    |r| r.limits.push("It was also shredded.".into()),
+    |r| r.verification.description = "read back twice".into(),
+    |r| r.verification.blocks_planned = None,
+    |r| r.sanitisation.title = "DoD 5220.22-M, supervised".into(),
+    |r| r.sanitisation.source = "NSA/CSS 9-12".into(),
+    |r| r.coverage.unread_blocks = 1,
     |r| r.tool.name = "nwipe".into(),
     |r| r.id = "5a17c0de5a17c0de5a17c0de5a17c0de".into(),
     |r| r.id.push('x'),
@@ -127,10 +155,8 @@ const SPOIL_ANY: &[Change] = &[
 #[test]
 fn a_record_that_cannot_be_true_is_found_whatever_its_outcome() {
     for (number, spoil) in SPOIL_ANY.iter().enumerate() {
-        for mut record in [erased(), excepted(), failed(), sampled()] {
-            let outcome = record.outcome.clone();
-            spoil(&mut record);
-            assert!(!contradictions(&record).is_empty(), "change {number} of {outcome}");
+        for record in [erased(), excepted(), failed(), sampled()] {
+            expect_found(&record, *spoil, &format!("change {number} of {}", record.outcome));
         }
     }
 }
@@ -163,10 +189,8 @@ fn an_erasure_that_was_none_is_found() {
         |r| r.sanitisation.started.clear(),
     ];
     for (number, change) in spoil.iter().enumerate() {
-        for mut record in [erased(), excepted(), sampled()] {
-            let outcome = record.outcome.clone();
-            change(&mut record);
-            assert!(!contradictions(&record).is_empty(), "change {number} of {outcome}");
+        for record in [erased(), excepted(), sampled()] {
+            expect_found(&record, *change, &format!("change {number} of {}", record.outcome));
         }
     }
     let only_erased: &[Change] = &[
@@ -179,9 +203,7 @@ fn an_erasure_that_was_none_is_found() {
         |r| r.outcome = "interrupted".into(),
     ];
     for (number, change) in only_erased.iter().enumerate() {
-        let mut record = erased();
-        change(&mut record);
-        assert!(!contradictions(&record).is_empty(), "change {number}");
+        expect_found(&erased(), *change, &format!("change {number}"));
     }
 }
 
@@ -205,12 +227,10 @@ fn exceptions_failures_and_missing_verifications_cannot_pass_for_more() {
         (unverified, |r| r.verification.extent = "full".into()),
         (unverified, |r| r.verification.finished = "2026-03-01T10:00:00Z".into()),
         // This method's list ends with a verification.
-        (unverified, |r| r.sanitisation.method = "nist-clear".into()),
+        (unverified, |r| call(r, "nist-clear")),
     ];
     for (number, (make, change)) in cases.iter().enumerate() {
-        let mut record = make();
-        change(&mut record);
-        assert!(!contradictions(&record).is_empty(), "case {number}");
+        expect_found(&make(), *change, &format!("case {number}"));
     }
 }
 
