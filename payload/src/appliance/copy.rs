@@ -220,7 +220,7 @@ impl Planner<'_> {
         for name in &sources.missing {
             watcher.problem(&format!("{name}: the job names it, but no drive reports this serial number or WWN"));
         }
-        let denied = sources.denied();
+        let denied = sources.denied(selection);
         Ok((sources.list, denied))
     }
 

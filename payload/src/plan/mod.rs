@@ -310,16 +310,15 @@ impl Plan {
     /// What was asked for and is left alone or not there, a line each. A drive of an interrupted job is not here: it is
     /// certified as interrupted.
     pub fn denied(&self) -> Vec<String> {
-        let named = |drive: &Drive| match &self.selection {
-            Selection::All => false,
-            Selection::Named(names) => names.iter().any(|name| drive.is_called(name)),
+        // Whatever its size is now: a drive at work on itself shows none.
+        let lost = |drive: &Drive| {
+            let is = |lost: &Lost| {
+                *lost.history.drive.serial == *drive.identity.serial && *lost.history.drive.model == *drive.identity.model
+            };
+            self.lost.iter().any(is)
         };
-        let lost = |drive: &Drive| self.lost.iter().any(|lost| resume::is_same(&lost.history.drive, drive));
-        let denied = |refused: &&Refused| refused.reason.denies_a_target(&refused.drive) || named(&refused.drive);
-        let refused = self.refused.iter().filter(denied).filter(|refused| !lost(&refused.drive));
-        let lines = refused.map(|r| format!("{} ({}): {}", r.drive.name, r.drive.identity, r.reason));
-        let absent = self.missing.iter().map(|name| format!("{name}: no drive reports this serial number or WWN"));
-        absent.chain(lines).collect()
+        let refused = self.refused.iter().filter(|refused| !lost(&refused.drive));
+        denied(&self.selection, refused, &self.missing)
     }
 
     /// Names in the job that no drive answers to.
@@ -331,6 +330,18 @@ impl Plan {
     pub(crate) fn into_parts(self) -> (Vec<Target>, Vec<Lost>) {
         (self.targets, self.lost)
     }
+}
+
+/// What was asked for and is left alone or not there, a line each: by name, or by "all" where nothing that a person can
+/// see takes it out.
+fn denied<'a>(selection: &Selection, refused: impl Iterator<Item = &'a Refused>, missing: &[String]) -> Vec<String> {
+    let asked = |refused: &&Refused| match selection {
+        Selection::All => refused.reason.denies_a_target(&refused.drive),
+        Selection::Named(names) => names.iter().any(|name| refused.drive.is_called(name)),
+    };
+    let lines = refused.filter(asked).map(|r| format!("{} ({}): {}", r.drive.name, r.drive.identity, r.reason));
+    let absent = missing.iter().map(|name| format!("{name}: no drive reports this serial number or WWN"));
+    absent.chain(lines).collect()
 }
 
 fn missing(selection: &Selection, drives: &[Drive]) -> Vec<String> {

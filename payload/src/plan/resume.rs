@@ -101,7 +101,7 @@ impl Plan {
 }
 
 /// Whether a drive found now is the one the log names: all that identifies it must agree.
-pub(super) fn is_same(logged: &DriveRef, drive: &Drive) -> bool {
+fn is_same(logged: &DriveRef, drive: &Drive) -> bool {
     let identity = &drive.identity;
     *logged.serial == *identity.serial
         && *logged.model == *identity.model

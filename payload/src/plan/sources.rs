@@ -69,12 +69,10 @@ impl Sources {
         }
     }
 
-    /// What was asked for and is left alone or not there, a line each.
-    pub fn denied(&self) -> Vec<String> {
-        let refused = self.refused.iter().filter(|refused| refused.reason.denies_a_target(&refused.drive));
-        let lines = refused.map(|r| format!("{} ({}): {}", r.drive.name, r.drive.identity, r.reason));
-        let absent = self.missing.iter().map(|name| format!("{name}: no drive reports this serial number or WWN"));
-        absent.chain(lines).collect()
+    /// What was asked for and is left alone or not there, a line each. Nobody means the store to be imaged onto itself.
+    pub fn denied(&self, selection: &Selection) -> Vec<String> {
+        let refused = self.refused.iter().filter(|refused| refused.reason != Reason::Store);
+        super::denied(selection, refused, &self.missing)
     }
 }
 

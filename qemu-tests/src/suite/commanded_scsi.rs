@@ -127,6 +127,8 @@ fn power_cut(bench: &mut Bench) -> Result<()> {
     ensure!(certificate.text("/sanitisation/category").is_empty(), "a category");
     oracle::untouched(&disks[0]).err().context("the markers were written before the cut")?;
     host.set(0, "sanitize-seconds", 1)?;
+    // The job is over, with what it could do; another one begins anew.
+    stick.set_job(&Job::wipe("scsi-sanitize-overwrite").drives(&["SAS"]))?;
     bench.boot(&machine)?.expect_erased(1)?;
     oracle::wiped(&disks[0], Leaves::Byte(0))
 }
