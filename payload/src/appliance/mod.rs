@@ -22,7 +22,7 @@ use crate::{
     jobfile::{self, Action, Job, Overrides, Selection, Then},
     journal::{
         bounded::Text,
-        event::Event,
+        event::{self, Event},
         replay::{JobHistory, Replay},
     },
     power, random,
@@ -163,9 +163,15 @@ fn work(
 }
 
 /// Whether this is the job that ended last: the drives that are there now were not meant by whoever wrote it, unless a person
-/// says so.
+/// says so. The images that such a job keeps first are in the log as a job of the same request.
 fn is_done(job: &Job, done: &JobHistory) -> bool {
-    job.is_destructive() && !job.repeat() && done.request == job.digest()
+    let same = matches!(
+        (job.action(), done.action),
+        (Action::Wipe, event::Action::Wipe)
+            | (Action::Restore, event::Action::Restore)
+            | (Action::Clone, event::Action::Clone)
+    );
+    same && !job.repeat() && done.request == job.digest()
 }
 
 fn done_before(done: &JobHistory) -> Stopped {

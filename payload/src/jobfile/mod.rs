@@ -93,11 +93,6 @@ impl Job {
         self.frozen
     }
 
-    /// Whether it overwrites drives.
-    pub fn is_destructive(&self) -> bool {
-        matches!(self.action, Action::Wipe | Action::Restore | Action::Clone)
-    }
-
     /// Whether it begins again at every start, also once it is done.
     pub fn repeat(&self) -> bool {
         self.repeat
