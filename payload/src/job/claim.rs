@@ -1,5 +1,6 @@
 //! The exclusive claim on a drive: the only way from a planned target to something that can be written.
 
+use super::who;
 use crate::{
     blocks::ReadAt,
     discover::Drive,
@@ -36,6 +37,8 @@ pub enum ClaimError {
     Open(String),
     #[error("the drive there now is {found}, not the {planned} that was planned; nothing was written to it")]
     AnotherDrive { planned: String, found: String },
+    #[error("{0}; nothing was written to it")]
+    Silent(String),
     #[error("it has {found} bytes now and had {planned} when the job was planned; nothing was written to it")]
     Resized { planned: u64, found: u64 },
 }
@@ -103,6 +106,7 @@ fn claim(drive: &Drive, opener: &dyn Opener, access: Access) -> Result<Box<dyn D
     if found != *planned {
         return Err(ClaimError::AnotherDrive { planned: planned.to_string(), found: found.to_string() });
     }
+    who::is_still(&*plane, drive).map_err(ClaimError::Silent)?;
     if plane.geometry().bytes() != planned.bytes || Ok(plane.geometry()) != drive.geometry {
         return Err(ClaimError::Resized { planned: planned.bytes, found: plane.geometry().bytes() });
     }

@@ -18,6 +18,7 @@ pub mod stages;
 pub mod status;
 pub mod thaw;
 pub mod verify;
+mod who;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use super::{
     facts::{Facts, command::CommandFacts},
     observer::Watch,
     status::{Log, Message, Status},
+    who,
 };
 use crate::{
     drive::{DataPlane, Geometry},
@@ -139,6 +140,7 @@ impl Overwritten {
         if offset == 0 {
             pass.started = Some(now);
         }
+        who::is_still(&*self.plane, self.target.drive())?;
         let started = Event::SweepStarted { job: context.job, slot: self.target.slot(), sweep, key };
         context.log.append(&started).map_err(|e| format!("the log could not be written: {e}"))?;
         context.log.tell(Message::Writing(self.target.drive().identity.serial.clone()));
@@ -169,6 +171,12 @@ impl Overwritten {
         {
             fail(&mut self.facts, reason);
         }
+        // The last moment at which the claim is held: what is certified is certified of this drive.
+        if self.facts.failure.is_none()
+            && let Err(reason) = who::is_still(&*self.plane, self.target.drive())
+        {
+            fail(&mut self.facts, reason);
+        }
         Examined { target: self.target, facts: self.facts }
     }
 
@@ -178,6 +186,7 @@ impl Overwritten {
             (None, Some(command)) => (Pattern::Stream(command.key), Mode::Inspect),
             (None, None) => return Ok(()),
         };
+        who::is_still(&*self.plane, self.target.drive())?;
         self.facts.verify.started = Some(context.log.now());
         self.facts.verify.seed = random::bytes().map_err(|e| format!("no random seed from the kernel: {e}"))?;
         let ranges = self.facts.verified_ranges(&self.plane.geometry());

@@ -313,7 +313,8 @@ impl Plan {
         // Whatever its size is now: a drive at work on itself shows none.
         let lost = |drive: &Drive| {
             let is = |lost: &Lost| {
-                *lost.history.drive.serial == *drive.identity.serial && *lost.history.drive.model == *drive.identity.model
+                *lost.history.drive.serial == *drive.identity.serial
+                    && *lost.history.drive.model == *drive.identity.model
             };
             self.lost.iter().any(is)
         };

@@ -296,11 +296,13 @@ fn a_drive_found_sanitizing_is_followed_and_one_found_idle_begins_again() {
     for (running, detail) in [(true, "found at work and followed"), (false, "began again")] {
         let mut bench = bench("ata-sanitize-overwrite", ALL);
         drop(bench.open_log().unwrap());
-        // The last entry that is written says that the command is about to be sent.
-        let mut at = 0;
+        // The last entry that is written says that the command is about to be sent. How many come before it depends on how
+        // the threads take turns, so each number has many tries.
+        let mut tries = 0;
         loop {
-            at += 1;
-            assert!(at < 40, "no such entry");
+            tries += 1;
+            assert!(tries < 1000, "no such entry");
+            let at = 1 + tries % 40;
             cut_at(&mut bench, at, at);
             let replay = bench.open_log().unwrap().1;
             let drive = replay.unfinished().and_then(|job| job.drives.first());

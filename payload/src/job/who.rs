@@ -1,0 +1,93 @@
+//! A drive is asked who it is, through the descriptor that is held. What the kernel remembers does not change when a dock keeps
+//! its place and gets another disk: only the drive itself can tell.
+
+use crate::{
+    ata::AtaDrive,
+    discover::{Bus, Drive},
+    drive::DataPlane,
+    nvme::{NvmeAdmin, admin},
+    scsi::{CommandPlane, Data, cdb, text::clean, vpd},
+};
+use std::time::Duration;
+
+/// INQUIRY is answered at once, also by a drive that sleeps (SPC-4, 6.6).
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// How often it is asked: the first answer after a reset is that there was one (UNIT ATTENTION 29h).
+const TRIES: u32 = 3;
+
+/// Whether what answers is the drive that was planned. A drive that has no such answer by its interface (a file, a virtual
+/// disk, a bridge that gave none before either) is taken for itself.
+///
+/// # Errors
+/// Another drive answers, or this one does not say who it is any more.
+pub(super) fn is_still(plane: &dyn DataPlane, drive: &Drive) -> Result<(), String> {
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        match answer(plane, drive) {
+            Ok(None) => return Ok(()),
+            Ok(Some(found)) if found == expected(drive) => return Ok(()),
+            Ok(Some((model, serial))) => {
+                return Err(format!("another drive answers now: {model} {serial}, and not {}", drive.identity));
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(format!("the drive does not say who it is any more: {last}"))
+}
+
+/// Model and serial number; the model is blank where only the serial number is asked for.
+type Name = (String, String);
+
+fn expected(drive: &Drive) -> Name {
+    match (&drive.ata, drive.bus) {
+        (Some(ata), _) => (ata.model.clone(), ata.serial.clone()),
+        (None, Bus::Nvme) => (drive.identity.model.clone(), drive.identity.serial.clone()),
+        (None, _) => (String::new(), drive.identity.serial.clone()),
+    }
+}
+
+fn answer(plane: &dyn DataPlane, drive: &Drive) -> Result<Option<Name>, String> {
+    if let Some((mut controller, _)) = plane.admin().filter(|_| drive.bus == Bus::Nvme) {
+        let mut page = [0; 4096];
+        controller.admin(&admin::identify_controller(), Data::In(&mut page)).map_err(|error| error.to_string())?;
+        // Base specification 2.0, figure 276: serial number, then model number.
+        return Ok(Some((clean(&page[24..64]), clean(&page[4..24]))));
+    }
+    let Some(mut commands) = plane.commands() else { return Ok(None) };
+    match (&drive.ata, drive.bus) {
+        (Some(_), _) => {
+            let identify = AtaDrive::new(commands).identify().map_err(|error| error.to_string())?;
+            Ok(Some((identify.model, identify.serial)))
+        }
+        (None, Bus::Scsi) if !drive.identity.serial.is_empty() => {
+            let mut page = [0; 252];
+            let asked = cdb::vital_product_data(0x80, 252);
+            let reply = commands.execute(&asked, Data::In(&mut page), TIMEOUT).map_err(|error| error.to_string())?;
+            if reply.status != 0 {
+                return Err(format!("SCSI status {:#04x}", reply.status));
+            }
+            Ok(vpd::serial_number(&page).map(|serial| (String::new(), serial)))
+        }
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{drive::Access, firmware::model::Model, job::tests::rig::described_model};
+
+    /// The kernel goes on calling a place by what was in it when it was found.
+    #[test]
+    fn a_disk_that_was_exchanged_in_its_place_is_found() {
+        let planned = Model::new("PLANNED", 64, "smart");
+        let drive = described_model("A", &planned);
+        assert_eq!(is_still(&planned.open(Access::ReadWrite).unwrap(), &drive), Ok(()));
+        let other = Model::new("OTHER", 64, "smart");
+        let error = is_still(&other.open(Access::ReadWrite).unwrap(), &drive).unwrap_err();
+        assert!(error.contains("another drive answers now") && error.contains("OTHER"), "{error}");
+        // Without the drive's own words there is nothing to compare.
+        let mute = Drive { ata: None, bus: Bus::Usb, ..drive };
+        assert_eq!(is_still(&other.open(Access::ReadWrite).unwrap(), &mute), Ok(()));
+    }
+}
