@@ -101,6 +101,32 @@ fn fat_of_every_width_gives_back_what_mtools_put_in() {
 }
 
 #[test]
+fn what_old_systems_keep_in_the_upper_word_is_no_cluster() {
+    let at = tempfile::tempdir().unwrap();
+    fs::write(at.path().join("a"), content(3, 10_000)).unwrap();
+    for (bits, kib) in [("12", "2000"), ("16", "20000"), ("32", "40000")] {
+        let image = format!("fat{bits}");
+        tool("mkfs.fat", &["-F", bits, "-s", "1", "-C", &image, kib], at.path());
+        tool("mmd", &["-i", &image, "::SUB"], at.path());
+        tool("mcopy", &["-i", &image, "a", "::SUB/A.BIN"], at.path());
+        let mut bytes = fs::read(at.path().join(&image)).unwrap();
+        for name in [&b"SUB        "[..], b"A       BIN"] {
+            let entry = bytes.windows(11).position(|there| there == name).unwrap();
+            bytes[entry + 20] = 1;
+        }
+        let files = open(&bytes).unwrap();
+        let found = find(&*files, "/SUB/A.BIN");
+        if bits == "32" {
+            assert!(found.is_err(), "there it is the number's upper half");
+            continue;
+        }
+        let mut data = Vec::new();
+        cat(&*files, &found.unwrap(), &mut data).unwrap();
+        assert!(data == content(3, 10_000), "FAT{bits}");
+    }
+}
+
+#[test]
 fn ext_of_every_kind_gives_back_what_mke2fs_put_in() {
     let at = tempfile::tempdir().unwrap();
     let root = tree(at.path());
