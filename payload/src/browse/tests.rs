@@ -126,6 +126,25 @@ fn what_old_systems_keep_in_the_upper_word_is_no_cluster() {
     }
 }
 
+/// mtools takes the number of clusters for the width, so they are made fewer when the files are in.
+#[test]
+fn fat32_with_few_clusters_gives_back_what_mtools_put_in() {
+    let at = tempfile::tempdir().unwrap();
+    let root = tree(at.path());
+    tool("mkfs.fat", &["-F", "32", "-s", "1", "-C", "few", "40000"], at.path());
+    let sources = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path().display().to_string());
+    let sources: Vec<String> = sources.collect();
+    let mut arguments = vec!["-s", "-i", "few"];
+    arguments.extend(sources.iter().map(String::as_str));
+    arguments.push("::");
+    tool("mcopy", &arguments, at.path());
+    let mut bytes = fs::read(at.path().join("few")).unwrap();
+    for sectors in [60_000_u32, 8_000] {
+        bytes[32..36].copy_from_slice(&sectors.to_le_bytes());
+        same_as(&bytes, &root, Kind::Fat);
+    }
+}
+
 #[test]
 fn ext_of_every_kind_gives_back_what_mke2fs_put_in() {
     let at = tempfile::tempdir().unwrap();
