@@ -10,6 +10,7 @@ mod exfat;
 mod ext;
 mod fat;
 mod fat_table;
+mod gpt;
 mod map;
 mod ntfs;
 mod probe;
@@ -17,6 +18,7 @@ mod table;
 mod types;
 
 pub use allocation::{Allocation, Fallback};
+pub use gpt::Gpt;
 pub use probe::Kind;
 pub use table::Table;
 

@@ -56,6 +56,67 @@ fn a_gpt_needs_one_whole_copy_and_no_contradiction() {
     assert!(matches!(survey(&bytes, 4096).table, Table::Damaged(reason) if reason.contains("blocks of 512 bytes")));
 }
 
+/// Makes a GPT's headers longer and its entries `times` as long; the checksums are right again.
+fn stretch(bytes: &mut [u8], size: u32, times: usize) {
+    let last = bytes.len() / 512 - 1;
+    let le =
+        |bytes: &[u8], at: usize| usize::try_from(u64::from_le_bytes(*bytes[at..].first_chunk().unwrap())).unwrap();
+    for (lba, count) in [(1, 128), (last, 128)] {
+        let at = lba * 512;
+        let table = le(bytes, at + 72) * 512;
+        let count: usize = count / times;
+        let old = bytes[table..table + count * 128].to_vec();
+        for number in 0..count {
+            let entry = &mut bytes[table + number * 128 * times..table + (number + 1) * 128 * times];
+            entry.fill(0);
+            entry[..128].copy_from_slice(&old[number * 128..(number + 1) * 128]);
+        }
+        let entries = crc32fast::hash(&bytes[table..table + count * times * 128]);
+        let header = &mut bytes[at..at + 512];
+        header[12..16].copy_from_slice(&size.to_le_bytes());
+        header[80..84].copy_from_slice(&u32::try_from(count).unwrap().to_le_bytes());
+        header[84..88].copy_from_slice(&u32::try_from(128 * times).unwrap().to_le_bytes());
+        header[88..92].copy_from_slice(&entries.to_le_bytes());
+        header[92..].fill(0x5a);
+        header[16..20].fill(0);
+        let sum = crc32fast::hash(&header[..usize::try_from(size).unwrap()]);
+        header[16..20].copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+#[test]
+fn a_gpt_may_have_a_longer_header_and_longer_entries() {
+    let bytes = disk("label: gpt\nstart=2048, size=20480\nstart=40960, size=2048\n", "");
+    let expected = survey(&bytes, 512);
+    for (size, times) in [(92, 1), (96, 1), (512, 1), (92, 2), (512, 8), (300, 32)] {
+        let mut long = bytes.clone();
+        stretch(&mut long, size, times);
+        let found = survey(&long, 512);
+        assert_eq!(found.table, Table::Gpt, "{size} {times}");
+        let places = |survey: &crate::content::Survey| -> Vec<_> {
+            survey.volumes.iter().map(|volume| (volume.number, volume.start, volume.len)).collect()
+        };
+        assert_eq!(places(&found), places(&expected));
+        // And moved to the end of another disk, with all that is not known of it.
+        for target in [48 * MIB, 100 * MIB] {
+            let patches = crate::job::copy::gpt::moved(&long, 512, target).unwrap();
+            let mut moved = long.clone();
+            moved.resize(usize::try_from(target).unwrap(), 0);
+            crate::job::copy::gpt::patch(&patches, 0, &mut moved);
+            assert_eq!(places(&survey(&moved, 512)), places(&expected), "{size} {times} {target}");
+            moved[512] ^= 1;
+            let found = survey(&moved, 512);
+            assert_eq!((&found.table, places(&found)), (&Table::Gpt, places(&expected)), "the backup");
+        }
+        long[512 + usize::try_from(size).unwrap() - 1] ^= 1;
+        let Some(backup) = Gpt::read(&long, 512, 64 * 2048 - 1) else { panic!("{size}") };
+        assert!(Gpt::read(&long, 512, 1).is_none() && backup.used().count() == 2);
+    }
+    let mut bad = bytes;
+    stretch(&mut bad, 88, 1);
+    assert!(reason(&bad).contains("neither copy"));
+}
+
 #[test]
 fn dynamic_disks_are_raw() {
     let disk = disk("label: dos\nstart=2048, size=40960, type=42\n", "");

@@ -9,9 +9,6 @@ use crate::{
     engine::frames::{self, FRAME, is_zero},
 };
 
-/// Blocks of a GPT's backup at the end of a disk (UEFI 2.10, 5.3): 32 of entries and the header.
-const GPT_BACKUP: u64 = 33;
-
 /// What the job allows.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Allowed {
@@ -47,12 +44,13 @@ pub fn fit(
         if needed > room {
             return refuse(format!("it is {missing} smaller, and the content is in use up to byte {needed}"));
         }
-        let gpt = survey.table == Table::Gpt;
-        let end = if gpt { bytes - GPT_BACKUP * u64::from(logical) } else { bytes };
+        let guid = survey.table == Table::Gpt;
+        let backup = if guid { gpt::backup_blocks(content, logical) * u64::from(logical) } else { 0 };
+        let end = bytes.saturating_sub(backup);
         if let Some(at) = first_content(content, room, end)? {
             return refuse(format!("it is {missing} smaller, and byte {at} behind its end is not empty"));
         }
-        if gpt && !allowed.move_gpt {
+        if guid && !allowed.move_gpt {
             return refuse("a GPT on a smaller drive needs its backup moved; the job must say so (move-gpt)".into());
         }
     }
