@@ -61,9 +61,20 @@ impl Found {
     }
 }
 
-/// Reads the table of a disk with `logical` bytes per block. `None` where there is none: no boot record, or one that is
+/// Reads the table of a disk with `logical` bytes per block. One that contradicts itself is damaged and has what it names
+/// all the same, as far as other systems would find it; an error where it names nothing. `None` where there is none: no boot record, or one that is
 /// the boot sector of a file system (`file_system`: one was recognised) with code where a table would be.
 pub(super) fn find(disk: &dyn ReadAt, logical: u64, file_system: bool) -> Result<Option<Found>, Doubt> {
+    strict(disk, logical, file_system).or_else(|doubt| {
+        let slices = lenient::slices(disk, logical);
+        if slices.is_empty() {
+            return Err(doubt);
+        }
+        Ok(Some(Found { table: Table::Damaged(doubt.to_string()), slices, end: disk.size() }))
+    })
+}
+
+fn strict(disk: &dyn ReadAt, logical: u64, file_system: bool) -> Result<Option<Found>, Doubt> {
     let (primary, backup) = headers(disk, logical);
     let mbr = match boot_record(disk, 0) {
         Err(Doubt::Damaged(_)) if file_system => None,
@@ -80,7 +91,10 @@ pub(super) fn find(disk: &dyn ReadAt, logical: u64, file_system: bool) -> Result
     match (protective, primary.is_some() || backup.is_some()) {
         (true, true) => gpt(disk, logical, &mbr, primary, backup).map(Some),
         (true, false) => Err(Doubt::damaged(missing_gpt(disk, logical))),
-        (false, true) => Err(Doubt::damaged("a GUID partition table without a protective master boot record")),
+        // Kernels, firmware and Windows go by the boot record then.
+        (false, true) => {
+            Err(Doubt::damaged("a master boot record, and beside it a GUID partition table of another time"))
+        }
         (false, false) => mbr_partitions(disk, logical, &mbr).map(Some),
     }
 }
@@ -253,6 +267,8 @@ fn hybrid(mbr: &MBRHeader, logical: u64, slices: &[Slice]) -> Result<(), Doubt> 
         })
     })
 }
+
+mod lenient;
 
 #[cfg(test)]
 mod tests;

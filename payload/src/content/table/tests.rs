@@ -117,6 +117,52 @@ fn a_gpt_may_have_a_longer_header_and_longer_entries() {
     assert!(reason(&bad).contains("neither copy"));
 }
 
+fn listed(bytes: &[u8]) -> Vec<(u32, u64, u64)> {
+    let found = survey(&bytes.to_vec(), 512);
+    assert!(found.doubt.is_some() && !found.is_used_block(), "{found:?}");
+    assert_eq!(found.used_end(), bytes.len() as u64);
+    found.volumes.iter().map(|volume| (volume.number, volume.start / 512, volume.len / 512)).collect()
+}
+
+#[test]
+fn a_damaged_table_names_what_others_would_read() {
+    let gpt = disk("label: gpt\nstart=4096, size=20480\n", "");
+    let dos = disk("label: dos\nstart=2048, size=8192\nstart=16384, size=65536, type=5\nstart=18432, size=4096\n", "");
+    let expected = [(1, 2048, 8192), (5, 18_432, 4096)];
+    assert_eq!(survey(&dos, 512).doubt, None);
+    // The boot record is of today, the backup of another time; then the first copy as well.
+    let mut stale = dos.clone();
+    let last = stale.len() - 33 * 512;
+    stale[last..].copy_from_slice(&gpt[last..]);
+    assert_eq!(listed(&stale), expected);
+    assert!(reason(&stale).contains("of another time"));
+    stale[512..34 * 512].copy_from_slice(&gpt[512..34 * 512]);
+    assert_eq!(listed(&stale), expected);
+    // The boot record is gone, or there is one that names nothing.
+    let mut bare = gpt.clone();
+    bare[440..512].fill(0);
+    assert_eq!(listed(&bare), [(1, 4096, 20_480)]);
+    bare[510..512].copy_from_slice(&[0x55, 0xaa]);
+    assert_eq!(listed(&bare), [(1, 4096, 20_480)]);
+    // The copies disagree: the first one counts.
+    let mut two = gpt.clone();
+    let other = disk("label: gpt\nstart=8192, size=2048\n", "");
+    two[last..].copy_from_slice(&other[last..]);
+    assert_eq!(listed(&two), [(1, 4096, 20_480)]);
+    // Another size of blocks.
+    assert_eq!(lenient::slices(&gpt, 4096)[0].range, 4096 * 512..24_576 * 512);
+    // A disk that was cut off, and a chain that is broken.
+    let cut = &dos[..9 << 20];
+    assert_eq!(listed(cut), [(1, 2048, 8192), (5, 18_432, 0)][..1].to_vec());
+    assert_eq!(listed(&dos[..(18_432 + 100) * 512]), [(1, 2048, 8192), (5, 18_432, 100)]);
+    let mut chain = dos.clone();
+    chain[16_384 * 512 + 462..16_384 * 512 + 478].copy_from_slice(&[0, 0, 0, 0, 7, 0, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0]);
+    assert_eq!(listed(&chain)[..2], expected);
+    let mut overlap = dos;
+    overlap[446 + 12..446 + 16].copy_from_slice(&20_000_u32.to_le_bytes());
+    assert_eq!(listed(&overlap), [(1, 2048, 20_000), (5, 18_432, 4096)]);
+}
+
 #[test]
 fn dynamic_disks_are_raw() {
     let disk = disk("label: dos\nstart=2048, size=40960, type=42\n", "");
