@@ -152,18 +152,22 @@ fn mbr_partitions(disk: &dyn ReadAt, logical: u64, mbr: &MBRHeader) -> Result<Fo
         }
     }
     within(&mut taken, &(0..disk.size()))?;
+    let mut records = 0;
     if let Some(container) = container {
-        slices.extend(logical_partitions(disk, logical, &container)?);
+        let (partitions, end) = logical_partitions(disk, logical, &container)?;
+        slices.extend(partitions);
+        records = end;
     }
-    // A dynamic disk keeps its database behind the last partition. An extended partition ends with its last logical one.
+    // A dynamic disk keeps its database behind the last partition. An extended partition ends with what it holds.
     let dynamic = slices.iter().any(|slice| slice.raw.is_some());
-    let last = slices.iter().map(|slice| slice.range.end).max();
+    let last = slices.iter().map(|slice| slice.range.end.max(records)).max();
     let end = last.filter(|_| !dynamic).unwrap_or_else(|| disk.size());
     Ok(Found { table: Table::Mbr, slices, end })
 }
 
 /// The chain of boot records within an extended partition: the first entry is the partition, the second the next record.
-fn logical_partitions(disk: &dyn ReadAt, logical: u64, container: &Range<u64>) -> Result<Vec<Slice>, Doubt> {
+/// Gives the partitions, and where the last of them and of the records ends.
+fn logical_partitions(disk: &dyn ReadAt, logical: u64, container: &Range<u64>) -> Result<(Vec<Slice>, u64), Doubt> {
     let mut slices = Vec::new();
     let mut taken = Vec::new();
     let base = container.start / logical;
@@ -185,7 +189,7 @@ fn logical_partitions(disk: &dyn ReadAt, logical: u64, container: &Range<u64>) -
         })?;
         if next.is_unused() {
             within(&mut taken, container)?;
-            return Ok(slices);
+            return Ok((slices, taken.last().map_or(0, |range| range.end)));
         }
         ensure(next.is_extended() && next.starting_lba > 0, || {
             Doubt::damaged("the chain of logical partitions is broken")

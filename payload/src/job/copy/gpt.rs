@@ -46,9 +46,10 @@ pub fn moved(disk: &dyn ReadAt, logical: u32, target: u64) -> Result<Patches, Gp
     Ok(patches)
 }
 
-/// Blocks at the end of a disk that hold the backup: its entries and its header.
+/// Blocks at the end of a disk that hold the backup, if it is there: its entries and its header.
 pub fn backup_blocks(disk: &dyn ReadAt, logical: u32) -> u64 {
-    Gpt::read(disk, logical.into(), 1).map_or(0, |gpt| gpt.blocks() + 1)
+    let last = (disk.size() / u64::from(logical)).saturating_sub(1);
+    Gpt::read(disk, logical.into(), 1).filter(|gpt| gpt.other == last).map_or(0, |gpt| gpt.blocks() + 1)
 }
 
 /// Sets the size in a protective MBR; a hybrid one is somebody's own and stays.
