@@ -39,6 +39,10 @@ fn tree(at: &Path) -> PathBuf {
     let root = at.join("tree");
     fs::create_dir_all(root.join("Ordner mit Umlaut ä/deep/deeper")).unwrap();
     fs::create_dir(root.join("many")).unwrap();
+    fs::create_dir_all(root.join("few/none")).unwrap();
+    for name in ["a", "b", "d"] {
+        fs::write(root.join("few").join(name), name.repeat(130)).unwrap();
+    }
     for (seed, (name, len)) in (1..).zip([
         ("empty", 0),
         ("one.txt", 1),
@@ -177,6 +181,44 @@ fn ext_of_every_kind_gives_back_what_mke2fs_put_in() {
 }
 
 #[test]
+fn files_and_folders_inside_their_inodes_are_read() {
+    let at = tempfile::tempdir().unwrap();
+    let root = tree(at.path());
+    for size in ["256", "1024"] {
+        let options = ["-q", "-F", "-t", "ext4", "-b", "4096", "-O", "inline_data", "-I", size, "-N", "2000", "-d"];
+        tool("mke2fs", &[&options[..], &[root.to_str().unwrap(), "image", "24M"]].concat(), at.path());
+        let flags = tool("debugfs", &["-R", "stat /few", "image"], at.path());
+        assert!(String::from_utf8_lossy(&flags).contains("0x10000000"), "it is inline");
+        same_as(&blocks(&at.path().join("image")), &root, Kind::Ext);
+        fs::remove_file(at.path().join("image")).unwrap();
+    }
+    // Only the kernel puts a folder's entries into the attribute as well; here a file becomes such a folder.
+    let entry = |inode: u32, len: u16, name: &[u8]| {
+        let mut bytes =
+            [&inode.to_le_bytes()[..], &len.to_le_bytes(), &[u8::try_from(name.len()).unwrap(), 1], name].concat();
+        bytes.resize(len.into(), 0);
+        bytes
+    };
+    let folder = [&2_u32.to_le_bytes()[..], &entry(12, 56, b"here"), &entry(13, 40, b"there")].concat();
+    let small = at.path().join("small");
+    fs::create_dir(&small).unwrap();
+    fs::write(small.join("folder"), folder).unwrap();
+    fs::write(small.join("file"), "file").unwrap();
+    let options = ["-q", "-F", "-t", "ext4", "-O", "inline_data", "-I", "256", "-d", "small", "image", "2M"];
+    tool("mke2fs", &options, at.path());
+    tool("debugfs", &["-w", "-R", "sif /folder mode 040755", "image"], at.path());
+    let volume = fs::read(at.path().join("image")).unwrap();
+    let files = open(&volume).unwrap();
+    let mut names = Vec::new();
+    let mut each = |entry: Entry| {
+        names.push(entry.name);
+        ControlFlow::Continue(())
+    };
+    files.list(&find(&*files, "/folder").unwrap(), &mut each).unwrap();
+    assert_eq!(names, ["here", "there"]);
+}
+
+#[test]
 fn links_devices_and_names_of_ext_do_no_harm() {
     let at = tempfile::tempdir().unwrap();
     let root = at.path().join("tree");
@@ -299,6 +341,25 @@ fn the_sample_disks_of_debian_read_the_same_with_other_tools() {
         });
         assert!(done.is_continue() && count >= 14, "{name}: {count} files");
     }
+}
+
+#[test]
+fn bitlocker_that_looks_like_fat_is_called_by_its_name() {
+    let at = tempfile::tempdir().unwrap();
+    tool("mkfs.fat", &["-F", "32", "-s", "1", "-C", "image", "40000"], at.path());
+    let plain = fs::read(at.path().join("image")).unwrap();
+    let to_go = b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01";
+    for (place, mark) in [(3, &b"-FVE-FS-"[..]), (0x1a8, to_go)] {
+        let mut bytes = plain.clone();
+        bytes[place..place + mark.len()].copy_from_slice(mark);
+        assert_eq!(Kind::of(&bytes).unwrap(), None);
+        let Err(why) = open(&bytes) else { panic!("it is opened") };
+        assert!(why.to_string().contains("BitLocker"), "{why}");
+        assert!(matches!(why, BrowseError::Encrypted(_)));
+    }
+    let mut luks = plain;
+    luks[..8].copy_from_slice(b"LUKS\xba\xbe\0\x02");
+    assert!(matches!(open(&luks), Err(BrowseError::Encrypted("LUKS"))));
 }
 
 #[test]

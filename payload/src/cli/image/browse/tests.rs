@@ -137,6 +137,25 @@ fn files_are_read_where_the_tables_contradict_each_other() {
 }
 
 #[test]
+fn an_encrypted_volume_is_refused_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    File::create(at.join("disk")).unwrap().set_len(40 << 20).unwrap();
+    tool("mkfs.fat", &["-F", "32", "-s", "1", "disk"], at);
+    let mut bytes = fs::read(at.join("disk")).unwrap();
+    bytes[0x1a8..0x1b8].copy_from_slice(b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01");
+    fs::write(at.join("disk"), bytes).unwrap();
+    let image = &image_of(at, "to-go");
+    let to = at.join("out").display().to_string();
+    for words in [&["ls", image, "/"][..], &["ls", image, "/", "--partition", "0"], &["cat", image, "/a"]] {
+        let why = said(words).unwrap_err();
+        assert!(why.contains("BitLocker"), "{why}");
+    }
+    assert_eq!(run(&["image", "extract", image, "/", "--to", &to]), Exit::Refused);
+    assert!(!at.join("out").exists());
+}
+
+#[test]
 fn an_image_becomes_a_disk_of_a_virtual_machine() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();
