@@ -152,9 +152,10 @@ pub trait Files {
 /// What a volume is encrypted with. BitLocker To Go looks like a FAT file system that holds a program to read it with.
 fn encrypted(head: &[u8; 2048]) -> Option<&'static str> {
     const TO_GO: &[u8] = b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01";
+    const TO_GO_USED_SPACE: &[u8] = b"\x3b\x4d\xa8\x92\x80\xdd\x0e\x4d\x9e\x4e\xb1\xe3\x28\x4e\xae\xd8";
     let has = |at: usize, mark: &[u8]| head[at..].starts_with(mark);
     match () {
-        () if has(3, b"-FVE-FS-") || has(0x1a8, TO_GO) => Some("BitLocker"),
+        () if has(3, b"-FVE-FS-") || has(0x1a8, TO_GO) || has(0x1a8, TO_GO_USED_SPACE) => Some("BitLocker"),
         () if has(0, b"LUKS\xba\xbe\0") => Some("LUKS"),
         () => None,
     }

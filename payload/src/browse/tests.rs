@@ -349,7 +349,8 @@ fn bitlocker_that_looks_like_fat_is_called_by_its_name() {
     tool("mkfs.fat", &["-F", "32", "-s", "1", "-C", "image", "40000"], at.path());
     let plain = fs::read(at.path().join("image")).unwrap();
     let to_go = b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01";
-    for (place, mark) in [(3, &b"-FVE-FS-"[..]), (0x1a8, to_go)] {
+    let used_space = b"\x3b\x4d\xa8\x92\x80\xdd\x0e\x4d\x9e\x4e\xb1\xe3\x28\x4e\xae\xd8";
+    for (place, mark) in [(3, &b"-FVE-FS-"[..]), (0x1a8, to_go), (0x1a8, used_space)] {
         let mut bytes = plain.clone();
         bytes[place..place + mark.len()].copy_from_slice(mark);
         assert_eq!(Kind::of(&bytes).unwrap(), None);

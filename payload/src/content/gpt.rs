@@ -11,10 +11,9 @@ use std::ops::Range;
 const HEADER: usize = 92;
 /// The fields of an entry that are known; an entry is this long, or twice, four times, ... as long.
 const ENTRY: u64 = 128;
-/// The longest entries taken: some blocks.
-const MAX_ENTRY: u64 = 8192;
-/// There is room for at least 128 entries. More than this many is nobody's disk.
+/// More entries, or more bytes of them, are nobody's disk.
 const MAX_ENTRIES: u64 = 1024;
+const MAX_BYTES: u64 = 16 << 20;
 
 /// A header whose checksums hold, and its entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +63,8 @@ impl Gpt {
         let (count, entry) = (u64::from(le32(&header, 80)?), u64::from(le32(&header, 84)?));
         let sense = (1..=MAX_ENTRIES).contains(&count)
             && entry.is_power_of_two()
-            && (ENTRY..=MAX_ENTRY).contains(&entry)
+            && entry >= ENTRY
+            && count * entry <= MAX_BYTES
             && le64(&header, 24)? == lba
             && header_sum(&header, size) == le32(&header, 16)?;
         let table = le64(&header, 72)?;

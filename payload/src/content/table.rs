@@ -66,7 +66,7 @@ impl Found {
 /// the boot sector of a file system (`file_system`: one was recognised) with code where a table would be.
 pub(super) fn find(disk: &dyn ReadAt, logical: u64, file_system: bool) -> Result<Option<Found>, Doubt> {
     strict(disk, logical, file_system).or_else(|doubt| {
-        let slices = lenient::slices(disk, logical);
+        let slices = lenient::slices(disk, logical, file_system);
         if slices.is_empty() {
             return Err(doubt);
         }

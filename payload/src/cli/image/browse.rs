@@ -98,7 +98,7 @@ struct Disk {
 impl Disk {
     fn open(image: &Path) -> Result<Self, String> {
         let reader = open_chain(image).map_err(|error| error.to_string())?;
-        let survey = content::survey(&reader, reader.header().logical_block);
+        let survey = content::outline(&reader, reader.header().logical_block);
         let mut disk = Self { volumes: survey.volumes.clone(), reader, survey };
         let listed = disk.volumes.iter().any(|volume| volume.number == 0);
         let enough = disk.survey.doubt.is_none() && disk.volumes.iter().any(|volume| disk.can_be_read(volume));

@@ -26,13 +26,17 @@ impl Entry {
     }
 }
 
-/// Partitions of whichever table is whole enough; none where there is none.
-pub(super) fn slices(disk: &dyn ReadAt, logical: u64) -> Vec<Slice> {
+/// Partitions of whichever table is whole enough; none where there is none. A GPT that no protective entry announces is
+/// seen by nobody where a file system lies on the whole disk (`file_system`).
+pub(super) fn slices(disk: &dyn ReadAt, logical: u64, file_system: bool) -> Vec<Slice> {
     let record = entries(disk, 0);
     let protective = record.iter().flatten().any(|entry| entry.kind == 0xee);
     let of_record = || boot_record(disk, logical, &record);
     if record.iter().flatten().next().is_some() && !protective {
         return of_record();
+    }
+    if file_system && !protective {
+        return Vec::new();
     }
     // A table made for blocks of another size lies where such blocks are.
     let other = if logical == 512 { 4096 } else { 512 };

@@ -144,13 +144,18 @@ fn a_damaged_table_names_what_others_would_read() {
     assert_eq!(listed(&bare), [(1, 4096, 20_480)]);
     bare[510..512].copy_from_slice(&[0x55, 0xaa]);
     assert_eq!(listed(&bare), [(1, 4096, 20_480)]);
+    // A file system on the whole disk, and what is left of a GPT behind it: only the file system counts.
+    let made = Disk::of(&bare);
+    made.must("mkfs.fat -F 16 -I @");
+    let whole = made.bytes();
+    assert_eq!(listed(&whole), [(0, 0, 64 * 2048)]);
     // The copies disagree: the first one counts.
     let mut two = gpt.clone();
     let other = disk("label: gpt\nstart=8192, size=2048\n", "");
     two[last..].copy_from_slice(&other[last..]);
     assert_eq!(listed(&two), [(1, 4096, 20_480)]);
     // Another size of blocks.
-    assert_eq!(lenient::slices(&gpt, 4096)[0].range, 4096 * 512..24_576 * 512);
+    assert_eq!(lenient::slices(&gpt, 4096, false)[0].range, 4096 * 512..24_576 * 512);
     // A disk that was cut off, and a chain that is broken.
     let cut = &dos[..9 << 20];
     assert_eq!(listed(cut), [(1, 2048, 8192), (5, 18_432, 0)][..1].to_vec());
