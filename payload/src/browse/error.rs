@@ -10,6 +10,9 @@ pub enum BrowseError {
         "no file system that can be read here: NTFS, ext2/3/4, FAT and exFAT are known; BitLocker and LUKS are not opened"
     )]
     Unknown,
+    /// There is something, but only a key opens it.
+    #[error("the volume is encrypted with {0}; its files cannot be read without opening it, which is not done here")]
+    Encrypted(&'static str),
     /// The volume cannot be read.
     #[error("the volume cannot be read: {0}")]
     Io(#[from] io::Error),

@@ -53,7 +53,7 @@ impl Files for Fat<'_> {
 
     fn list(&self, folder: &Entry, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), BrowseError> {
         let chain = self.chain(folder)?;
-        let (mut fat, mut exfat) = (FatNames::default(), ExfatNames::default());
+        let (mut fat, mut exfat) = (FatNames::new(self.layout.wide()), ExfatNames::default());
         let is_exfat = self.kind == Kind::Exfat;
         self.layout.folder(self.volume, chain, LIMITS[usize::from(is_exfat)], &mut |raw| match if is_exfat {
             exfat.entry(raw)

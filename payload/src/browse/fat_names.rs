@@ -27,6 +27,8 @@ pub(super) enum Parsed {
 /// Puts long names together.
 #[derive(Default)]
 pub(super) struct FatNames {
+    /// FAT32, where entries have room for all of a cluster's number.
+    wide: bool,
     units: Vec<u16>,
     /// The part that must come next, and the checksum all parts carry.
     next: u8,
@@ -34,16 +36,25 @@ pub(super) struct FatNames {
 }
 
 impl FatNames {
+    pub(super) fn new(wide: bool) -> Self {
+        Self { wide, ..Self::default() }
+    }
+
+    /// Forgets the parts of a long name.
+    fn forget(&mut self) {
+        *self = Self::new(self.wide);
+    }
+
     pub(super) fn entry(&mut self, raw: &[u8; 32]) -> Parsed {
         match (raw[0], raw[11]) {
             (0, _) => return Parsed::End,
-            (0xE5, _) => *self = Self::default(),
+            (0xE5, _) => self.forget(),
             (_, attributes) if attributes & 0x3F == LONG => self.long(raw),
-            (_, attributes) if attributes & LABEL != 0 => *self = Self::default(),
-            (b'.', _) if raw[..11] == *b".          " || raw[..11] == *b"..         " => *self = Self::default(),
+            (_, attributes) if attributes & LABEL != 0 => self.forget(),
+            (b'.', _) if raw[..11] == *b".          " || raw[..11] == *b"..         " => self.forget(),
             _ => {
                 let long = self.take_long(raw);
-                if let Some(entry) = short(raw, long) {
+                if let Some(entry) = short(raw, long, self.wide) {
                     return Parsed::Entry(entry);
                 }
             }
@@ -55,10 +66,10 @@ impl FatNames {
     fn long(&mut self, raw: &[u8; 32]) {
         let part = raw[0] & 0x3F;
         if raw[0] & 0x40 != 0 {
-            *self = Self { units: Vec::new(), next: part, checksum: raw[13] };
+            *self = Self { wide: self.wide, units: Vec::new(), next: part, checksum: raw[13] };
         }
         if part == 0 || part > 20 || part != self.next || raw[13] != self.checksum {
-            *self = Self::default();
+            self.forget();
             return;
         }
         self.next -= 1;
@@ -74,14 +85,16 @@ impl FatNames {
 
     fn take_long(&mut self, raw: &[u8; 32]) -> Option<String> {
         let sum = raw[..11].iter().fold(0_u8, |sum, byte| sum.rotate_right(1).wrapping_add(*byte));
-        let done = std::mem::take(self);
+        let done = std::mem::replace(self, Self::new(self.wide));
         (!done.units.is_empty() && done.next == 0 && done.checksum == sum).then(|| name::from_utf16(done.units))
     }
 }
 
-fn short(raw: &[u8; 32], long: Option<String>) -> Option<Entry> {
+fn short(raw: &[u8; 32], long: Option<String>, wide: bool) -> Option<Entry> {
     let folder = raw[11] & FOLDER != 0;
-    let first = u32::from(u16_at(raw, 20)?) << 16 | u32::from(u16_at(raw, 26)?);
+    // FAT12 and FAT16 keep other things in the upper word: a handle of OS/2's attributes, access rights of DR-DOS.
+    let upper = if wide { u16_at(raw, 20)? } else { 0 };
+    let first = u32::from(upper) << 16 | u32::from(u16_at(raw, 26)?);
     let size = u64::from(u32_at(raw, 28)?);
     let chain = match folder {
         true => Chain::folder(first),

@@ -78,6 +78,7 @@ impl FatVolume {
             && (1..=4).contains(&fats)
             && per_fat > 0
             && (media == 0xF0 || media >= 0xF8);
+        // As Linux and Windows tell them apart, whatever the number of clusters is.
         let wide = u16_at(boot, 22)? == 0;
         let root_at = reserved + fats * per_fat;
         let root_len = (root_entries * 32).div_ceil(sector);
@@ -127,6 +128,11 @@ impl FatVolume {
             cluster: 1 << cluster_shift,
             root: Chain::folder(u32_at(boot, 96)?),
         })
+    }
+
+    /// FAT32 or exFAT.
+    pub(super) fn wide(&self) -> bool {
+        self.bits == 32
     }
 
     /// Bytes of one cluster in the volume; none if there is no such cluster.

@@ -53,6 +53,9 @@ impl Kind {
         }
         volume.read_at(0, &mut head)?;
         let boot = head[510..512] == [0x55, 0xAA];
+        if encrypted(&head).is_some() {
+            return Ok(None);
+        }
         let kind = match &head[3..11] {
             b"NTFS    " if boot => Some(Self::Ntfs),
             b"EXFAT   " if boot => Some(Self::Exfat),
@@ -146,14 +149,36 @@ pub trait Files {
     }
 }
 
+/// What a volume is encrypted with. BitLocker To Go looks like a FAT file system that holds a program to read it with.
+fn encrypted(head: &[u8; 2048]) -> Option<&'static str> {
+    const TO_GO: &[u8] = b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01";
+    const TO_GO_USED_SPACE: &[u8] = b"\x3b\x4d\xa8\x92\x80\xdd\x0e\x4d\x9e\x4e\xb1\xe3\x28\x4e\xae\xd8";
+    let has = |at: usize, mark: &[u8]| head[at..].starts_with(mark);
+    match () {
+        () if has(3, b"-FVE-FS-") || has(0x1a8, TO_GO) || has(0x1a8, TO_GO_USED_SPACE) => Some("BitLocker"),
+        () if has(0, b"LUKS\xba\xbe\0") => Some("LUKS"),
+        () => None,
+    }
+}
+
 /// Opens the file system of a volume.
 pub fn open<'a>(volume: &'a dyn ReadAt) -> Result<Box<dyn Files + 'a>, BrowseError> {
     Ok(match Kind::of(volume)? {
         Some(Kind::Ntfs) => Box::new(ntfs::Ntfs::open(volume)?),
         Some(Kind::Ext) => Box::new(ext::Ext::open(volume)?),
         Some(kind @ (Kind::Fat | Kind::Exfat)) => Box::new(fat::Fat::open(volume, kind)?),
-        None => return Err(BrowseError::Unknown),
+        None => return Err(unknown(volume)?),
     })
+}
+
+/// Why a volume of no known kind is not opened.
+fn unknown(volume: &dyn ReadAt) -> io::Result<BrowseError> {
+    let mut head = [0; 2048];
+    if volume.size() < head.len() as u64 {
+        return Ok(BrowseError::Unknown);
+    }
+    volume.read_at(0, &mut head)?;
+    Ok(encrypted(&head).map_or(BrowseError::Unknown, BrowseError::Encrypted))
 }
 
 /// Bytes read at once.

@@ -12,6 +12,7 @@ use std::{
 
 mod damage;
 mod exfat_maker;
+mod ext;
 mod hit;
 
 /// Runs a tool; what it said.
@@ -39,6 +40,10 @@ fn tree(at: &Path) -> PathBuf {
     let root = at.join("tree");
     fs::create_dir_all(root.join("Ordner mit Umlaut ä/deep/deeper")).unwrap();
     fs::create_dir(root.join("many")).unwrap();
+    fs::create_dir_all(root.join("few/none")).unwrap();
+    for name in ["a", "b", "d"] {
+        fs::write(root.join("few").join(name), name.repeat(130)).unwrap();
+    }
     for (seed, (name, len)) in (1..).zip([
         ("empty", 0),
         ("one.txt", 1),
@@ -101,83 +106,48 @@ fn fat_of_every_width_gives_back_what_mtools_put_in() {
 }
 
 #[test]
-fn ext_of_every_kind_gives_back_what_mke2fs_put_in() {
+fn what_old_systems_keep_in_the_upper_word_is_no_cluster() {
+    let at = tempfile::tempdir().unwrap();
+    fs::write(at.path().join("a"), content(3, 10_000)).unwrap();
+    for (bits, kib) in [("12", "2000"), ("16", "20000"), ("32", "40000")] {
+        let image = format!("fat{bits}");
+        tool("mkfs.fat", &["-F", bits, "-s", "1", "-C", &image, kib], at.path());
+        tool("mmd", &["-i", &image, "::SUB"], at.path());
+        tool("mcopy", &["-i", &image, "a", "::SUB/A.BIN"], at.path());
+        let mut bytes = fs::read(at.path().join(&image)).unwrap();
+        for name in [&b"SUB        "[..], b"A       BIN"] {
+            let entry = bytes.windows(11).position(|there| there == name).unwrap();
+            bytes[entry + 20] = 1;
+        }
+        let files = open(&bytes).unwrap();
+        let found = find(&*files, "/SUB/A.BIN");
+        if bits == "32" {
+            assert!(found.is_err(), "there it is the number's upper half");
+            continue;
+        }
+        let mut data = Vec::new();
+        cat(&*files, &found.unwrap(), &mut data).unwrap();
+        assert!(data == content(3, 10_000), "FAT{bits}");
+    }
+}
+
+/// mtools takes the number of clusters for the width, so they are made fewer when the files are in.
+#[test]
+fn fat32_with_few_clusters_gives_back_what_mtools_put_in() {
     let at = tempfile::tempdir().unwrap();
     let root = tree(at.path());
-    // Holes, and blocks in the second and third level of a map.
-    let sparse = File::create(root.join("sparse")).unwrap();
-    for (place, text) in [(5_000, "near"), (300_000, "one"), (20_000_000, "two"), (90_000_000, "three")] {
-        sparse.write_all_at(text.as_bytes(), place).unwrap();
+    tool("mkfs.fat", &["-F", "32", "-s", "1", "-C", "few", "40000"], at.path());
+    let sources = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path().display().to_string());
+    let sources: Vec<String> = sources.collect();
+    let mut arguments = vec!["-s", "-i", "few"];
+    arguments.extend(sources.iter().map(String::as_str));
+    arguments.push("::");
+    tool("mcopy", &arguments, at.path());
+    let mut bytes = fs::read(at.path().join("few")).unwrap();
+    for sectors in [60_000_u32, 8_000] {
+        bytes[32..36].copy_from_slice(&sectors.to_le_bytes());
+        same_as(&bytes, &root, Kind::Fat);
     }
-    sparse.set_len(100_000_000).unwrap();
-    for (number, options) in [
-        &["-t", "ext2", "-b", "1024"][..],
-        &["-t", "ext2", "-b", "1024", "-r", "0"],
-        &["-t", "ext3", "-b", "4096", "-I", "128"],
-        &["-t", "ext4"],
-        &["-t", "ext4", "-b", "1024", "-O", "meta_bg,^resize_inode,64bit", "-g", "1024"],
-        &["-t", "ext4", "-b", "1024", "-O", "bigalloc,sparse_super2", "-C", "4096"],
-        &["-t", "ext4", "-b", "2048", "-O", "^64bit,^has_journal,^metadata_csum"],
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let image = format!("ext-{number}");
-        let mut arguments = options.to_vec();
-        arguments.extend(["-q", "-F", "-N", "2000", "-d", root.to_str().unwrap(), &image, "24M"]);
-        tool("mke2fs", &arguments, at.path());
-        tool("e2fsck", &["-fn", &image], at.path());
-        same_as(&blocks(&at.path().join(&image)), &root, Kind::Ext);
-    }
-}
-
-#[test]
-fn links_devices_and_names_of_ext_do_no_harm() {
-    let at = tempfile::tempdir().unwrap();
-    let root = at.path().join("tree");
-    fs::create_dir(&root).unwrap();
-    fs::write(root.join("a\nb\u{7}"), "bell").unwrap();
-    std::os::unix::fs::symlink("/etc", root.join("link")).unwrap();
-    std::os::unix::fs::symlink("x".repeat(200), root.join("long link")).unwrap();
-    tool("mke2fs", &["-q", "-F", "-d", root.to_str().unwrap(), "image", "2M"], at.path());
-    tool("debugfs", &["-w", "-R", "mknod pipe p", "image"], at.path());
-    // A name with a slash, as only a crafted disk has it.
-    let image = at.path().join("image");
-    fs::write(root.join("..?escape"), "out").unwrap();
-    tool(
-        "debugfs",
-        &["-w", "-R", &format!("write {} ..?escape", root.join("..?escape").display()), "image"],
-        at.path(),
-    );
-    let mut bytes = fs::read(&image).unwrap();
-    let name = bytes.windows(9).position(|name| name == b"..?escape").unwrap();
-    bytes[name + 2] = b'/';
-    let files = open(&bytes).unwrap();
-    let out = at.path().join("out");
-    fs::create_dir(&out).unwrap();
-    // Somebody put links in the way.
-    fs::write(at.path().join("precious"), "precious").unwrap();
-    std::os::unix::fs::symlink("../precious", out.join("a%0Ab%07")).unwrap();
-    let mut skipped = BTreeMap::new();
-    let done = extract(&*files, &files.root(), "", &out, &mut |what| {
-        skipped.insert(what.path, what.why.to_string());
-    });
-    assert_eq!((done.files, done.folders), (1, 1), "{skipped:?}");
-    let names: Vec<_> = skipped.keys().map(String::as_str).collect();
-    assert_eq!(names, ["/a%0Ab%07", "/link", "/long link", "/pipe"]);
-    assert_eq!(fs::read_to_string(out.join("..%2Fescape")).unwrap(), "out");
-    assert_eq!(fs::read_to_string(at.path().join("precious")).unwrap(), "precious");
-    assert!(!at.path().join("escape").exists());
-    assert!(find(&*files, "/../out").is_err() && find(&*files, "/link/passwd").is_err());
-}
-
-#[test]
-fn an_open_journal_is_mentioned() {
-    let at = tempfile::tempdir().unwrap();
-    tool("mke2fs", &["-q", "-F", "-t", "ext4", "image", "8M"], at.path());
-    assert_eq!(open(&blocks(&at.path().join("image"))).unwrap().note(), None);
-    tool("debugfs", &["-w", "-R", "feature needs_recovery", "image"], at.path());
-    assert!(open(&blocks(&at.path().join("image"))).unwrap().note().unwrap().contains("journal"));
 }
 
 /// An NTFS volume with 300 files in its top folder, and one in pieces.
@@ -254,6 +224,26 @@ fn the_sample_disks_of_debian_read_the_same_with_other_tools() {
         });
         assert!(done.is_continue() && count >= 14, "{name}: {count} files");
     }
+}
+
+#[test]
+fn bitlocker_that_looks_like_fat_is_called_by_its_name() {
+    let at = tempfile::tempdir().unwrap();
+    tool("mkfs.fat", &["-F", "32", "-s", "1", "-C", "image", "40000"], at.path());
+    let plain = fs::read(at.path().join("image")).unwrap();
+    let to_go = b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01";
+    let used_space = b"\x3b\x4d\xa8\x92\x80\xdd\x0e\x4d\x9e\x4e\xb1\xe3\x28\x4e\xae\xd8";
+    for (place, mark) in [(3, &b"-FVE-FS-"[..]), (0x1a8, to_go), (0x1a8, used_space)] {
+        let mut bytes = plain.clone();
+        bytes[place..place + mark.len()].copy_from_slice(mark);
+        assert_eq!(Kind::of(&bytes).unwrap(), None);
+        let Err(why) = open(&bytes) else { panic!("it is opened") };
+        assert!(why.to_string().contains("BitLocker"), "{why}");
+        assert!(matches!(why, BrowseError::Encrypted(_)));
+    }
+    let mut luks = plain;
+    luks[..8].copy_from_slice(b"LUKS\xba\xbe\0\x02");
+    assert!(matches!(open(&luks), Err(BrowseError::Encrypted("LUKS"))));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     drive::{Access, LinuxDrive},
     engine::{
+        extents::Ranges,
         pattern::Pattern,
         sweep::{End, Found, Limits, Observer},
     },
@@ -73,8 +74,8 @@ pub fn run(args: &Args) -> Exit {
     let mut exit = Exit::Good;
     for path in &args.devices {
         let one = match check(path, args) {
-            Ok(answer) => {
-                report(path, &answer, args.common.json);
+            Ok((answer, block)) => {
+                report(path, &answer, block, args.common.json);
                 if answer.is_yes() { Exit::Good } else { Exit::Bad }
             }
             Err(error) => {
@@ -97,23 +98,25 @@ fn against(image: &Path, args: &Args) -> Result<Exit, String> {
     Ok(common.report(&watched(|watcher| run::check(job, content, sources, watcher))))
 }
 
-fn check(path: &Path, args: &Args) -> Result<Answer, String> {
+/// The answer, and bytes of a block.
+fn check(path: &Path, args: &Args) -> Result<(Answer, u64), String> {
     let extent = if args.sampled {
         Extent::Sampled(random::bytes().map_err(|e| format!("no random places from the kernel: {e}"))?)
     } else {
         Extent::Full
     };
     let mut drive = LinuxDrive::open(path, Access::ReadOnly).map_err(|error| error.to_string())?;
-    let mut line = Line::new(path, crate::drive::DataPlane::geometry(&drive).bytes());
+    let geometry = crate::drive::DataPlane::geometry(&drive);
+    let mut line = Line::new(path, geometry.bytes());
     let answer = verify(&mut drive, args.expect, extent, Limits::default(), &mut line)
         .map_err(|error| format!("{}: {error}", path.display()))?;
     line.clear();
-    Ok(answer)
+    Ok((answer, geometry.logical().into()))
 }
 
-fn report(path: &Path, answer: &Answer, as_json: bool) {
+fn report(path: &Path, answer: &Answer, block: u64, as_json: bool) {
     let found = &answer.found;
-    let ranges = |r: &crate::engine::extents::Ranges| -> Vec<_> {
+    let ranges = |r: &Ranges| -> Vec<_> {
         r.as_slice().iter().take(100).map(|r| json!({"start": r.start, "bytes": r.len})).collect()
     };
     if as_json {
@@ -129,14 +132,21 @@ fn report(path: &Path, answer: &Answer, as_json: bool) {
     let verdict = if answer.is_yes() { "yes" } else { "NO" };
     println!("{}: {verdict}: expected {}", path.display(), answer.expected);
     println!("    {} of {} bytes read hold it", found.bytes, answer.planned);
-    for (what, ranges) in [("differ", &found.different), ("could not be read", &found.unreadable)] {
-        if let Some(first) = ranges.as_slice().first() {
-            println!("    {} bytes {what}, the first at byte {}", ranges.bytes(), first.start);
-        }
+    for (what, ranges) in [("hold something else", &found.different), ("could not be read", &found.unreadable)] {
+        places(what, ranges, block).iter().for_each(|line| println!("    {line}"));
     }
     if answer.end != End::Complete {
         println!("    {}", end(&answer.end));
     }
+}
+
+/// Blocks, for a block is what is compared and read: how many of its bytes are wrong is not known.
+fn places(what: &str, ranges: &Ranges, block: u64) -> Option<String> {
+    let first = ranges.as_slice().first()?;
+    let count = ranges.bytes().div_ceil(block.max(1));
+    let blocks = if count == 1 { "block" } else { "blocks" };
+    let what = if count == 1 { what.replace("hold ", "holds ") } else { what.into() };
+    Some(format!("{count} {blocks} of {block} bytes {what}, the first at byte {}", first.start))
 }
 
 fn end(end: &End) -> String {
@@ -185,5 +195,22 @@ impl Observer for Line {
 
     fn stop(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wrong_byte_is_told_as_the_block_it_lies_in() {
+        let mut ranges = Ranges::default();
+        assert_eq!(places("hold something else", &ranges, 512), None);
+        ranges.insert(1024, 512);
+        let told = places("hold something else", &ranges, 512).unwrap();
+        assert_eq!(told, "1 block of 512 bytes holds something else, the first at byte 1024");
+        ranges.insert(8192, 4096);
+        let told = places("could not be read", &ranges, 512).unwrap();
+        assert_eq!(told, "9 blocks of 512 bytes could not be read, the first at byte 1024");
     }
 }

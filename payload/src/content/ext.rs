@@ -2,7 +2,7 @@
 //!
 //! The map is the block bitmap of each group. It is believed when the file system is clean and has only features that
 //! are handled, all checksums it has hold, each group's count and the superblock's count agree with the bits, and the
-//! metadata that the descriptors name lie in blocks in use.
+//! metadata that the descriptors name lie in blocks in use, as does all that any inode uses.
 
 use super::{
     doubt::{Doubt, agree, ensure},
@@ -13,6 +13,7 @@ use std::ops::Range;
 
 mod checksum;
 mod group;
+mod inodes;
 mod superblock;
 
 use group::{Groups, Location};
@@ -30,6 +31,7 @@ pub(super) fn prove(volume: &dyn ReadAt, always: &[Range<u64>]) -> Result<Counte
     let free = (layout.units - counted.used) * superblock.ratio;
     agree("free blocks in the bitmaps and in the superblock", free, superblock.free)?;
     metadata_in_use(volume, &superblock, &counted.map)?;
+    inodes::in_use(volume, &superblock, &counted.map, counted.used.saturating_mul(superblock.ratio))?;
     Ok(counted)
 }
 
@@ -84,7 +86,8 @@ impl Superblock {
     /// The units that blocks lie in.
     fn units_of(&self, start: u64, len: u64) -> Result<(u64, u64), Doubt> {
         let end = start.checked_add(len).filter(|end| *end <= self.blocks && start >= self.first_block);
-        let end = end.ok_or_else(|| Doubt::damaged(format!("metadata at block {start}, which there is none")))?;
+        let end =
+            end.ok_or_else(|| Doubt::damaged(format!("something is said to be at block {start}, which there is not")))?;
         Ok(((start - self.first_block) / self.ratio, (end - self.first_block).div_ceil(self.ratio)))
     }
 }

@@ -71,7 +71,8 @@ impl Geometry {
         let clusters = total.checked_sub(data).ok_or_else(no)? / per_cluster;
         let width = match (short == 0, clusters) {
             (_, 0) => return Err(no()),
-            (true, 65_525..0x0fff_fff5) => Width::ThirtyTwo,
+            // Linux, Windows and firmware go by this field alone: there is FAT32 with far fewer clusters than 65,525.
+            (true, ..0x0fff_fff5) => Width::ThirtyTwo,
             (false, ..4085) => Width::Twelve,
             (false, 4085..65_525) => Width::Sixteen,
             // Drivers differ in what they take it for.
@@ -81,6 +82,8 @@ impl Geometry {
         let root_fits = (root_entries > 0) == (width != Width::ThirtyTwo);
         ensure(fits && root_fits, no)?;
         let root = (reserved + copies * table) * sector;
+        let root_cluster = if width == Width::ThirtyTwo { le32(boot, 44)? } else { 0 };
+        ensure((root_cluster >= 2) == (width == Width::ThirtyTwo), no)?;
         Ok(Self {
             sector,
             cluster: per_cluster * sector,
@@ -88,7 +91,7 @@ impl Geometry {
             copies,
             table: table * sector,
             root: Range2 { start: root, end: root + root_entries * 32 },
-            root_cluster: if width == Width::ThirtyTwo { le32(boot, 44)? } else { 0 },
+            root_cluster,
             clusters,
             len: total * sector,
             width,

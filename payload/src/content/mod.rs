@@ -10,6 +10,7 @@ mod exfat;
 mod ext;
 mod fat;
 mod fat_table;
+mod gpt;
 mod map;
 mod ntfs;
 mod probe;
@@ -17,6 +18,7 @@ mod table;
 mod types;
 
 pub use allocation::{Allocation, Fallback};
+pub use gpt::Gpt;
 pub use probe::Kind;
 pub use table::Table;
 
@@ -59,6 +61,9 @@ pub struct Volume {
 pub struct Survey {
     pub table: Table,
     pub volumes: Vec<Volume>,
+    /// Why all of the disk is taken whatever its file systems say: its tables contradict each other, or something else
+    /// claims the same disk.
+    pub doubt: Option<String>,
     size: u64,
     end: u64,
 }
@@ -80,26 +85,35 @@ fn look(disk: &dyn ReadAt, logical: u32, prove: Prove) -> Survey {
     let size = disk.size();
     let whole = match probe::probe(disk) {
         Ok(whole) => whole,
-        Err(doubt) => return Survey::damaged(size, doubt.to_string()),
+        Err(doubt) => return Survey::damaged(size, Kind::Unknown, String::new(), doubt.to_string()),
     };
+    let damaged = |reason| Survey::damaged(size, whole.kind, whole.label.clone(), reason);
     if !matches!(logical, 512 | 4096) {
-        return Survey::damaged(size, format!("blocks of {logical} bytes"));
+        return damaged(format!("blocks of {logical} bytes"));
     }
     let found = match table::find(disk, logical.into(), !whole.names.is_empty()) {
-        Err(doubt) => return Survey::damaged(size, doubt.to_string()),
+        Err(doubt) => return damaged(doubt.to_string()),
         // Boot code of a file system may end like a boot record without partitions.
         Ok(found) => found.filter(|found| !found.is_empty_record() || whole.names.is_empty()),
     };
     let Some(found) = found else {
         let slice = table::Slice { number: 0, range: 0..size, raw: None };
-        return Survey { table: Table::None, volumes: vec![volume(disk, slice, None, prove)], size, end: size };
+        let volumes = vec![volume(disk, slice, None, prove)];
+        return Survey { table: Table::None, volumes, doubt: None, size, end: size };
     };
     // A table and something else that claims the same disk: a member of an array, or a leftover.
-    let doubt = (!whole.names.is_empty())
+    let both = (!whole.names.is_empty())
         .then(|| format!("the disk has a partition table, but also the signature of {}", whole.names.join(", ")));
+    let doubt = if let Table::Damaged(reason) = &found.table { Some(reason.clone()) } else { both };
     let end = if doubt.is_some() || found.slices.is_empty() { size } else { found.end };
     let volumes = found.slices.into_iter().map(|slice| volume(disk, slice, doubt.as_deref(), prove)).collect();
-    Survey { table: found.table, volumes, size, end }
+    Survey { table: found.table, volumes, doubt, size, end }
+}
+
+/// All of a disk as one volume, whatever table lies on it; its kind and label are those of the signature at its start.
+pub fn whole(disk: &dyn ReadAt) -> Volume {
+    let slice = table::Slice { number: 0, range: 0..disk.size(), raw: None };
+    volume(disk, slice, None, |_, _, _| Err(Doubt::unhandled("its map was not asked for")))
 }
 
 /// Looks at a partition; `doubt` is why it is raw in any case.
@@ -147,17 +161,17 @@ fn always(size: u64, range: &Range<u64>) -> Vec<Range<u64>> {
 }
 
 impl Survey {
-    fn damaged(size: u64, reason: String) -> Self {
+    fn damaged(size: u64, kind: Kind, label: String, reason: String) -> Self {
         let volume = Volume {
             number: 0,
             start: 0,
             len: size,
-            kind: Kind::Unknown,
-            label: String::new(),
+            kind,
+            label,
             treatment: Treatment::Raw { reason: reason.clone() },
             map: None,
         };
-        Self { table: Table::Damaged(reason), volumes: vec![volume], size, end: size }
+        Self { table: Table::Damaged(reason.clone()), volumes: vec![volume], doubt: Some(reason), size, end: size }
     }
 
     /// Takes all bytes of all volumes, as the job asked for.

@@ -164,7 +164,8 @@ fn has(bytes: &[u8], at: usize, signature: &[u8]) -> bool {
 fn boot_sector(head: &[u8]) -> Option<Kind> {
     // BitLocker To Go looks like FAT32 to the systems that do not know it.
     const TO_GO: &[u8] = b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01";
-    if has(head, 0x1a8, TO_GO) {
+    const TO_GO_USED_SPACE: &[u8] = b"\x3b\x4d\xa8\x92\x80\xdd\x0e\x4d\x9e\x4e\xb1\xe3\x28\x4e\xae\xd8";
+    if has(head, 0x1a8, TO_GO) || has(head, 0x1a8, TO_GO_USED_SPACE) {
         return Some(Kind::BitLocker);
     }
     if !has(head, 510, b"\x55\xaa") {

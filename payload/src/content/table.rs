@@ -2,18 +2,16 @@
 //! together makes the whole disk raw.
 
 use super::{
-    doubt::{self, Doubt, ensure, read},
+    doubt::{Doubt, ensure, read},
+    gpt::{Entry, Gpt},
     types,
 };
 use crate::blocks::ReadAt;
-use gptman::{GPTHeader, GPTPartitionEntry};
 use mbrman::{MBRHeader, MBRPartitionEntry};
 use std::{io, ops::Range};
 
 /// More partitions than any system uses; a chain of logical partitions could otherwise be as long as the disk.
 const MAX_PARTITIONS: u32 = 128;
-/// UEFI 2.10, 5.3.2: room for at least 128 entries. More than this many is nobody's disk.
-const MAX_ENTRIES: u32 = 1024;
 
 /// What kind of table a disk has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +61,20 @@ impl Found {
     }
 }
 
-/// Reads the table of a disk with `logical` bytes per block. `None` where there is none: no boot record, or one that is
+/// Reads the table of a disk with `logical` bytes per block. One that contradicts itself is damaged and has what it names
+/// all the same, as far as other systems would find it; an error where it names nothing. `None` where there is none: no boot record, or one that is
 /// the boot sector of a file system (`file_system`: one was recognised) with code where a table would be.
 pub(super) fn find(disk: &dyn ReadAt, logical: u64, file_system: bool) -> Result<Option<Found>, Doubt> {
+    strict(disk, logical, file_system).or_else(|doubt| {
+        let slices = lenient::slices(disk, logical, file_system);
+        if slices.is_empty() {
+            return Err(doubt);
+        }
+        Ok(Some(Found { table: Table::Damaged(doubt.to_string()), slices, end: disk.size() }))
+    })
+}
+
+fn strict(disk: &dyn ReadAt, logical: u64, file_system: bool) -> Result<Option<Found>, Doubt> {
     let (primary, backup) = headers(disk, logical);
     let mbr = match boot_record(disk, 0) {
         Err(Doubt::Damaged(_)) if file_system => None,
@@ -82,15 +91,18 @@ pub(super) fn find(disk: &dyn ReadAt, logical: u64, file_system: bool) -> Result
     match (protective, primary.is_some() || backup.is_some()) {
         (true, true) => gpt(disk, logical, &mbr, primary, backup).map(Some),
         (true, false) => Err(Doubt::damaged(missing_gpt(disk, logical))),
-        (false, true) => Err(Doubt::damaged("a GUID partition table without a protective master boot record")),
+        // Kernels, firmware and Windows go by the boot record then.
+        (false, true) => {
+            Err(Doubt::damaged("a master boot record, and beside it a GUID partition table of another time"))
+        }
         (false, false) => mbr_partitions(disk, logical, &mbr).map(Some),
     }
 }
 
 fn missing_gpt(disk: &dyn ReadAt, logical: u64) -> String {
     let other = if logical == 512 { 4096 } else { 512 };
-    match header(disk, other, 1) {
-        Ok(Some(_)) => {
+    match Gpt::read(disk, other, 1) {
+        Some(_) => {
             format!("the GUID partition table was made for blocks of {other} bytes; this disk has {logical}")
         }
         _ => "a protective master boot record, but neither copy of the GUID partition table is whole".into(),
@@ -140,18 +152,22 @@ fn mbr_partitions(disk: &dyn ReadAt, logical: u64, mbr: &MBRHeader) -> Result<Fo
         }
     }
     within(&mut taken, &(0..disk.size()))?;
+    let mut records = 0;
     if let Some(container) = container {
-        slices.extend(logical_partitions(disk, logical, &container)?);
+        let (partitions, end) = logical_partitions(disk, logical, &container)?;
+        slices.extend(partitions);
+        records = end;
     }
-    // A dynamic disk keeps its database behind the last partition. An extended partition ends with its last logical one.
+    // A dynamic disk keeps its database behind the last partition. An extended partition ends with what it holds.
     let dynamic = slices.iter().any(|slice| slice.raw.is_some());
-    let last = slices.iter().map(|slice| slice.range.end).max();
+    let last = slices.iter().map(|slice| slice.range.end.max(records)).max();
     let end = last.filter(|_| !dynamic).unwrap_or_else(|| disk.size());
     Ok(Found { table: Table::Mbr, slices, end })
 }
 
 /// The chain of boot records within an extended partition: the first entry is the partition, the second the next record.
-fn logical_partitions(disk: &dyn ReadAt, logical: u64, container: &Range<u64>) -> Result<Vec<Slice>, Doubt> {
+/// Gives the partitions, and where the last of them and of the records ends.
+fn logical_partitions(disk: &dyn ReadAt, logical: u64, container: &Range<u64>) -> Result<(Vec<Slice>, u64), Doubt> {
     let mut slices = Vec::new();
     let mut taken = Vec::new();
     let base = container.start / logical;
@@ -173,7 +189,7 @@ fn logical_partitions(disk: &dyn ReadAt, logical: u64, container: &Range<u64>) -
         })?;
         if next.is_unused() {
             within(&mut taken, container)?;
-            return Ok(slices);
+            return Ok((slices, taken.last().map_or(0, |range| range.end)));
         }
         ensure(next.is_extended() && next.starting_lba > 0, || {
             Doubt::damaged("the chain of logical partitions is broken")
@@ -197,62 +213,33 @@ fn within(ranges: &mut [Range<u64>], bounds: &Range<u64>) -> Result<(), Doubt> {
     Ok(())
 }
 
-/// A header at block `lba` with its entries, if both checksums hold.
-fn header(disk: &dyn ReadAt, logical: u64, lba: u64) -> Result<Option<(GPTHeader, Vec<GPTPartitionEntry>)>, Doubt> {
-    let what = "the GUID partition table";
-    let Some(offset) =
-        lba.checked_mul(logical).filter(|at| at.checked_add(logical).is_some_and(|end| end <= disk.size()))
-    else {
-        return Ok(None);
-    };
-    let block = read(disk, offset, 512, what)?;
-    let Ok(header) = GPTHeader::read_from(&mut io::Cursor::new(block)) else { return Ok(None) };
-    let entries = u64::from(header.number_of_partition_entries) * 128;
-    let start = header.partition_entry_lba.checked_mul(logical);
-    let whole = header.size_of_partition_entry == 128
-        && (1..=MAX_ENTRIES).contains(&header.number_of_partition_entries)
-        && header.primary_lba == lba;
-    let Some(start) = start.filter(|start| whole && start.checked_add(entries).is_some_and(|end| end <= disk.size()))
-    else {
-        return Ok(None);
-    };
-    // The crate seeks to the block the header names; here that is the start of what was read. It reads more than an
-    // entry's bytes for each entry, hence the zeros behind the last.
-    let mut bytes = read(disk, start, usize::try_from(entries).unwrap_or(0), what)?;
-    bytes.extend([0; 512]);
-    let local = GPTHeader { partition_entry_lba: 0, ..header.clone() };
-    Ok(local.read_partitions(&mut io::Cursor::new(bytes), logical).ok().map(|entries| (header, entries)))
-}
-
-type Copy = Option<(GPTHeader, Vec<GPTPartitionEntry>)>;
-
 /// The primary copy and the backup: where the primary says, or in the last block. One that cannot be read is missing.
-fn headers(disk: &dyn ReadAt, logical: u64) -> (Copy, Copy) {
+fn headers(disk: &dyn ReadAt, logical: u64) -> (Option<Gpt>, Option<Gpt>) {
     let last = (disk.size() / logical).saturating_sub(1);
-    let at = |lba| header(disk, logical, lba).ok().flatten();
-    let primary = at(1);
-    let named = primary.as_ref().map_or(last, |(header, _)| header.backup_lba);
-    let backup = if named == 1 { None } else { at(named) };
-    let backup = backup.filter(|(header, _)| header.backup_lba == 1);
-    (primary, backup)
+    let primary = Gpt::read(disk, logical, 1);
+    let named = primary.as_ref().map_or(last, |primary| primary.other);
+    let backup = if named == 1 { None } else { Gpt::read(disk, logical, named) };
+    (primary, backup.filter(|backup| backup.other == 1))
 }
 
-fn gpt(disk: &dyn ReadAt, logical: u64, mbr: &MBRHeader, primary: Copy, backup: Copy) -> Result<Found, Doubt> {
-    if let (Some((one, entries)), Some((other, others))) = (&primary, &backup) {
-        ensure(entries == others && one.disk_guid == other.disk_guid, || {
-            Doubt::damaged("the two copies of the GUID partition table disagree")
-        })?;
+fn gpt(
+    disk: &dyn ReadAt,
+    logical: u64,
+    mbr: &MBRHeader,
+    primary: Option<Gpt>,
+    backup: Option<Gpt>,
+) -> Result<Found, Doubt> {
+    if let (Some(one), Some(other)) = (&primary, &backup) {
+        ensure(one.same(other), || Doubt::damaged("the two copies of the GUID partition table disagree"))?;
     }
     let only_backup = primary.is_none();
-    let Some((header, entries)) = primary.or(backup) else { return Err(Doubt::damaged("no GUID partition table")) };
-    let table = header.partition_entry_lba.saturating_mul(logical);
-    let table = table..table.saturating_add(u64::from(header.number_of_partition_entries) * 128);
-    let mut taken = vec![0..2 * logical, table];
+    let Some(table) = primary.or(backup) else { return Err(Doubt::damaged("no GUID partition table")) };
+    let mut taken = vec![0..2 * logical, table.entries_at()];
     let mut slices = Vec::new();
-    for (number, entry) in (1..).zip(&entries).filter(|(_, entry)| entry.is_used()) {
-        let range = span(entry, &header, logical)?;
+    for entry in table.used() {
+        let range = span(&entry, &table, logical)?;
         taken.push(range.clone());
-        slices.push(Slice { number, range, raw: types::gpt(&doubt::guid(entry.partition_type_guid)) });
+        slices.push(Slice { number: entry.number, range, raw: types::gpt(&entry.kind) });
     }
     within(&mut taken, &(0..disk.size()))?;
     hybrid(mbr, logical, &slices)?;
@@ -262,16 +249,16 @@ fn gpt(disk: &dyn ReadAt, logical: u64, mbr: &MBRHeader, primary: Copy, backup: 
 }
 
 /// Bytes of a partition; both ends within what the header calls usable.
-fn span(entry: &GPTPartitionEntry, header: &GPTHeader, logical: u64) -> Result<Range<u64>, Doubt> {
-    let usable = header.first_usable_lba <= entry.starting_lba
-        && entry.starting_lba <= entry.ending_lba
-        && entry.ending_lba <= header.last_usable_lba;
-    let start = entry.starting_lba.checked_mul(logical);
-    let end = entry.ending_lba.checked_add(1).and_then(|end| end.checked_mul(logical));
-    start.zip(end).filter(|_| usable).map(|(start, end)| start..end).ok_or_else(|| {
-        let (first, last) = (entry.starting_lba, entry.ending_lba);
-        Doubt::damaged(format!("a partition from block {first} to {last} outside of the usable blocks"))
-    })
+fn span(entry: &Entry, table: &Gpt, logical: u64) -> Result<Range<u64>, Doubt> {
+    let Entry { first, last, .. } = *entry;
+    let usable = table.first_usable <= first && first <= last && last <= table.last_usable;
+    let start = first.checked_mul(logical);
+    let end = last.checked_add(1).and_then(|end| end.checked_mul(logical));
+    start
+        .zip(end)
+        .filter(|_| usable)
+        .map(|(start, end)| start..end)
+        .ok_or_else(|| Doubt::damaged(format!("a partition from block {first} to {last} outside of the usable blocks")))
 }
 
 /// What the boot record names besides the protective entry must be partitions of the table.
@@ -284,6 +271,8 @@ fn hybrid(mbr: &MBRHeader, logical: u64, slices: &[Slice]) -> Result<(), Doubt> 
         })
     })
 }
+
+mod lenient;
 
 #[cfg(test)]
 mod tests;

@@ -308,7 +308,10 @@ impl Facts {
             return (Outcome::Failed, "nothing of the drive could be read back".into());
         }
         if self.lost() > 0 {
-            let reason = format!("{} bytes read back differ from what was written and acknowledged", self.lost());
+            let reason = format!(
+                "{} bytes lie in blocks that read back different from what was written and acknowledged",
+                self.lost()
+            );
             return (Outcome::Failed, reason);
         }
         let unwritable = self.unwritable().bytes();

@@ -41,7 +41,8 @@ impl Files for Ext<'_> {
         }
         readable(folder, &inode)?;
         if inode.is_inline() {
-            return Err(BrowseError::Unsupported(format!("{}: a folder inside its inode (inline_data)", folder.name)));
+            let _ = inode.inline_entries().into_iter().try_for_each(|entries| self.entries(entries, each));
+            return inode.inline().map(drop).ok_or_else(|| partly(folder));
         }
         if inode.size > MAX_FOLDER {
             return Err(BrowseError::damaged(format!("{}: a folder of {} bytes", folder.name, inode.size)));
@@ -71,10 +72,8 @@ impl Files for Ext<'_> {
         }
         readable(file, &inode)?;
         if inode.is_inline() {
-            let data = inode.inline().ok_or_else(|| {
-                BrowseError::Unsupported(format!("{}: partly in an attribute (inline_data)", file.name))
-            })?;
-            out.data(0, data).map_err(BrowseError::Out)?;
+            let data = inode.inline().ok_or_else(|| partly(file))?;
+            out.data(0, &data).map_err(BrowseError::Out)?;
             return Ok(inode.size);
         }
         let mut result = Ok(());
@@ -140,6 +139,10 @@ fn readable(entry: &Entry, inode: &Inode) -> Result<(), BrowseError> {
         Some(how) => Err(BrowseError::Unsupported(format!("{}: {how}; it cannot be read here", entry.name))),
         None => Ok(()),
     }
+}
+
+fn partly(entry: &Entry) -> BrowseError {
+    BrowseError::damaged(format!("{}: a part of its data in the inode (inline_data) is missing", entry.name))
 }
 
 fn number(entry: &Entry) -> Result<u32, BrowseError> {

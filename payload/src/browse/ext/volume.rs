@@ -165,10 +165,10 @@ impl<'a> Ext<'a> {
         let table = |at| u32_at(&descriptor, at).map_or(0, u64::from);
         let table = self.bytes(table(8) | table(0x28) << 32, 1).ok_or_else(missing)?.start;
         let at = table + u64::from(within) * self.inode_size;
-        let mut raw = [0; 256];
-        let len = index(self.inode_size.min(256));
-        self.volume.read_at(at, &mut raw[..len])?;
-        Inode::parse(&raw[..len], at..at + self.inode_size).ok_or_else(missing)
+        // Larger ones are made by nobody; what would lie behind this is missing then.
+        let mut raw = vec![0; index(self.inode_size.min(4096))];
+        self.volume.read_at(at, &mut raw)?;
+        Inode::parse(&raw, at..at + self.inode_size).ok_or_else(missing)
     }
 }
 
@@ -183,6 +183,29 @@ pub(super) struct Inode {
     pub(super) modified: i64,
     /// The block map, the extent tree, a short link's target or data.
     pub(super) block: [u8; 60],
+    /// What of the data in the inode does not fit there: the value of an attribute.
+    rest: Option<Vec<u8>>,
+}
+
+/// The value of the attribute `system.data` in the inode (ext4_xattr_ibody_header, ext4_xattr_entry).
+fn inline_rest(raw: &[u8]) -> Option<Vec<u8>> {
+    const SYSTEM: u8 = 7;
+    let header = 128 + usize::from(u16_at(raw, 0x80)?);
+    if u32_at(raw, header)? != 0xEA02_0000 {
+        return None;
+    }
+    let values = header + 4;
+    let mut at = values;
+    while u32_at(raw, at)? != 0 {
+        let (len, space) = (usize::from(u8_at(raw, at)?), u8_at(raw, at + 1)?);
+        let name = raw.get(at + 16..at + 16 + len)?;
+        if space == SYSTEM && name == b"data" && u32_at(raw, at + 4)? == 0 {
+            let start = values + usize::from(u16_at(raw, at + 2)?);
+            return Some(raw.get(start..start.checked_add(index(u32_at(raw, at + 8)?))?)?.to_vec());
+        }
+        at += 16 + len.next_multiple_of(4);
+    }
+    None
 }
 
 impl Inode {
@@ -191,13 +214,15 @@ impl Inode {
         let seconds = i64::from(i32::from_le_bytes(array(raw, 0x10)?));
         // Two more bits of the seconds, where the inode is long enough for them.
         let extra = u16_at(raw, 0x80).filter(|extra| *extra >= 12).and_then(|_| u32_at(raw, 0x88)).unwrap_or(0);
+        let flags = u32_at(raw, 0x20)?;
         Some(Self {
             at,
             mode,
-            flags: u32_at(raw, 0x20)?,
+            flags,
             size: u64::from(u32_at(raw, 4)?) | u64::from(u32_at(raw, 0x6C)?) << 32,
             modified: seconds + (i64::from(extra & 3) << 32),
             block: array(raw, 0x28)?,
+            rest: inline_rest(raw).filter(|_| flags & flag::INLINE_DATA != 0),
         })
     }
 
@@ -218,9 +243,17 @@ impl Inode {
         self.flags & flag::INLINE_DATA != 0
     }
 
-    /// The data in the inode, if they all fit where the block map would be.
-    pub(super) fn inline(&self) -> Option<&[u8]> {
-        self.block.get(..index(self.size))
+    /// The data in the inode, if they are all there.
+    pub(super) fn inline(&self) -> Option<Vec<u8>> {
+        let first = self.block.iter().chain(self.rest.iter().flatten());
+        let len = index(self.size);
+        let data: Vec<u8> = first.take(len).copied().collect();
+        (data.len() == len).then_some(data)
+    }
+
+    /// The entries of a folder in the inode: behind the number of the folder above, and in the attribute.
+    pub(super) fn inline_entries(&self) -> [&[u8]; 2] {
+        [&self.block[4..], self.rest.as_deref().unwrap_or_default()]
     }
 
     /// Why the data mean nothing here.

@@ -34,7 +34,7 @@ pub(super) struct Ls {
     /// A file or folder in it; without one the partitions are listed
     #[arg(value_name = "PATH")]
     path: Option<String>,
-    /// Look into this partition
+    /// Look into this partition; 0 is the whole disk
     #[arg(long, value_name = "N")]
     partition: Option<u32>,
     /// Print one JSON object a line
@@ -59,7 +59,7 @@ pub(super) struct Cat {
     /// The file in it
     #[arg(value_name = "PATH")]
     path: String,
-    /// Look into this partition
+    /// Look into this partition; 0 is the whole disk
     #[arg(long, value_name = "N")]
     partition: Option<u32>,
 }
@@ -82,7 +82,7 @@ pub(super) struct Extract {
     /// The folder they are copied into; it is made if it does not exist
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Look into this partition
+    /// Look into this partition; 0 is the whole disk
     #[arg(long, value_name = "N")]
     partition: Option<u32>,
 }
@@ -91,13 +91,27 @@ pub(super) struct Extract {
 struct Disk {
     reader: Reader,
     survey: Survey,
+    /// What the table names; the whole disk as well where that is in doubt or names nothing that can be read.
+    volumes: Vec<Volume>,
 }
 
 impl Disk {
     fn open(image: &Path) -> Result<Self, String> {
         let reader = open_chain(image).map_err(|error| error.to_string())?;
-        let survey = content::survey(&reader, reader.header().logical_block);
-        Ok(Self { reader, survey })
+        let survey = content::outline(&reader, reader.header().logical_block);
+        let mut disk = Self { volumes: survey.volumes.clone(), reader, survey };
+        let listed = disk.volumes.iter().any(|volume| volume.number == 0);
+        let enough = disk.survey.doubt.is_none() && disk.volumes.iter().any(|volume| disk.can_be_read(volume));
+        if !listed && !enough {
+            let whole = content::whole(&disk.reader);
+            if disk.can_be_read(&whole) {
+                disk.volumes.insert(0, whole);
+            }
+        }
+        if let Some(doubt) = &disk.survey.doubt {
+            eprintln!("mule: what lies where on this disk is in doubt ({doubt}); what can be read is shown");
+        }
+        Ok(disk)
     }
 
     fn part(&self, volume: &Volume) -> Part<&Reader> {
@@ -110,7 +124,7 @@ impl Disk {
 
     /// The partition that was asked for; without a number the only one whose files can be read.
     fn choose(&self, number: Option<u32>) -> Result<Part<&Reader>, String> {
-        let volumes = &self.survey.volumes;
+        let volumes = &self.volumes;
         let found: Vec<&Volume> = match number {
             Some(number) => volumes.iter().filter(|volume| volume.number == number).collect(),
             None => volumes.iter().filter(|volume| self.can_be_read(volume)).collect(),
@@ -174,7 +188,7 @@ struct List<'a> {
 
 impl List<'_> {
     fn partitions(&mut self, disk: &Disk) -> Exit {
-        for volume in &disk.survey.volumes {
+        for volume in &disk.volumes {
             let text = if self.as_json {
                 let (files, kind) = (disk.can_be_read(volume), volume.kind.to_string());
                 let whole = json!({"partition": volume.number, "start": volume.start, "bytes": volume.len,

@@ -9,6 +9,8 @@ use crate::{
     content::doubt::{Doubt, agree, ensure, le16, le32, read},
 };
 
+/// The bitmap of inodes and their table were never written: none is in use.
+const INODE_UNINIT: u16 = 0x1;
 /// The bitmap of blocks was never written: only the group's own metadata are in use.
 const BLOCK_UNINIT: u16 = 0x2;
 
@@ -28,9 +30,21 @@ pub(super) struct Descriptor {
     free: u64,
     flags: u16,
     bitmap_sum: u32,
+    inode_bitmap_sum: u32,
+    never_used: u32,
 }
 
 impl Descriptor {
+    /// The block at which the group's inodes begin.
+    pub(super) fn inode_table(&self) -> u64 {
+        self.inode_table
+    }
+
+    /// Inodes at the end of the table that never were in use. Without checksums the field means nothing.
+    pub(super) fn never_used(&self, superblock: &Superblock) -> u64 {
+        if superblock.security == Security::None { 0 } else { self.never_used.into() }
+    }
+
     /// Where it says the group's bitmaps and inodes are.
     pub(super) fn metadata(&self, superblock: &Superblock) -> [Location; 3] {
         [
@@ -92,6 +106,8 @@ impl<'a> Groups<'a> {
             free: short(0xc, 0x2c)?.into(),
             flags: le16(bytes, 0x12)?,
             bitmap_sum: short(0x18, 0x38)?,
+            inode_bitmap_sum: short(0x1a, 0x3a)?,
+            never_used: short(0x1c, 0x32)?,
         })
     }
 
@@ -110,15 +126,29 @@ impl<'a> Groups<'a> {
     }
 
     fn written(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Doubt> {
+        let len = self.superblock.units_per_group / 8;
+        self.checked_bitmap(descriptor.block_bitmap, len, descriptor.bitmap_sum, "a block bitmap and its checksum")
+    }
+
+    /// Which of a group's inodes are in use; `None` where none ever was.
+    pub(super) fn inode_bitmap(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>, Doubt> {
+        if self.superblock.security != Security::None && descriptor.flags & INODE_UNINIT != 0 {
+            return Ok(None);
+        }
+        let (len, sum) = (self.superblock.inodes_per_group.div_ceil(8), descriptor.inode_bitmap_sum);
+        self.checked_bitmap(descriptor.inode_bitmap, len, sum, "an inode bitmap and its checksum").map(Some)
+    }
+
+    fn checked_bitmap(&self, at: u64, len: u64, expected: u32, what: &'static str) -> Result<Vec<u8>, Doubt> {
         let superblock = self.superblock;
-        ensure(descriptor.block_bitmap < superblock.blocks, || Doubt::damaged("a bitmap behind the last block"))?;
-        let len = usize::try_from(superblock.units_per_group / 8).unwrap_or(0);
-        let bits = read(self.volume, descriptor.block_bitmap.saturating_mul(superblock.block), len, "a block bitmap")?;
+        ensure(at < superblock.blocks, || Doubt::damaged("a bitmap behind the last block"))?;
+        let bits =
+            read(self.volume, at.saturating_mul(superblock.block), usize::try_from(len).unwrap_or(0), "a bitmap")?;
         if let Security::Everything(seed) = superblock.security {
             let whole = crc32c(seed, &bits);
             // Short descriptors have room for half of it.
             let sum = if superblock.descriptor >= 64 { whole } else { whole & 0xffff };
-            agree("a block bitmap and its checksum", sum, descriptor.bitmap_sum)?;
+            agree(what, sum, expected)?;
         }
         Ok(bits)
     }
@@ -168,7 +198,7 @@ impl<'a> Groups<'a> {
     }
 }
 
-fn bit(bits: &[u8], unit: u64) -> bool {
+pub(super) fn bit(bits: &[u8], unit: u64) -> bool {
     let byte = usize::try_from(unit / 8).ok().and_then(|at| bits.get(at));
     byte.is_some_and(|byte| byte >> (unit % 8) & 1 == 1)
 }

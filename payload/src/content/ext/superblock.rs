@@ -35,6 +35,11 @@ pub(super) struct Superblock {
     pub(super) free: u64,
     pub(super) descriptor: u64,
     pub(super) inode_blocks: u64,
+    pub(super) inodes_per_group: u64,
+    /// Bytes of an inode.
+    pub(super) inode_size: u64,
+    /// Numbers of blocks have more than 32 bits.
+    pub(super) wide: bool,
     /// Blocks kept for more descriptors.
     pub(super) reserved_descriptors: u64,
     /// First block of descriptors that lies in its own groups (`meta_bg`).
@@ -150,6 +155,9 @@ impl Superblock {
             groups: 0,
             free: u64::from(le32(&bytes, 0xc)?) | upper(0x158)?,
             descriptor: if features.incompat & INCOMPAT_64BIT == 0 { 32 } else { le16(&bytes, 0xfe)?.into() },
+            inodes_per_group: le32(&bytes, 0x28)?.into(),
+            inode_size: le16(&bytes, 0x58)?.into(),
+            wide: features.incompat & INCOMPAT_64BIT != 0,
             inode_blocks: (u64::from(le32(&bytes, 0x28)?) * u64::from(le16(&bytes, 0x58)?)).div_ceil(block),
             reserved_descriptors: le16(&bytes, 0xce)?.into(),
             first_meta: if meta { Some(le32(&bytes, 0x104)?.into()) } else { None },
@@ -176,7 +184,10 @@ impl Superblock {
             && self.units_per_group * self.ratio == blocks_per_group
             && (32..=1024).contains(&self.descriptor)
             && self.descriptor.is_power_of_two()
-            && (1..=blocks_per_group).contains(&self.inode_blocks);
+            && (1..=blocks_per_group).contains(&self.inode_blocks)
+            && (1..=bits).contains(&self.inodes_per_group)
+            && self.inode_size.is_power_of_two()
+            && (128..=self.block).contains(&self.inode_size);
         ensure(sense, || Doubt::damaged("the superblock's figures make no sense"))?;
         self.units = (self.blocks - self.first_block).div_ceil(self.ratio);
         self.groups = self.units.div_ceil(self.units_per_group);

@@ -133,6 +133,84 @@ fn metadata_that_the_bitmap_calls_free_makes_it_raw() {
     assert!(reason.contains("metadata of group 0") && reason.contains("called free"), "{reason}");
 }
 
+/// What `debugfs` says of a disk.
+fn asked(disk: &Disk, request: &str) -> String {
+    fs::write(disk.beside("request"), format!("{request}\n")).unwrap();
+    disk.text("debugfs -f %/request @")
+}
+
+#[test]
+fn whatever_of_a_file_the_bitmap_calls_free_makes_it_raw() {
+    // One group, so that its count stays right when another block takes the place of a file's.
+    for options in [
+        "-t ext2 -b 4096",
+        "-t ext3 -b 4096 -O ^resize_inode",
+        "-t ext4 -b 4096",
+        "-t ext4 -b 4096 -O ^64bit,^metadata_csum,uninit_bg",
+        "-t ext4 -b 4096 -O ^has_journal,inline_data -I 256",
+    ] {
+        let disk = Disk::new(40 * MIB);
+        write_files(&disk.beside("in"), &[("big.bin".into(), vec![7; 3_000_000]), ("value".into(), vec![5; 3000])]);
+        for number in 0..300 {
+            fs::create_dir_all(disk.beside("in/many")).unwrap();
+            fs::write(disk.beside("in/many").join(format!("a file with a long name, number {number}")), "").unwrap();
+        }
+        disk.must(&format!("mke2fs -q -F -N 2048 -d %/in {options} @"));
+        // Every second block of it is free, so that its extents need a block of their own.
+        let holes: String = (0..250).map(|block| format!("punch /holes.bin {0} {0}\n", 2 * block)).collect();
+        let source = disk.beside("in/big.bin");
+        let value = disk.beside("in/value");
+        let script = format!(
+            "write {} /holes.bin\n{holes}ea_set -f {} /big.bin user.value\nsymlink /link {}\n",
+            source.display(),
+            value.display(),
+            "x".repeat(200)
+        );
+        commands(&disk, &script);
+        disk.must("e2fsck -fn @");
+        let bytes = disk.bytes();
+        let told = free(&crate::content::survey(&bytes, 512).volumes[0]);
+        assert!(told > 10 * MIB, "{told} ({options})");
+        let blocks = |path: &str| -> Vec<u64> {
+            let list = asked(&disk, &format!("blocks {path}"));
+            let numbers = list.lines().filter(|line| !line.contains("debugfs"));
+            numbers.flat_map(|line| line.split_whitespace()).filter_map(|word| word.parse().ok()).collect()
+        };
+        let (big, holes) = (blocks("/big.bin"), blocks("/holes.bin"));
+        assert!(big.len() > 700 && holes.len() > 400, "{} {} ({options})", big.len(), holes.len());
+        let attributes = number(&asked(&disk, "stat /big.bin"), "File ACL:");
+        let mut victims = vec![big[0], big[11], big[12], big[big.len() / 2], big[big.len() - 1], attributes];
+        victims.extend([holes[0], holes[1], holes[12], holes[13], holes[holes.len() - 1]]);
+        victims.extend([blocks("/many")[0], *blocks("/many").last().unwrap(), blocks("/link")[0]]);
+        if options.contains("ext3") {
+            victims.push(*blocks("<8>").last().unwrap());
+        }
+        let unused = number(&asked(&disk, "ffb 1 10000"), "Free blocks found:");
+        for victim in victims {
+            let disk = Disk::of(&bytes);
+            commands(&disk, &format!("freeb {victim}\nsetb {unused}\n"));
+            let reason = raw(&disk.bytes());
+            assert!(reason.contains("a part of inode") && reason.contains("called free"), "{victim}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn blocks_that_two_files_use_make_it_raw() {
+    let disk = Disk::new(24 * MIB);
+    write_files(&disk.beside("in"), &[("one".into(), vec![7; 3_000_000]), ("two".into(), vec![5; 20_000_000])]);
+    disk.must("mke2fs -q -F -t ext4 -b 4096 -N 64 -O ^has_journal -d %/in @");
+    let mut bytes = disk.bytes();
+    free(&crate::content::survey(&bytes, 512).volumes[0]);
+    // The second file's inode a second time, in place of the first's.
+    let table = usize::try_from(number(&disk.text("dumpe2fs @"), "Inode table at") * 4096).unwrap();
+    let inode = |number: usize| table + (number - 1) * 256..table + number * 256;
+    let numbers = ["one", "two"].map(|name| usize::try_from(number(&asked(&disk, &format!("stat /{name}")), "Inode:")));
+    let [one, two] = numbers.map(|number| inode(number.unwrap()));
+    bytes.copy_within(two, one.start);
+    assert!(raw(&bytes).contains("some use the same"));
+}
+
 #[test]
 fn unknown_features_make_it_raw() {
     let (disk, _) = volume("-t ext2 -b 1024", 24 * MIB);

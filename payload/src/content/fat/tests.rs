@@ -126,6 +126,40 @@ fn a_chain_into_the_free_makes_it_raw() {
     }
 }
 
+/// mtools takes the number of clusters for the width, so they are made fewer when the files are in.
+#[test]
+fn fat32_with_few_clusters_is_fat32() {
+    let (disk, files) = volume("-F 32 -s 1", 48 * MIB);
+    let large = disk.bytes();
+    for sectors in [50_000_u32, 8_000] {
+        let mut bytes = large[..usize::try_from(sectors).unwrap() * 512].to_vec();
+        for boot in [0, 6 * 512] {
+            bytes[boot + 32..boot + 36].copy_from_slice(&sectors.to_le_bytes());
+        }
+        bytes[512 + 488..512 + 492].fill(0xff);
+        assert!(Geometry::parse(&bytes).unwrap().wide());
+        let (survey, scrubbed) = proved(&bytes);
+        assert_eq!((survey.volumes[0].kind, &*survey.volumes[0].label), (Kind::Fat, "LABEL"));
+        scrubbed.must("fsck.fat -n @");
+        let mut whole = large.clone();
+        whole[7 * 512..bytes.len()].copy_from_slice(&scrubbed.bytes()[7 * 512..]);
+        let whole = Disk::of(&whole);
+        for (name, content) in &files {
+            assert!(whole.must(&format!("mtype -i @ ::/sub/{name}")) == *content, "{name} changed");
+        }
+    }
+    let made = Disk::new(60 * MIB);
+    made.must("mkfs.fat -F 32 -s 8 @");
+    assert!(free(&survey(&made.bytes(), 512).volumes[0]) > 50 * MIB);
+}
+
+#[test]
+fn fat32_without_a_root_is_none() {
+    let mut bytes = volume("-F 32 -s 1", 48 * MIB).0.bytes();
+    bytes[44..48].fill(0);
+    assert!(Geometry::parse(&bytes).is_err());
+}
+
 #[test]
 fn damaged_volumes_never_panic() {
     for (options, size) in VARIANTS.into_iter().take(4) {

@@ -71,7 +71,8 @@ impl Walk<'_> {
     }
 
     fn first(&self, entry: &[u8; 32]) -> Result<u32, Doubt> {
-        let upper = if self.geometry.root_cluster == 0 { 0 } else { le16(entry, 20)? };
+        // FAT12 and FAT16 keep other things in the upper word.
+        let upper = if self.geometry.wide() { le16(entry, 20)? } else { 0 };
         Ok(u32::from(upper) << 16 | u32::from(le16(entry, 26)?))
     }
 

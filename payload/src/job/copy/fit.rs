@@ -1,6 +1,9 @@
 //! Whether a disk's content fits a drive of another size, and what must be changed for it.
 
-use super::gpt::{self, Patches};
+use super::{
+    gpt::{self, Patches},
+    mbr,
+};
 use crate::{
     blocks::ReadAt,
     console::format,
@@ -8,9 +11,6 @@ use crate::{
     discover::Drive,
     engine::frames::{self, FRAME, is_zero},
 };
-
-/// Blocks of a GPT's backup at the end of a disk (UEFI 2.10, 5.3): 32 of entries and the header.
-const GPT_BACKUP: u64 = 33;
 
 /// What the job allows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,38 +28,44 @@ pub fn fit(
     allowed: Allowed,
 ) -> Result<Patches, String> {
     let id = &drive.identity;
-    let refuse = |reason: String| Err(format!("{id}: {reason}; nothing was written"));
+    let refused = |reason: String| format!("{id}: {reason}; nothing was written");
     let found = drive.geometry.map_or(0, |geometry| geometry.logical());
     if found != logical {
-        return refuse(format!(
+        return Err(refused(format!(
             "its blocks have {found} bytes and the content's {logical}: partition tables and file systems would not fit"
-        ));
+        )));
     }
     let (bytes, room) = (content.size(), id.bytes);
     if room < bytes {
         let missing = format::size(bytes - room);
         if !allowed.smaller {
-            return refuse(format!(
+            return Err(refused(format!(
                 "it is {missing} smaller than the content; the job must say that it may be (smaller)"
-            ));
+            )));
         }
         let needed = survey.used_end();
         if needed > room {
-            return refuse(format!("it is {missing} smaller, and the content is in use up to byte {needed}"));
+            return Err(refused(format!("it is {missing} smaller, and the content is in use up to byte {needed}")));
         }
-        let gpt = survey.table == Table::Gpt;
-        let end = if gpt { bytes - GPT_BACKUP * u64::from(logical) } else { bytes };
+        let guid = survey.table == Table::Gpt;
+        let backup = if guid { gpt::backup_blocks(content, logical) * u64::from(logical) } else { 0 };
+        let end = bytes.saturating_sub(backup);
         if let Some(at) = first_content(content, room, end)? {
-            return refuse(format!("it is {missing} smaller, and byte {at} behind its end is not empty"));
+            return Err(refused(format!("it is {missing} smaller, and byte {at} behind its end is not empty")));
         }
-        if gpt && !allowed.move_gpt {
-            return refuse("a GPT on a smaller drive needs its backup moved; the job must say so (move-gpt)".into());
+        if guid && !allowed.move_gpt {
+            return Err(refused(
+                "a GPT on a smaller drive needs its backup moved; the job must say so (move-gpt)".into(),
+            ));
         }
     }
-    if !allowed.move_gpt || room == bytes {
-        return Ok(Patches::new());
+    let moves = allowed.move_gpt && room != bytes;
+    let moved = if moves { gpt::moved(content, logical, room) } else { Ok(Patches::new()) };
+    let mut patches = moved.map_err(|error| refused(error.to_string()))?;
+    if room < bytes {
+        mbr::shorten(content, logical, room, &mut patches).map_err(|error| refused(error.to_string()))?;
     }
-    gpt::moved(content, logical, room).or_else(|error| refuse(error.to_string()))
+    Ok(patches)
 }
 
 /// The first byte in a range that is not zero.

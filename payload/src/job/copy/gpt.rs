@@ -3,12 +3,8 @@
 //! Nothing is changed but the two headers, the backup's copy of the entries, and the size in a plain protective MBR. The
 //! partitions and the disk's GUID stay.
 
-use crate::blocks::{Cursor, ReadAt};
-use gptman::GPT;
-use std::{
-    collections::BTreeMap,
-    io::{self, Read, Seek, SeekFrom, Write},
-};
+use crate::{blocks::ReadAt, content::Gpt};
+use std::{collections::BTreeMap, io};
 
 /// Changed blocks by their byte address, each one logical block long.
 pub type Patches = BTreeMap<u64, Vec<u8>>;
@@ -17,44 +13,58 @@ pub type Patches = BTreeMap<u64, Vec<u8>>;
 #[derive(Debug, thiserror::Error)]
 pub enum GptError {
     #[error("the content has no whole GPT, so there is no backup header to move: {0}")]
-    NoGpt(String),
+    NoGpt(&'static str),
     #[error("partition {number} ends at block {end}, behind the last usable block {last} of the target")]
     DoesNotFit { number: u32, end: u64, last: u64 },
-    #[error("the partition table could not be written anew: {0}")]
-    Write(String),
+    #[error("a drive of {target} bytes has no room for the partition table's backup")]
+    NoRoom { target: u64 },
+    #[error("the boot record cannot be read: {0}")]
+    Read(io::Error),
 }
 
 /// What must be written over `disk`'s content so that its GPT is whole on a drive of `target` bytes.
 pub fn moved(disk: &dyn ReadAt, logical: u32, target: u64) -> Result<Patches, GptError> {
     let block = u64::from(logical);
-    let mut gpt = GPT::read_from(&mut Cursor::new(disk), block).map_err(|error| GptError::NoGpt(error.to_string()))?;
-    if !gpt.is_primary() {
-        return Err(GptError::NoGpt("only the backup header is whole".into()));
+    let last = (disk.size() / block).saturating_sub(1);
+    let gpt = Gpt::read(disk, block, 1).ok_or_else(|| {
+        let backup = Gpt::read(disk, block, last).is_some();
+        GptError::NoGpt(if backup { "only the backup header is whole" } else { "neither header is whole" })
+    })?;
+    let small = || GptError::NoRoom { target };
+    let header = (target / block).checked_sub(1).ok_or_else(small)?;
+    let table = header.checked_sub(gpt.blocks()).ok_or_else(small)?;
+    let room = |last: &u64| *last >= gpt.first_usable && gpt.entries_at().end <= (last + 1) * block;
+    let usable = table.checked_sub(1).filter(room).ok_or_else(small)?;
+    if let Some(entry) = gpt.used().find(|entry| entry.last > usable) {
+        return Err(GptError::DoesNotFit { number: entry.number, end: entry.last, last: usable });
     }
-    let mut overlay = Overlay { disk, block: logical as usize, size: target, position: 0, blocks: Patches::new() };
-    gpt.header.update_from(&mut overlay, block).map_err(|error| GptError::Write(error.to_string()))?;
-    let last = gpt.header.last_usable_lba;
-    if let Some((number, entry)) = gpt.iter().find(|(_, entry)| entry.is_used() && entry.ending_lba > last) {
-        return Err(GptError::DoesNotFit { number, end: entry.ending_lba, last });
-    }
-    gpt.write_into(&mut overlay).map_err(|error| GptError::Write(error.to_string()))?;
-    protective_mbr(&mut overlay).map_err(|error| GptError::Write(error.to_string()))?;
-    Ok(overlay.blocks)
+    let entries = (table..).zip(gpt.entry_blocks()).map(|(lba, bytes)| (lba * block, bytes));
+    let mut patches: Patches = entries.collect();
+    patches.insert(block, gpt.header(1, header, usable, gpt.table));
+    patches.insert(header * block, gpt.header(header, 1, usable, table));
+    protective_mbr(disk, block, target, &mut patches).map_err(GptError::Read)?;
+    Ok(patches)
+}
+
+/// Blocks at the end of a disk that hold the backup, if it is there: its entries and its header.
+pub fn backup_blocks(disk: &dyn ReadAt, logical: u32) -> u64 {
+    let last = (disk.size() / u64::from(logical)).saturating_sub(1);
+    Gpt::read(disk, logical.into(), 1).filter(|gpt| gpt.other == last).map_or(0, |gpt| gpt.blocks() + 1)
 }
 
 /// Sets the size in a protective MBR; a hybrid one is somebody's own and stays.
-fn protective_mbr(overlay: &mut Overlay<'_>) -> io::Result<()> {
+fn protective_mbr(disk: &dyn ReadAt, block: u64, target: u64, patches: &mut Patches) -> io::Result<()> {
     const ENTRIES: usize = 446;
-    let mut sector = overlay.load(0)?;
+    let mut sector = vec![0; usize::try_from(block).unwrap_or(512)];
+    disk.read_at(0, &mut sector)?;
     let (kind, size) = (ENTRIES + 4, ENTRIES + 12);
     let others_unused = (1..4).all(|entry| sector[ENTRIES + 16 * entry + 4] == 0);
     if sector[510..512] != [0x55, 0xaa] || sector[kind] != 0xee || !others_unused {
         return Ok(());
     }
-    let blocks = overlay.size / overlay.block as u64 - 1;
-    let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+    let blocks = u32::try_from(target / block - 1).unwrap_or(u32::MAX);
     sector[size..size + 4].copy_from_slice(&blocks.to_le_bytes());
-    overlay.blocks.insert(0, sector);
+    patches.insert(0, sector);
     Ok(())
 }
 
@@ -65,80 +75,6 @@ pub fn patch(patches: &Patches, offset: u64, frame: &mut [u8]) {
         let Ok(start) = usize::try_from(at - offset) else { continue };
         let len = block.len().min(frame.len() - start);
         frame[start..start + len].copy_from_slice(&block[..len]);
-    }
-}
-
-/// A disk of another size with changed blocks over it.
-struct Overlay<'a> {
-    disk: &'a dyn ReadAt,
-    block: usize,
-    size: u64,
-    position: u64,
-    blocks: Patches,
-}
-
-impl Overlay<'_> {
-    /// The block that begins at `at`, as it is now; zeros behind the disk.
-    fn load(&self, at: u64) -> io::Result<Vec<u8>> {
-        if let Some(block) = self.blocks.get(&at) {
-            return Ok(block.clone());
-        }
-        let mut block = vec![0; self.block];
-        if at + self.block as u64 <= self.disk.size() {
-            self.disk.read_at(at, &mut block)?;
-        }
-        Ok(block)
-    }
-
-    /// The block a position lies in, and where in it.
-    fn place(&self) -> (u64, usize) {
-        let within = self.position % self.block as u64;
-        (self.position - within, usize::try_from(within).unwrap_or_default())
-    }
-}
-
-impl Read for Overlay<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let (at, within) = self.place();
-        if self.position >= self.size {
-            return Ok(0);
-        }
-        let block = self.load(at)?;
-        let len = buf.len().min(block.len() - within);
-        buf[..len].copy_from_slice(&block[within..within + len]);
-        self.position += len as u64;
-        Ok(len)
-    }
-}
-
-impl Write for Overlay<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let (at, within) = self.place();
-        if self.position >= self.size {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        let mut block = self.load(at)?;
-        let len = buf.len().min(block.len() - within);
-        block[within..within + len].copy_from_slice(&buf[..len]);
-        self.blocks.insert(at, block);
-        self.position += len as u64;
-        Ok(len)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Overlay<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let target = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.size.checked_add_signed(by),
-            SeekFrom::Current(by) => self.position.checked_add_signed(by),
-        };
-        self.position = target.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        Ok(self.position)
     }
 }
 

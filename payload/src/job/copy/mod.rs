@@ -8,6 +8,7 @@ pub mod gpt;
 mod hit;
 pub mod image;
 pub mod level;
+mod mbr;
 pub mod name;
 pub mod outlet;
 pub mod prove;

@@ -167,8 +167,8 @@ fn clean(compared: &Compared) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "what was read back is not what was written: {different} bytes differ and {unreadable} could not be read, in frames \
-         of 1 MiB"
+        "what was read back is not what was written: {different} bytes lie in frames of 1 MiB that differ and {unreadable} \
+         could not be read"
     ))
 }
 

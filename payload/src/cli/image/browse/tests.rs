@@ -91,6 +91,70 @@ fn files_come_out_of_an_image() {
     }
 }
 
+/// The image of what is on `disk` in a folder.
+fn image_of(at: &Path, name: &str) -> String {
+    let image = at.join(format!("{name}.img.zst")).display().to_string();
+    let (disk, state) = (at.join("disk").display().to_string(), at.join("state").display().to_string());
+    let words = ["image", "create", &disk, &image, "--level", "1", "--state", &state, "--certificates", &state];
+    assert_eq!(run(&words), Exit::Good);
+    image
+}
+
+#[test]
+fn files_are_read_where_the_tables_contradict_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    fs::create_dir(at.join("tree")).unwrap();
+    fs::write(at.join("tree/text"), "text\n").unwrap();
+    let fresh = || File::create(at.join("disk")).unwrap().set_len(16 << 20).unwrap();
+    let ext = |offset: &str, size: &str| {
+        tool("mke2fs", &["-q", "-F", "-t", "ext4", "-E", &format!("offset={offset}"), "-d", "tree", "disk", size], at);
+    };
+    // A boot record before what is left of a GPT.
+    fresh();
+    tool("sh", &["-c", "echo start=8192 | sfdisk -q -X gpt disk; dd if=/dev/zero of=disk count=34 conv=notrunc"], at);
+    tool("sh", &["-c", "echo start=2048,size=20480 | sfdisk -q -X dos --wipe never disk"], at);
+    ext("1048576", "10M");
+    let image = &image_of(at, "stale");
+    let (_, list) = said(&["ls", image, "/"]).unwrap();
+    assert!(list.contains("text"), "{list}");
+    assert_eq!(said(&["cat", image, "/text", "--partition", "1"]).unwrap().1, "text\n");
+    // A file system on the whole disk below a table of another time.
+    fresh();
+    ext("0", "16M");
+    tool("sh", &["-c", "echo start=2048,size=20480 | sfdisk -q -X dos --wipe never disk"], at);
+    let image = &image_of(at, "whole");
+    assert_eq!(said(&["cat", image, "/text"]).unwrap().1, "text\n");
+    let (_, list) = said(&["ls", image]).unwrap();
+    assert_eq!(list.lines().count(), 2, "{list}");
+    // A width that no number of clusters tells.
+    fresh();
+    tool("mkfs.fat", &["-F", "32", "-s", "8", "-n", "ESP", "disk"], at);
+    let image = &image_of(at, "few");
+    let (_, list) = said(&["ls", image]).unwrap();
+    assert!(list.contains("ESP"), "{list}");
+    assert!(said(&["ls", image, "/"]).is_ok());
+}
+
+#[test]
+fn an_encrypted_volume_is_refused_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    File::create(at.join("disk")).unwrap().set_len(40 << 20).unwrap();
+    tool("mkfs.fat", &["-F", "32", "-s", "1", "disk"], at);
+    let mut bytes = fs::read(at.join("disk")).unwrap();
+    bytes[0x1a8..0x1b8].copy_from_slice(b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01");
+    fs::write(at.join("disk"), bytes).unwrap();
+    let image = &image_of(at, "to-go");
+    let to = at.join("out").display().to_string();
+    for words in [&["ls", image, "/"][..], &["ls", image, "/", "--partition", "0"], &["cat", image, "/a"]] {
+        let why = said(words).unwrap_err();
+        assert!(why.contains("BitLocker"), "{why}");
+    }
+    assert_eq!(run(&["image", "extract", image, "/", "--to", &to]), Exit::Refused);
+    assert!(!at.join("out").exists());
+}
+
 #[test]
 fn an_image_becomes_a_disk_of_a_virtual_machine() {
     let dir = tempfile::tempdir().unwrap();
