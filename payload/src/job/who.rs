@@ -66,7 +66,8 @@ fn answer(plane: &dyn DataPlane, drive: &Drive) -> Result<Option<Name>, String> 
             if reply.status != 0 {
                 return Err(format!("SCSI status {:#04x}", reply.status));
             }
-            Ok(vpd::serial_number(&page).map(|serial| (String::new(), serial)))
+            // The planned drive has a serial number: one without is another.
+            Ok(Some((String::new(), vpd::serial_number(&page).unwrap_or_default())))
         }
         _ => Ok(None),
     }
