@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod appliance;
+mod aside;
 pub mod ata;
 pub mod blocks;
 pub mod boot;

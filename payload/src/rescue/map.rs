@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs, io,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -188,11 +187,7 @@ impl Map {
     /// Writes it so that a power cut leaves the old or the new one.
     pub fn save(&self, path: &Path) -> Result<(), MapError> {
         let failed = |source| MapError::Io { path: path.into(), source };
-        let mut new = path.as_os_str().to_owned();
-        new.push(".new");
-        let mut file = fs::File::create(&new).map_err(failed)?;
-        file.write_all(self.text().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&new, path).map_err(failed)
+        crate::files::replace(path, self.text().as_bytes()).map_err(failed)
     }
 
     /// Reads it back.
