@@ -95,13 +95,13 @@ impl Folder {
         }
     }
 
-    /// The names of the plain files in it.
-    pub(crate) fn files(&self) -> io::Result<Vec<OsString>> {
+    /// The plain files in it, with their lengths in bytes.
+    pub(crate) fn files(&self) -> io::Result<Vec<(OsString, u64)>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.fd)? {
             let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
-            if self.stat(&name)?.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file()) {
-                names.push(name);
+            if let Some(stat) = self.stat(&name)?.filter(|stat| FileType::from_raw_mode(stat.st_mode).is_file()) {
+                names.push((name, u64::try_from(stat.st_size).unwrap_or_default()));
             }
         }
         Ok(names)

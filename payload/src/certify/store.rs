@@ -1,30 +1,38 @@
-//! The files of a certificate, written so that a power cut leaves whole files or none.
+//! The files of a certificate, written so that what a power cut leaves can be told from what counts.
 //!
-//! Each file is read back before the certificate counts as written, and not from the kernel's memory: see `from_medium`
-//! for what that proves.
+//! Every file gets its own name at once and is never renamed: FAT writes a new name with a length of 0 and the old one for the
+//! same clusters beside it, so that a rename there is not the one step that it is elsewhere. What makes a certificate whole
+//! is that the log says so, and the log says so only when all files are on the medium; what a cut leaves before that is put
+//! in order at the next start (see [`tidy`]).
+//!
+//! Each file is read back before the certificate counts as written, and not from the kernel's memory: see
+//! [`files::OnDisk`] for what that proves.
 
 use super::{
     Certifiable, Common,
     key::{SignError, StickKey},
     signature,
 };
-use mule_sys::AlignedBuf;
-use rustix::{
-    fs::{Advice, OFlags},
-    io::Errno,
-};
+use files::{Files, OnDisk};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
-    fs, io,
-    io::Write,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    collections::HashSet,
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
+pub(crate) mod files;
+#[cfg(test)]
+pub(crate) mod model;
+pub mod tidy;
+
 /// The file of allowed signers beside the certificates.
 pub const ALLOWED_SIGNERS: &str = "allowed_signers";
+
+/// What is behind the stem of a certificate's files. The JSON is what counts.
+const ENDINGS: [&str; 3] = [".json", ".json.sig", ".html"];
 
 /// Drives that finish together write one after the other: a free name stays free until it is taken, and nobody's line in
 /// the list of signers is lost.
@@ -65,132 +73,121 @@ pub fn json<T: Serialize>(record: &T) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
-/// Checks, signs and writes a record into `dir`: JSON, signature, page, and the signer's line.
+/// Checks, signs and writes a record into `dir`: signature, page, JSON, and the signer's line.
 pub fn write(dir: &Path, record: &dyn Certifiable, key: &StickKey) -> Result<Stored, StoreError> {
-    let contradictions = record.contradictions();
-    if !contradictions.is_empty() {
-        return Err(StoreError::Contradiction(contradictions.join("; ")));
-    }
-    let bytes = record.json()?;
-    let signature = key.sign(&bytes)?;
-    signature::verify(&bytes, &signature)
-        .map_err(|error| StoreError::Contradiction(format!("its own signature does not verify: {error}")))?;
-    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    fs::create_dir_all(dir).map_err(|source| StoreError::Io { path: dir.into(), source })?;
-    let stem = free_stem(dir, &record.common());
-    let name = format!("{stem}.json");
-    let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-    allow(dir, key)?;
-    // The JSON last: where it is, everything that belongs to it is.
-    put(dir, &format!("{name}.sig"), signature.as_bytes(), from_medium)?;
-    put(dir, &format!("{stem}.html"), record.page(&name, &sha256).as_bytes(), from_medium)?;
-    put(dir, &name, &bytes, from_medium)?;
-    Ok(Stored { name, sha256 })
+    let sheets = Sheets::of(record, key)?;
+    let files = OnDisk::make(dir).map_err(|source| StoreError::Io { path: dir.into(), source })?;
+    sheets.write(&files, &record.common(), key)
 }
 
-/// `<UTC time>-<serial>`, safe on FAT, and not used yet.
-fn free_stem(dir: &Path, record: &Common<'_>) -> String {
+/// The contents of a certificate's files, before there is a name.
+struct Sheets<'a> {
+    record: &'a dyn Certifiable,
+    json: Vec<u8>,
+    signature: String,
+}
+
+impl<'a> Sheets<'a> {
+    /// What contradicts itself is never signed.
+    fn of(record: &'a dyn Certifiable, key: &StickKey) -> Result<Self, StoreError> {
+        let contradictions = record.contradictions();
+        if !contradictions.is_empty() {
+            return Err(StoreError::Contradiction(contradictions.join("; ")));
+        }
+        let json = record.json()?;
+        let signature = key.sign(&json)?;
+        signature::verify(&json, &signature)
+            .map_err(|error| StoreError::Contradiction(format!("its own signature does not verify: {error}")))?;
+        Ok(Self { record, json, signature })
+    }
+
+    /// All of it is on the medium when this returns, and was read from it.
+    fn write(&self, files: &dyn Files, common: &Common<'_>, key: &StickKey) -> Result<Stored, StoreError> {
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = |name: &str| files.folder().join(name);
+        let stem = free_stem(files, common).map_err(|source| StoreError::Io { path: at(""), source })?;
+        let name = format!("{stem}.json");
+        let sha256: [u8; 32] = Sha256::digest(&self.json).into();
+        allow(files, key).map_err(|source| StoreError::Io { path: at(ALLOWED_SIGNERS), source })?;
+        // The JSON last, when all that belongs to it is on the medium: where it is, the rest is.
+        let page = self.record.page(&name, &sha256);
+        let beside = [(format!("{name}.sig"), self.signature.as_bytes()), (format!("{stem}.html"), page.as_bytes())];
+        let json = [(name.clone(), self.json.as_slice())];
+        for group in [&beside[..], &json] {
+            for (name, bytes) in group {
+                put(files, name, bytes)?;
+            }
+            files.sync().map_err(|source| StoreError::Io { path: at(""), source })?;
+        }
+        for (name, bytes) in beside.iter().chain(&json) {
+            verify(files, name, bytes)?;
+        }
+        Ok(Stored { name, sha256 })
+    }
+}
+
+/// `<UTC time>-<serial>`, safe on FAT, and not used yet by any of a certificate's files. FAT does not tell capitals apart.
+fn free_stem(files: &dyn Files, record: &Common<'_>) -> io::Result<String> {
     let time: String = record.finished.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     let serial: String = record.media.serial.trim().chars().map(safe).take(40).collect();
     let serial = if serial.is_empty() { "no-serial".into() } else { serial };
     let stem = format!("{time}-{serial}");
+    let taken: HashSet<_> = files.names()?.into_iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     let candidates = (2..).map(|number| format!("{stem}-{number}"));
-    std::iter::once(stem.clone())
-        .chain(candidates)
-        .find(|name| !dir.join(format!("{name}.json")).exists())
-        .unwrap_or(stem)
+    let free =
+        |stem: &String| ENDINGS.iter().all(|ending| !taken.contains(&format!("{stem}{ending}").to_ascii_lowercase()));
+    std::iter::once(stem.clone()).chain(candidates).find(free).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
 }
 
-/// Adds the key's line to the allowed signers, unless it is there.
-fn allow(dir: &Path, key: &StickKey) -> Result<(), StoreError> {
-    let path = dir.join(ALLOWED_SIGNERS);
+/// Adds the key's line to the allowed signers, unless it is there. The list is only ever added to: what others wrote in it is
+/// never written again. The beginning of our own line at its end is what a power cut left, and is cut off.
+fn allow(files: &dyn Files, key: &StickKey) -> io::Result<()> {
+    /// More than any list of signers needs.
+    const MAX: u64 = 16 << 20;
     let line = key.public_key().allowed_signers_line();
-    let mut text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(source) => return Err(StoreError::Io { path, source }),
+    let bytes = match files.read(ALLOWED_SIGNERS, MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            files.create(ALLOWED_SIGNERS, format!("{line}\n").as_bytes())?;
+            return files.sync();
+        }
+        read => read?,
     };
-    if text.lines().any(|present| present.trim() == line) {
+    if bytes.len() as u64 > MAX {
+        return Err(io::Error::other("this list of signers is too long; move it away"));
+    }
+    let written = bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    let begin = bytes[..written].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let torn = written > begin && written - begin < line.len() && line.as_bytes().starts_with(&bytes[begin..written]);
+    let kept = if torn { begin } else { written };
+    if kept < bytes.len() {
+        files.cut(ALLOWED_SIGNERS, kept as u64)?;
+    }
+    let bytes = &bytes[..kept];
+    let text = String::from_utf8_lossy(bytes);
+    if !text.lines().any(|present| present.trim() == line) {
+        let feed = if bytes.is_empty() || bytes.ends_with(b"\n") { "" } else { "\n" };
+        files.append(ALLOWED_SIGNERS, format!("{feed}{line}\n").as_bytes())?;
+    } else if kept == bytes.len() {
         return Ok(());
     }
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
+    files.sync()
+}
+
+/// Makes a file; nothing is left of one that could not be made whole.
+fn put(files: &dyn Files, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    let path = files.folder().join(name);
+    files.create(name, bytes).map_err(|source| StoreError::Io { path, source })
+}
+
+/// What the medium has is what was written.
+fn verify(files: &dyn Files, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    let path = files.folder().join(name);
+    match files.read_back(name, bytes.len()) {
+        Ok(back) if back == bytes => Ok(()),
+        Ok(_) => Err(StoreError::ReadBack { path }),
+        Err(source) => Err(StoreError::Io { path, source }),
     }
-    put(dir, ALLOWED_SIGNERS, format!("{text}{line}\n").as_bytes(), from_medium)
-}
-
-/// Reads a file's bytes for the comparison with what was written to it; no more than so many and one more.
-type ReadBack = fn(&Path, usize) -> io::Result<Back>;
-
-/// What was read back, and how.
-#[derive(Debug, PartialEq, Eq)]
-struct Back {
-    bytes: Vec<u8>,
-    /// Whether past the kernel's cache for certain.
-    direct: bool,
-}
-
-/// A new name first, then the right one; flushed before and after, and read back.
-fn put(dir: &Path, name: &str, bytes: &[u8], read_back: ReadBack) -> Result<(), StoreError> {
-    let path = dir.join(name);
-    let temporary = dir.join(format!("{name}.new"));
-    let failed = |source| StoreError::Io { path: path.clone(), source };
-    let write = || {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        fs::File::open(dir)?.sync_all()
-    };
-    write().map_err(failed)?;
-    let back = read_back(&path, bytes.len()).map_err(failed)?;
-    if back.bytes == bytes { Ok(()) } else { Err(StoreError::ReadBack { path }) }
-}
-
-/// Reads a file with direct I/O: the bytes come from the drive, so the drive answered with them after the flush. Whether
-/// they come from its flash or from a cache of its own no computer can tell. Where the file system has no direct I/O the
-/// kernel is asked to forget what it caches of the file, which it may or may not do.
-///
-/// Proved are the bytes of the file. The folder's entry and the file's place are flushed, but read from the cache.
-fn from_medium(path: &Path, len: usize) -> io::Result<Back> {
-    let flags = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
-    let refused = |error: &io::Error| error.raw_os_error() == Some(Errno::INVAL.raw_os_error());
-    let directly = || {
-        let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        read_aligned(&file, len)
-    };
-    match directly() {
-        Ok(bytes) => Ok(Back { bytes, direct: true }),
-        Err(error) if refused(&error) => {
-            let file = fs::File::open(path)?;
-            rustix::fs::fadvise(&file, 0, None, Advice::DontNeed)?;
-            Ok(Back { bytes: read_aligned(&file, len)?, direct: false })
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Up to `len` bytes and one more, in a buffer that direct I/O accepts.
-fn read_aligned(file: &fs::File, len: usize) -> io::Result<Vec<u8>> {
-    /// The longest logical block of a drive in use; direct reads begin and end at its multiples.
-    const BLOCK: usize = 4096;
-    let mut buf = AlignedBuf::zeroed(BLOCK)?;
-    let mut bytes = Vec::with_capacity(len + BLOCK);
-    while bytes.len() <= len {
-        match file.read_at(&mut buf, bytes.len() as u64) {
-            Ok(got) => {
-                bytes.extend_from_slice(&buf[..got]);
-                if got < BLOCK {
-                    break;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(len + 1);
-    Ok(bytes)
 }
 
 #[cfg(test)]

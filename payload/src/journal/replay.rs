@@ -12,6 +12,7 @@ use super::{
     },
     scan::Placed,
 };
+use std::collections::VecDeque;
 
 /// Unfinished jobs that are kept of a log that is not kept whole; a further one takes the place of the oldest, which then
 /// cannot go on any more.
@@ -19,6 +20,9 @@ const MAX_UNFINISHED: usize = 4;
 
 /// Drives that are kept of those that may have a password: more than a stick sees in its life.
 const MAX_PASSWORDS: usize = 256;
+
+/// Certificates that are kept in mind: those a stick can have lost in a power cut are among the last.
+const MAX_CERTIFICATES: usize = 1024;
 
 /// One sweep of one drive, over every boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +148,12 @@ pub struct Replay {
     pub last_finished: Option<JobHistory>,
     /// Drives that may have the published password, the oldest first.
     pub passwords: Vec<PasswordHistory>,
+    /// Every key the log was signed with, the oldest first.
+    pub keys: Vec<[u8; 32]>,
+    /// Names and SHA-256 of the last certificates, the oldest first.
+    pub certificates: VecDeque<(Text<128>, [u8; 32])>,
+    /// Whether there were more of them.
+    pub certificates_dropped: bool,
     keeps_all: bool,
     /// How often the machine, or a job, went on.
     runs: u64,
@@ -176,9 +186,26 @@ impl Replay {
                 Ok(())
             }
         };
+        if result.is_ok() {
+            self.note_certificate(event);
+        }
         if let Err(reason) = result {
             let (sequence, at) = (placed.sequence, placed.at);
             self.contradiction.get_or_insert_with(|| Contradiction { sequence, at, reason: reason.into() });
+        }
+    }
+
+    fn note_certificate(&mut self, event: &Event) {
+        match event {
+            Event::KeyMade { public, .. } if !self.keys.contains(public) => self.keys.push(*public),
+            Event::Certified { name, sha256, .. } => {
+                if self.certificates.len() == MAX_CERTIFICATES {
+                    self.certificates.pop_front();
+                    self.certificates_dropped = true;
+                }
+                self.certificates.push_back((name.clone(), *sha256));
+            }
+            _ => {}
         }
     }
 

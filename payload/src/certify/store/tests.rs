@@ -1,8 +1,20 @@
-use super::*;
-use crate::certify::{
-    Certificate,
-    fixture::{copy::imaged_with_exceptions, erased, key},
-    record::Record,
+use super::{
+    files::{Back, from_medium},
+    *,
+};
+use crate::{
+    aside::Folder,
+    certify::{
+        Certificate,
+        fixture::{copy::imaged_with_exceptions, erased, key},
+        record::Record,
+    },
+};
+use rustix::fs::OFlags;
+use std::{
+    cell::Cell,
+    fs,
+    os::unix::fs::{OpenOptionsExt, symlink},
 };
 
 fn files(dir: &Path) -> Vec<String> {
@@ -94,38 +106,112 @@ fn the_certificate_of_a_copy_is_kept_like_that_of_an_erasure() {
 #[test]
 fn what_is_compared_comes_past_the_kernels_cache() {
     let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
     let path = dir.path().join("file");
     let flags = i32::try_from(OFlags::DIRECT.bits()).unwrap();
     for len in [0, 1, 511, 512, 513, 4095, 4096, 4097, 100_000] {
         let bytes: Vec<u8> = (0..len).map(|at: u32| at.to_le_bytes()[at as usize % 3]).collect();
         fs::write(&path, &bytes).unwrap();
         let direct = fs::OpenOptions::new().read(true).custom_flags(flags).open(&path).is_ok();
-        assert_eq!(from_medium(&path, bytes.len()).unwrap(), Back { bytes: bytes.clone(), direct });
-        let longer = from_medium(&path, bytes.len().saturating_sub(1)).unwrap().bytes;
+        assert_eq!(from_medium(&folder, "file", bytes.len()).unwrap(), Back { bytes: bytes.clone(), direct });
+        let longer = from_medium(&folder, "file", bytes.len().saturating_sub(1)).unwrap().bytes;
         assert_eq!(longer, bytes, "a file that is longer than what was written shows");
     }
     // procfs has no direct I/O, whatever the kernel.
     let name = fs::read("/proc/thread-self/comm").unwrap();
-    let back = from_medium(Path::new("/proc/thread-self/comm"), name.len()).unwrap();
+    let process = Folder::anybodys(Path::new("/proc/thread-self")).unwrap();
+    let back = from_medium(&process, "comm", name.len()).unwrap();
     assert_eq!(back, Back { bytes: name, direct: false });
-    assert!(from_medium(&dir.path().join("absent"), 1).is_err());
+    assert!(from_medium(&folder, "absent", 1).is_err());
+}
+
+/// A folder whose medium gives back other bytes than it was given, once so many files were read back.
+struct Worn {
+    fat: model::Fat,
+    good: Cell<usize>,
+    gives: fn(Vec<u8>) -> io::Result<Vec<u8>>,
+}
+
+impl Files for Worn {
+    fn folder(&self) -> &Path {
+        self.fat.folder()
+    }
+    fn names(&self) -> io::Result<Vec<(String, u64)>> {
+        self.fat.names()
+    }
+    fn read(&self, name: &str, max: u64) -> io::Result<Vec<u8>> {
+        self.fat.read(name, max)
+    }
+    fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.fat.create(name, bytes)
+    }
+    fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.fat.append(name, bytes)
+    }
+    fn cut(&self, name: &str, len: u64) -> io::Result<()> {
+        self.fat.cut(name, len)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.fat.remove(name)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.fat.sync()
+    }
+    fn read_back(&self, name: &str, len: usize) -> io::Result<Vec<u8>> {
+        let bytes = self.fat.read_back(name, len)?;
+        let left = self.good.get();
+        self.good.set(left.saturating_sub(1));
+        if left > 0 { Ok(bytes) } else { (self.gives)(bytes) }
+    }
 }
 
 #[test]
 fn other_bytes_than_were_written_are_an_error() {
-    let dir = tempfile::tempdir().unwrap();
-    let changed: [ReadBack; 3] = [
-        |path, _| fs::read(path).map(|bytes| Back { bytes: [&bytes[..], b"x"].concat(), direct: true }),
-        |path, _| fs::read(path).map(|bytes| Back { bytes: bytes[1..].to_vec(), direct: true }),
-        |_, _| Ok(Back { bytes: Vec::new(), direct: true }),
-    ];
-    for read_back in changed {
-        let result = put(dir.path(), "name", b"certificate", read_back);
-        assert!(matches!(result, Err(StoreError::ReadBack { .. })));
+    let record = erased();
+    let write = |good, gives| {
+        let worn = Worn { fat: model::Fat::default(), good: Cell::new(good), gives };
+        Sheets::of(&record, &key()).unwrap().write(&worn, &record.common(), &key())
+    };
+    let changed: [fn(Vec<u8>) -> io::Result<Vec<u8>>; 3] =
+        [|bytes| Ok([&bytes[..], b"x"].concat()), |bytes| Ok(bytes[1..].to_vec()), |_| Ok(Vec::new())];
+    for good in 0..3 {
+        for gives in changed {
+            assert!(matches!(write(good, gives), Err(StoreError::ReadBack { .. })), "file {good}");
+        }
+        assert!(matches!(write(good, |_| Err(io::Error::other("a bad sector"))), Err(StoreError::Io { .. })));
     }
-    let failing: ReadBack = |_, _| Err(io::Error::other("a bad sector"));
-    assert!(matches!(put(dir.path(), "name", b"certificate", failing), Err(StoreError::Io { .. })));
-    assert!(put(dir.path(), "name", b"certificate", from_medium).is_ok());
+    write(3, |_| Ok(Vec::new())).unwrap();
+}
+
+/// Whoever can write to the folder must not be able to have a file outside written over.
+#[test]
+fn no_link_in_the_folder_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let victim = dir.path().join("victim");
+    let folder = dir.path().join("certificates");
+    let stem = "20260301T141509Z-WD-WCAYUF123456";
+    let planted =
+        [ALLOWED_SIGNERS.to_owned(), format!("{stem}.json"), format!("{stem}.json.sig"), format!("{stem}.html")];
+    for name in planted.iter().flat_map(|name| [name.clone(), format!("{name}.new")]) {
+        for hard in [false, true] {
+            fs::write(&victim, "precious").unwrap();
+            fs::create_dir(&folder).unwrap();
+            let plant = folder.join(&name);
+            if hard {
+                fs::hard_link(&victim, &plant).unwrap()
+            } else {
+                symlink(&victim, &plant).unwrap()
+            }
+            let written = write(&folder, &erased(), &key());
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "precious", "{name}");
+            assert_eq!(
+                written.is_err(),
+                name == ALLOWED_SIGNERS || (!hard && planted.contains(&name)),
+                "{name} {written:?}"
+            );
+            fs::remove_dir_all(&folder).unwrap();
+        }
+    }
 }
 
 #[test]
