@@ -1,6 +1,6 @@
 //! The unattended image, restore and clone: what is on the store, which drives, a countdown before anything is overwritten.
 
-use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, wipe};
+use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, open, wipe};
 use crate::{
     blocks::ReadAt,
     boot::{machine::Machine, store::Store},
@@ -42,7 +42,7 @@ pub(super) fn copy(
     machine: &Machine,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
-    let store = keep::open_store(job, &mut hardware, watcher)?;
+    let store = keep::open_store(job, &mut hardware, false, watcher)?;
     let result = with_store(job, hardware, store.as_ref(), stick, replay, machine, watcher);
     keep::close(store, watcher);
     result
@@ -89,7 +89,8 @@ fn with_store(
         watcher.note(
             "An earlier job was interrupted; its drives are certified as interrupted where it had begun to erase them.",
         );
-        wipe::abandon(old, &log, stick, &around.tool, &around.host, watcher);
+        let closed = open::abandon(old, &open::why_not(old), &log, stick, &around.tool, &around.host, watcher);
+        closed.unwrap_or_else(|error| watcher.problem(&error));
     }
     if let (Some(store), Work::Restore(_, aims) | Work::Clone(_, aims)) = (store, &work) {
         let first = keep::surroundings(stick.shelf.clone(), machine);

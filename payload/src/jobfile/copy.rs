@@ -20,6 +20,8 @@ pub struct CopyKeys {
     pub source: Option<String>,
     /// Label of the file system with the images.
     pub store: String,
+    /// Serial number or WWN of the drive with the store; `None`: any drive with that label.
+    pub store_drive: Option<String>,
     /// The image in the store, without [`super::IMAGE_SUFFIX`]. Always there for a restore; a verification with it
     /// compares drives with the image.
     pub image: Option<String>,
@@ -50,6 +52,7 @@ impl Default for CopyKeys {
         Self {
             source: None,
             store: STORE_DEFAULT.to_owned(),
+            store_drive: None,
             image: None,
             name: None,
             base: None,
@@ -74,12 +77,28 @@ impl CopyKeys {
     }
 
     /// Every value as text; what is not there is the empty text, which no value can be.
-    fn texts(&self) -> [(Key, String); 13] {
-        let Self { source, store, image, name, base, raw, hash, level, retries, tail, smaller, move_gpt, keep } = self;
+    fn texts(&self) -> [(Key, String); 14] {
+        let Self {
+            source,
+            store,
+            store_drive,
+            image,
+            name,
+            base,
+            raw,
+            hash,
+            level,
+            retries,
+            tail,
+            smaller,
+            move_gpt,
+            keep,
+        } = self;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         [
             (Key::Source, text(source)),
             (Key::Store, store.clone()),
+            (Key::StoreDrive, text(store_drive)),
             (Key::Image, text(image)),
             (Key::Name, text(name)),
             (Key::Base, text(base)),

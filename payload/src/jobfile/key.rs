@@ -14,6 +14,7 @@ pub(super) enum Key {
     Countdown,
     Source,
     Store,
+    StoreDrive,
     Image,
     Name,
     Raw,
@@ -28,6 +29,7 @@ pub(super) enum Key {
     HiddenAreas,
     Frozen,
     Repeat,
+    OpenFor,
 }
 
 /// How a key's value is written in TOML. On the kernel command line everything is text.
@@ -52,6 +54,7 @@ impl Word for Key {
         ("countdown", Self::Countdown),
         ("source", Self::Source),
         ("store", Self::Store),
+        ("store-drive", Self::StoreDrive),
         ("image", Self::Image),
         ("name", Self::Name),
         ("raw", Self::Raw),
@@ -66,6 +69,7 @@ impl Word for Key {
         ("hidden-areas", Self::HiddenAreas),
         ("frozen", Self::Frozen),
         ("repeat", Self::Repeat),
+        ("open-for", Self::OpenFor),
     ];
 }
 
@@ -92,13 +96,13 @@ impl Key {
             Self::Action | Self::Drives | Self::Verify | Self::Then | Self::Confirm | Self::Countdown => None,
             Self::Method => Some(&[Wipe, Verify]),
             Self::Source => Some(&[Clone]),
-            Self::Store => Some(&[Image, Restore, Verify, Wipe, Clone]),
+            Self::Store | Self::StoreDrive => Some(&[Image, Restore, Verify, Wipe, Clone]),
             Self::Image => Some(&[Restore, Verify]),
             Self::Name | Self::Raw | Self::Base | Self::Level => Some(&[Image]),
             Self::Hash | Self::Retries => Some(&[Image, Clone]),
             Self::Tail | Self::Smaller | Self::MoveGpt => Some(&[Restore, Clone]),
             Self::Keep | Self::Repeat => Some(&[Wipe, Restore, Clone]),
-            Self::HiddenAreas | Self::Frozen => Some(&[Wipe]),
+            Self::HiddenAreas | Self::Frozen | Self::OpenFor => Some(&[Wipe]),
         }
     }
 

@@ -311,4 +311,6 @@ pub enum Event {
     PasswordMayBeSet { model: Text<40>, serial: Text<20> },
     /// The drive was asked, and has no password any more.
     PasswordGone { model: Text<40>, serial: Text<20> },
+    /// The job went on without a drive that was not there or could not be touched, and stays open for it.
+    DriveWaits { job: JobId, slot: u8, reason: Text<200> },
 }

@@ -257,6 +257,7 @@ fn job_of(event: &Event) -> Option<&JobId> {
         | Event::Defects { job, .. }
         | Event::SweepFinished { job, .. }
         | Event::DriveRestarted { job, .. }
+        | Event::DriveWaits { job, .. }
         | Event::DriveFinished { job, .. }
         | Event::Certified { job, .. }
         | Event::HiddenAreas { job, .. }
@@ -330,6 +331,7 @@ impl JobHistory {
             | Event::Defects { slot, .. }
             | Event::SweepFinished { slot, .. }
             | Event::DriveRestarted { slot, .. }
+            | Event::DriveWaits { slot, .. }
             | Event::DriveFinished { slot, .. }
             | Event::HiddenAreas { slot, .. }
             | Event::CommandStarted { slot, .. }
@@ -404,6 +406,12 @@ impl DriveHistory {
                 self.sweeps.clear();
                 self.defects.clear();
                 self.command = None;
+            }
+            Event::DriveWaits { reason, .. } => {
+                if let Some(last) = self.interruptions.last_mut() {
+                    last.resumed = None;
+                    last.detail = format!("the job went on without it: {reason}");
+                }
             }
             Event::CommandStarted { technique, .. } => {
                 let technique = technique.to_string();

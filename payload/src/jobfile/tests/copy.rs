@@ -87,9 +87,23 @@ fn both_verifications_and_a_wipe_that_keeps_an_image_are_read() {
 fn what_is_not_said_has_its_default() {
     let image = job("[job]\naction = \"image\"\n").unwrap();
     assert_eq!((image.drives(), image.verify()), (&Selection::All, VerifyExtent::Full));
-    let CopyKeys { source, store, image, name, base, raw, hash, level, retries, tail, smaller, move_gpt, keep } =
-        image.copy().clone();
-    assert_eq!([source, image, name, base], [const { None }; 4]);
+    let CopyKeys {
+        source,
+        store,
+        store_drive,
+        image,
+        name,
+        base,
+        raw,
+        hash,
+        level,
+        retries,
+        tail,
+        smaller,
+        move_gpt,
+        keep,
+    } = image.copy().clone();
+    assert_eq!([source, store_drive, image, name, base], [const { None }; 5]);
     assert_eq!((store.as_str(), hash, level, retries, tail), ("MULE-STORE", Hash::Auto, Level::Auto, 1, Tail::Leave));
     assert_eq!((raw, smaller, move_gpt, keep), (false, false, false, None));
 }

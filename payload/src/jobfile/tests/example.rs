@@ -27,14 +27,14 @@ fn it_is_valid_touches_nothing_and_can_be_switched_on() {
 #[test]
 fn it_names_every_key_and_every_action_can_be_switched_on() {
     let rows: &[(&str, &[&str])] = &[
-        ("wipe", &["method", "drives", "confirm", "store", "keep", "frozen", "repeat"]),
+        ("wipe", &["method", "drives", "confirm", "store ", "store-drive", "keep", "frozen", "repeat", "open-for"]),
         ("verify", &["method", "drives"]),
-        ("verify", &["image", "store"]),
-        ("image", &["drives", "store", "name", "base", "raw", "level", "hash", "retries"]),
-        ("restore", &["drives", "confirm", "store", "image", "keep", "tail", "smaller", "move-gpt"]),
+        ("verify", &["image", "store "]),
+        ("image", &["drives", "store ", "name", "base", "raw", "level", "hash", "retries"]),
+        ("restore", &["drives", "confirm", "store ", "image", "keep", "tail", "smaller", "move-gpt"]),
         (
             "clone",
-            &["drives", "confirm", "store", "keep", "source = \"WD", "hash", "retries", "tail", "smaller", "move-gpt"],
+            &["drives", "confirm", "store ", "keep", "source = \"WD", "hash", "retries", "tail", "smaller", "move-gpt"],
         ),
     ];
     for (action, starts) in rows {
@@ -53,7 +53,7 @@ fn it_names_every_key_and_every_action_can_be_switched_on() {
 
 #[test]
 fn what_it_shows_as_a_default_is_the_default() {
-    let all = ["store", "raw", "level", "hash", "retries"];
+    let all = ["store ", "raw", "level", "hash", "retries"];
     let image = |starts: &[&str]| job(&switched_on("image", starts)).unwrap();
     assert_eq!(image(&all).copy(), image(&[]).copy());
     let clone = |starts: &[&str]| {

@@ -126,12 +126,12 @@ impl Job {
         if self.log.lost().is_none() {
             let _ = self.log.append(&Event::JobFinished { job: self.id });
         }
-        Tally { settled, stopped: self.log.stopping().then(|| self.log.why_stopped()) }
+        Tally { settled, waiting: Vec::new(), stopped: self.log.stopping().then(|| self.log.why_stopped()) }
     }
 }
 
 fn not_announced(error: &JournalError) -> Tally {
-    Tally { settled: Vec::new(), stopped: Some(format!("the log could not be written: {error}")) }
+    Tally { stopped: Some(format!("the log could not be written: {error}")), ..Tally::default() }
 }
 
 /// A step's name and progress, for the main loop.
