@@ -31,7 +31,7 @@ fn until(old: &JobHistory, job: &Job) -> u64 {
 }
 
 fn names(old: &JobHistory) -> impl Iterator<Item = String> {
-    let open = old.drives.iter().filter(|drive| drive.finished.is_none());
+    let open = old.drives.iter().filter(|drive| !drive.is_over());
     open.map(|drive| format!("{} {}", drive.drive.model.as_str(), drive.drive.serial.as_str()))
 }
 
@@ -172,7 +172,7 @@ pub(super) fn abandon(
 
 /// A copy that was cut short: its targets have no certificate, so none claims anything; the log says how it ended.
 fn close(old: &JobHistory, log: &Log) -> Result<(), String> {
-    let open = old.drives.iter().filter(|drive| drive.finished.is_none());
+    let open = old.drives.iter().filter(|drive| !drive.is_over());
     let ends = open.map(|drive| Event::DriveFinished {
         job: old.job,
         slot: drive.slot,
@@ -201,7 +201,7 @@ mod tests {
         let (method, passes, request) = (Text::new("zero"), [].into_iter().collect(), [0; 32]);
         let verify = Verify::None;
         let started = Event::JobStarted { job, action: Action::Wipe, method, passes, verify, request, drives: 2 };
-        let finished = Event::DriveFinished { job, slot: 0, outcome: Outcome::Erased, reason: Text::new("") };
+        let finished = Event::DriveFinished { job, slot: 0, outcome: Outcome::Failed, reason: Text::new("") };
         let begun = |slot| Event::DriveStarted { job, slot, drive: drive.clone() };
         let left = |events: &[Event]| {
             let mut replay = Replay::default();
@@ -216,7 +216,7 @@ mod tests {
         };
         let sound = [started, begun(0), finished.clone(), begun(1)];
         let lost = left(&sound);
-        assert_eq!(lost[0].history.finished, Some((Outcome::Erased, String::new())));
+        assert_eq!(lost[0].history.finished, Some((Outcome::Failed, String::new())));
         assert!(lost.len() == 2 && lost[1].reason.contains("not asked for again"));
         let doubtful = left(&[&sound[..], &[finished]].concat());
         assert_eq!(doubtful.len(), 2);

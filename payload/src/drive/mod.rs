@@ -113,6 +113,11 @@ pub trait DataPlane: Send {
         Err(IoError::new(IoErrorKind::Refused, Op::Write, offset, len, "the drive has no command to discard blocks"))
     }
 
+    /// Who the drive says it is now, where the plane itself knows that; others are asked by their commands.
+    fn stated(&self) -> Option<Identity> {
+        None
+    }
+
     /// The drive's command plane, under the same claim; `None` where it takes no SCSI or ATA commands.
     fn commands(&self) -> Option<Box<dyn CommandPlane>> {
         None

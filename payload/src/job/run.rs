@@ -199,19 +199,18 @@ pub fn abandon(
 }
 
 fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settled {
-    let mut facts = Facts::from_history(&lost.history, context.passes, context.verify, context.command.is_some());
-    match &lost.history.finished {
+    let mut history = lost.history.clone();
+    // A success in the log alone is none: nobody looked at the drive since.
+    history.finished = history.finished.filter(|_| lost.history.is_over());
+    let mut facts = Facts::from_history(&history, context.passes, context.verify, context.command.is_some());
+    match &history.finished {
         // Its part was over, only the certificate was not written any more.
         Some((Outcome::Failed, reason)) => facts.failure = Some(reason.to_string()),
         Some((Outcome::Interrupted, reason)) => {
             facts.failure = Some(reason.to_string());
             facts.stopped = true;
         }
-        Some((Outcome::Erased | Outcome::ErasedWithExceptions | Outcome::Discarded, _)) => {}
-        Some((other, _)) => {
-            facts.failure = Some(format!("the log says \"{}\", which is no end of a wipe", other.word()))
-        }
-        None => {
+        Some(_) | None => {
             facts.failure = Some(lost.reason.clone());
             facts.stopped = true;
             let detail = "did not go on".into();

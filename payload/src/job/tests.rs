@@ -1,5 +1,6 @@
 //! Whole jobs on simulated drives: what is on the cells afterwards, and what the certificates say of it.
 
+mod meanwhile;
 mod resumed;
 pub(super) mod rig;
 

@@ -328,9 +328,9 @@ impl Plan {
         &self.waiting
     }
 
-    /// Whether there is anything to do now: a drive to write, or an end to certify.
+    /// Whether the job only waits: no drive can be written now, no end is to be certified, and it is not over.
     pub fn is_idle(&self) -> bool {
-        self.targets.is_empty() && self.lost.is_empty()
+        self.targets.is_empty() && self.lost.is_empty() && !self.waiting.is_empty()
     }
 
     /// What was asked for and is left alone or not there, a line each. A drive of an interrupted job is not here: the job

@@ -65,7 +65,7 @@ impl Plan {
 
     fn place(
         &mut self,
-        history: DriveHistory,
+        mut history: DriveHistory,
         request: &Request,
         drives: &[Drive],
         rest: &mut Vec<Drive>,
@@ -73,14 +73,15 @@ impl Plan {
     ) {
         let last_seen = self.last_seen.unwrap_or_default();
         let at = rest.iter().position(|drive| is_same(&history.drive, drive));
-        if let Some((_, reason)) = &history.finished {
-            let reason = reason.to_string();
+        if history.is_over() {
             at.map(|at| rest.remove(at));
             if !history.certified {
+                let reason = history.finished.as_ref().map(|(_, reason)| reason.clone()).unwrap_or_default();
                 self.lost.push(Lost { history, reason, last_seen });
             }
             return;
         }
+        history.finished = None;
         let mut wait = |reason: String| {
             self.waiting.push(Waiting { slot: history.slot, drive: history.drive.clone(), reason });
         };
