@@ -89,7 +89,8 @@ pub(in crate::job) fn described_model(name: &str, model: &Model) -> Drive {
     }
     let ata = Identify::parse(&model.words()).unwrap();
     let details = Details { rotation: ata.rotation, ..Details::default() };
-    Drive { ata: Some(ata), details, ..found(name, identity, Ok(geometry)) }
+    let bus = if model.has_bridge() { Bus::Usb } else { Bus::Ata };
+    Drive { bus, ata: Some(ata), details, ..found(name, identity, Ok(geometry)) }
 }
 
 /// What stands behind a path.
