@@ -54,7 +54,8 @@ impl Address {
     /// The areas of an eMMC are block devices below the one with the user's data (`drivers/mmc/core/block.c`); its
     /// replay-protected one is a character device beside it.
     fn read_areas(&mut self, folder: &Path) {
-        let name = |folder: &Path| folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            |folder: &Path| folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let own = name(folder);
         if !own.starts_with("mmcblk") {
             return;
@@ -70,7 +71,8 @@ impl Address {
             areas.push(Area { name: "user".into(), bytes: size(user) });
         }
         for entry in names(user) {
-            let part = entry.strip_prefix(&of_user).filter(|part| ["boot", "gp", "rpmb"].iter().any(|p| part.starts_with(p)));
+            let part =
+                entry.strip_prefix(&of_user).filter(|part| ["boot", "gp", "rpmb"].iter().any(|p| part.starts_with(p)));
             let Some(part) = part.filter(|part| *part != called) else { continue };
             areas.push(Area { name: part.to_owned(), bytes: size(&user.join(&entry)) });
         }
@@ -137,7 +139,10 @@ mod tests {
         assert_eq!(found.areas.unwrap(), [area("boot0", 4), area("boot1", 4), area("gp0", 1), area("rpmb", 4)]);
         let found = Address::read(&user.join("mmcblk0gp0"));
         let names: Vec<_> = found.areas.unwrap().into_iter().map(|area| area.name).collect();
-        assert_eq!((found.area.as_str(), names), ("gp0", ["user", "boot0", "boot1", "rpmb"].map(String::from).to_vec()));
+        assert_eq!(
+            (found.area.as_str(), names),
+            ("gp0", ["user", "boot0", "boot1", "rpmb"].map(String::from).to_vec())
+        );
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What a drive is: who it is ([`Identity`]), how it is addressed ([`Geometry`]), and its data plane, which reads and
 //! writes blocks with several requests in flight.
 
+mod address;
 pub(crate) mod admission;
 #[cfg(any(test, feature = "sim"))]
 pub mod contract;
-mod address;
 pub mod identity;
 mod io_error;
 pub mod linux;

@@ -256,7 +256,8 @@ fn report<P: CommandPlane + ?Sized>(plane: &mut P) -> Result<Vec<u64>, String> {
     let mut answer = vec![0; luns::LEN];
     let mut last = String::new();
     for _ in 0..TRIES {
-        let reply = plane.execute(&luns::report(), Data::In(&mut answer), TIMEOUT).map_err(|error| error.to_string())?;
+        let reply =
+            plane.execute(&luns::report(), Data::In(&mut answer), TIMEOUT).map_err(|error| error.to_string())?;
         match reply.status {
             0 => return luns::parse(&answer[..reply.transferred.min(answer.len())]).map_err(str::to_owned),
             status => last = format!("SCSI status {status:#04x}"),

@@ -359,7 +359,9 @@ impl Facts {
                 Some(format!("whether the drive hides areas could not be found out: {}", hidden.unknown))
             }
             0 => None,
-            bytes => Some(format!("{bytes} bytes that the drive, or what it is connected through, hides were not reached")),
+            bytes => {
+                Some(format!("{bytes} bytes that the drive, or what it is connected through, hides were not reached"))
+            }
         }
     }
 }

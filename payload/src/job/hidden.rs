@@ -142,7 +142,13 @@ fn look(drive: &Drive, policy: Policy, opener: &dyn Opener, log: &Log) -> Result
 }
 
 /// `shown` is how many bytes can be addressed before it.
-fn lift<P: CommandPlane>(drive: &Drive, shown: u64, ata: &mut AtaDrive<P>, before: &Survey, log: &Log) -> Result<Found, Trouble> {
+fn lift<P: CommandPlane>(
+    drive: &Drive,
+    shown: u64,
+    ata: &mut AtaDrive<P>,
+    before: &Survey,
+    log: &Log,
+) -> Result<Found, Trouble> {
     let text = format!(
         "{}: shows {} of {} sectors; what hides the others is going to be lifted for good",
         drive.identity,

@@ -15,7 +15,9 @@ pub(super) fn ask(plane: &dyn DataPlane, drive: &Drive) -> Unit {
             None => Unit::unknown(Kind::Namespace, "the controller takes no commands here"),
         },
         // Not every stick survives a command it does not know.
-        Bus::Usb if drive.removable => units::of_device(None::<&mut dyn crate::scsi::CommandPlane>, &plane.address(), true),
+        Bus::Usb if drive.removable => {
+            units::of_device(None::<&mut dyn crate::scsi::CommandPlane>, &plane.address(), true)
+        }
         Bus::Usb => units::of_device(plane.commands().as_mut(), &plane.address(), true),
         // An adapter that translates for a SATA disk shows the disk and nothing else.
         Bus::Scsi if drive.ata.is_none() => units::of_device(plane.commands().as_mut(), &plane.address(), false),

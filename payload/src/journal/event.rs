@@ -300,7 +300,7 @@ pub enum Event {
         before: Sizes,
         after: Sizes,
         unknown: Text<120>,
-        left: Text<200>,
+        left: Text<176>,
     },
     /// A command by which the drive erases itself is about to be sent. `technique` is its name in its standard.
     CommandStarted { job: JobId, slot: u8, technique: Text<64> },

@@ -203,12 +203,20 @@ impl Bench {
     pub(in crate::job) fn request(&self) -> Request {
         Request {
             method: method::find(self.method).unwrap(),
-            selection: Selection::All,
+            selection: self.selection(),
             verify: self.verify,
             operator: Operator { name: "A. Technician".into(), ..Operator::default() },
             job: None,
             digest: [1; 32],
         }
+    }
+
+    /// A USB drive is touched only where it is named.
+    fn selection(&self) -> Selection {
+        if !self.models.iter().any(Model::has_bridge) {
+            return Selection::All;
+        }
+        Selection::Named(self.drives().into_iter().map(|drive| drive.identity.serial).collect())
     }
 
     pub(in crate::job) fn open_log(&self) -> Result<(Journal, Replay), JournalError> {

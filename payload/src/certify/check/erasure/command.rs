@@ -95,11 +95,8 @@ pub(in crate::certify) fn category(record: &Record) -> &'static str {
     if record.outcome == "discarded" {
         return "";
     }
-    let hidden = record
-        .coverage
-        .hidden
-        .as_ref()
-        .is_none_or(|hidden| hidden.unknown.is_empty() && hidden.bytes_not_reached == 0);
+    let hidden =
+        record.coverage.hidden.as_ref().is_none_or(|hidden| hidden.unknown.is_empty() && hidden.bytes_not_reached == 0);
     let technique = purge::named(&command.name);
     let whole = record.media.unit.as_ref().is_some_and(|unit| unit.is_whole(technique));
     let known = whole && hidden && !command.stopped_since && !out_of_reach(record);
