@@ -25,7 +25,7 @@ pub(crate) struct ModelDrive {
 
 impl Model {
     pub(crate) fn geometry(&self) -> Geometry {
-        let (bytes, logical) = self.lock().bridge.unwrap_or_else(|| (0, 512));
+        let (bytes, logical) = self.lock().bridge.unwrap_or((0, 512));
         let bytes = if bytes > 0 { bytes } else { self.visible() * 512 };
         Geometry::new(bytes, logical, 4096).unwrap()
     }
