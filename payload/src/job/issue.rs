@@ -144,6 +144,7 @@ impl Issuer<'_> {
         let mut media = media(target.drive(), target.labels());
         media.health_after = (self.health)(target.drive());
         media.heat = heat(&examined.facts().heat);
+        media.unit.clone_from(&examined.facts().unit);
         let drive = target.drive();
         let place = Place {
             name: &drive.name,
@@ -239,6 +240,7 @@ pub(super) fn media(drive: &Drive, labels: &MediaFields) -> Media {
         }
         .into(),
         interface: drive.bus.to_string(),
+        unit: None,
         bytes: drive.identity.bytes,
         logical_block: logical,
         physical_block: physical,
@@ -260,6 +262,7 @@ fn media_of_logged(drive: &DriveRef) -> Media {
         firmware: String::new(),
         media_type: "unknown".into(),
         interface: String::new(),
+        unit: None,
         bytes: drive.bytes,
         logical_block: drive.logical,
         physical_block: 0,

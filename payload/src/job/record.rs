@@ -157,7 +157,7 @@ fn coverage(facts: &Facts, block: u64, hidden_areas: String) -> Coverage {
             removal_asked: hidden.removal,
             before: hidden.before,
             after: hidden.after,
-            sectors_not_reached: hidden.after.hidden(),
+            bytes_not_reached: hidden.after.hidden(),
             unknown: hidden.unknown.clone(),
             left: hidden.left.clone(),
         }),

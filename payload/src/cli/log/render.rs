@@ -159,7 +159,7 @@ fn drive_event(event: &Event) -> String {
             let rest = rest.iter().filter(|(_, what)| !what.is_empty());
             let rest: String = rest.map(|(name, what)| format!("{name}{}", printable(what))).collect();
             format!(
-                "hidden areas {asked}: {} of {} sectors shown before, {} of {} after{rest}",
+                "hidden areas {asked}: {} of {} bytes shown before, {} of {} after{rest}",
                 grouped(before.visible),
                 grouped(before.largest()),
                 grouped(after.visible),

@@ -95,7 +95,8 @@ pub(in crate::job) fn described_model(name: &str, model: &Model) -> Drive {
     }
     let ata = Identify::parse(&model.words()).unwrap();
     let details = Details { rotation: ata.rotation, ..Details::default() };
-    Drive { ata: Some(ata), details, ..found(name, identity, Ok(geometry)) }
+    let bus = if model.has_bridge() { Bus::Usb } else { Bus::Ata };
+    Drive { bus, ata: Some(ata), details, ..found(name, identity, Ok(geometry)) }
 }
 
 /// What stands behind a path.
@@ -216,12 +217,20 @@ impl Bench {
     pub(in crate::job) fn request(&self) -> Request {
         Request {
             method: method::find(self.method).unwrap(),
-            selection: Selection::All,
+            selection: self.selection(),
             verify: self.verify,
             operator: Operator { name: "A. Technician".into(), ..Operator::default() },
             job: None,
             digest: [1; 32],
         }
+    }
+
+    /// A USB drive is touched only where it is named.
+    fn selection(&self) -> Selection {
+        if !self.models.iter().any(Model::has_bridge) {
+            return Selection::All;
+        }
+        Selection::Named(self.drives().into_iter().map(|drive| drive.identity.serial).collect())
     }
 
     pub(in crate::job) fn open_log(&self) -> Result<(Journal, Replay), JournalError> {
