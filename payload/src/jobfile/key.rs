@@ -23,6 +23,7 @@ pub(super) enum Key {
     Retries,
     Tail,
     Smaller,
+    GiveUpBehind,
     MoveGpt,
     Keep,
     HiddenAreas,
@@ -61,6 +62,7 @@ impl Word for Key {
         ("retries", Self::Retries),
         ("tail", Self::Tail),
         ("smaller", Self::Smaller),
+        ("give-up-behind", Self::GiveUpBehind),
         ("move-gpt", Self::MoveGpt),
         ("keep", Self::Keep),
         ("hidden-areas", Self::HiddenAreas),
@@ -80,7 +82,7 @@ impl Key {
             Self::Drives => Kind::Drives,
             Self::Countdown | Self::Retries => Kind::Number,
             Self::Level => Kind::TextOrNumber,
-            Self::Raw | Self::Smaller | Self::MoveGpt | Self::Repeat => Kind::Switch,
+            Self::Raw | Self::Smaller | Self::GiveUpBehind | Self::MoveGpt | Self::Repeat => Kind::Switch,
             _ => Kind::Text,
         }
     }
@@ -96,7 +98,7 @@ impl Key {
             Self::Image => Some(&[Restore, Verify]),
             Self::Name | Self::Raw | Self::Base | Self::Level => Some(&[Image]),
             Self::Hash | Self::Retries => Some(&[Image, Clone]),
-            Self::Tail | Self::Smaller | Self::MoveGpt => Some(&[Restore, Clone]),
+            Self::Tail | Self::Smaller | Self::GiveUpBehind | Self::MoveGpt => Some(&[Restore, Clone]),
             Self::Keep | Self::Repeat => Some(&[Wipe, Restore, Clone]),
             Self::HiddenAreas | Self::Frozen => Some(&[Wipe]),
         }

@@ -38,11 +38,15 @@ impl Checker {
             retries: self.retries(keys).unwrap_or(default.retries),
             tail: self.word(keys, Key::Tail, default.tail),
             smaller: self.word(keys, Key::Smaller, default.smaller),
+            give_up_behind: self.word(keys, Key::GiveUpBehind, default.give_up_behind),
             move_gpt: self.word(keys, Key::MoveGpt, default.move_gpt),
             keep: self.text(keys, Key::Keep, keep_time),
         };
         if action == Some(Action::Restore) && keys.get(Key::Image).is_none() {
             self.missing(Key::Image, "is missing: a restore needs the name of an image in the store");
+        }
+        if let Some(given) = keys.get(Key::GiveUpBehind).filter(|_| copy.give_up_behind && !copy.smaller) {
+            self.problem(given, "belongs to smaller = true: only a smaller drive has no room for what lies behind");
         }
         match action {
             Some(Action::Image) => self.of_one_drive(keys, &copy, drives),
