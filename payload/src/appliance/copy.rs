@@ -119,7 +119,8 @@ fn with_store(
         }
     };
     let operator = job.operator().clone();
-    let whole = run::Job { id, request: job.digest(), operator, log: Arc::clone(&log), around, title, earlier, resumed: 0 };
+    let whole =
+        run::Job { id, request: job.digest(), operator, log: Arc::clone(&log), around, title, earlier, resumed: 0 };
     let tally = execute(whole, work, job.copy(), watcher);
     log.take_journal().into_iter().for_each(|journal: Journal| stick.give_back(journal));
     Ok(finish(job, &tally, &denied, watcher))

@@ -113,7 +113,12 @@ fn do_restore(args: &Restore) -> Result<Exit, String> {
     let aims = args.size.aims(&content.reader, logical, targets)?;
     let how = args.size.asked(&aims);
     let asked = format!("{:?}", ("mule-restore/2", &name, content.root(), how, common.operator()));
-    args.size.keep.first("restore", || keeping(common, &asked), aims.iter().map(|aim| &aim.target), common.threads())?;
+    args.size.keep.first(
+        "restore",
+        || keeping(common, &asked),
+        aims.iter().map(|aim| &aim.target),
+        common.threads(),
+    )?;
     let job = common.job(format!("Restore: {name}"), Action::Restore, &asked)?;
     let tally = watched(|watcher| run::restore(job, content, aims, common.threads(), watcher));
     Ok(common.report(&tally))

@@ -204,10 +204,7 @@ fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) ->
     let authority = Authority::Typed(typed);
     // The images that it was to keep first are a job of the same words, which is begun anew.
     let is_it = |job: &&JobHistory| {
-        job.finished_at.is_none()
-            && job.was_announced()
-            && job.action == Action::Wipe
-            && job.request == request.digest
+        job.finished_at.is_none() && job.was_announced() && job.action == Action::Wipe && job.request == request.digest
     };
     let unfinished = replay.jobs.iter().rev().find(is_it);
     if let Some(why) = unfinished.and_then(|old| old.contradiction.as_ref()) {

@@ -107,7 +107,8 @@ fn not_empty(content: &dyn ReadAt, start: u64, end: u64, block: u64) -> Result<B
         if !is_zero(&buf[..len]) {
             let place = buf[..len].iter().position(|byte| *byte != 0).unwrap_or_default();
             behind.first.get_or_insert(at + place as u64);
-            behind.bytes += buf[..len].chunks(size).filter(|block| !is_zero(block)).map(|b| b.len() as u64).sum::<u64>();
+            behind.bytes +=
+                buf[..len].chunks(size).filter(|block| !is_zero(block)).map(|b| b.len() as u64).sum::<u64>();
         }
         at = to;
     }

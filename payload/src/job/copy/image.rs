@@ -24,9 +24,7 @@ use crate::{
     drive::DataPlane,
     engine::frames,
     files::{self, beside},
-    imagefile::{
-        Finished, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError,
-    },
+    imagefile::{Finished, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError},
     job::issue::hex,
 };
 use sha2::{Digest, Sha256};

@@ -220,7 +220,9 @@ mod tests {
         let buf = AlignedBuf::zeroed(FRAME).unwrap();
         lane.submit(Request { op: Op::Read, offset: MIB, buf }).unwrap();
         // The frame is under way at the same byte.
-        for (at, len) in [(MIB, 512), (MIB + 5, 100_000), (0, 3), (299 * 512 + 1, 511), (301 * 512, 7), (4 * MIB - 1, 1)] {
+        for (at, len) in
+            [(MIB, 512), (MIB + 5, 100_000), (0, 3), (299 * 512 + 1, 511), (301 * 512, 7), (4 * MIB - 1, 1)]
+        {
             let mut small = vec![0; len];
             shared.read_at(at, &mut small).unwrap();
             let at = usize::try_from(at).unwrap();

@@ -4,11 +4,7 @@
 //! by the drive, never by this note; what the note proves is how often the work was interrupted.
 
 use crate::{
-    certify::{
-        key::StickKey,
-        record::Interruption,
-        signature,
-    },
+    certify::{key::StickKey, record::Interruption, signature},
     drive::Identity,
     files::{self, beside},
     imagefile,
@@ -219,10 +215,8 @@ pub(super) fn of_job(dir: &Path, id: &Identity, purpose: Purpose, hand: Hand<'_>
             && read(image, hand).is_some_and(|note| note.purpose == purpose)
     };
     let names = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
-    let mut images: Vec<_> = names
-        .filter_map(|path| Some(PathBuf::from(path.to_str()?.strip_suffix(".part.job")?)))
-        .filter(is_it)
-        .collect();
+    let mut images: Vec<_> =
+        names.filter_map(|path| Some(PathBuf::from(path.to_str()?.strip_suffix(".part.job")?))).filter(is_it).collect();
     images.sort();
     images.into_iter().next()
 }

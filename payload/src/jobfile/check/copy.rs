@@ -45,9 +45,6 @@ impl Checker {
         if action == Some(Action::Restore) && keys.get(Key::Image).is_none() {
             self.missing(Key::Image, "is missing: a restore needs the name of an image in the store");
         }
-        if let Some(given) = keys.get(Key::GiveUpBehind).filter(|_| copy.give_up_behind && !copy.smaller) {
-            self.problem(given, "belongs to smaller = true: only a smaller drive has no room for what lies behind");
-        }
         match action {
             Some(Action::Image) => self.of_one_drive(keys, &copy, drives),
             // It touches nothing and needs nothing of this.

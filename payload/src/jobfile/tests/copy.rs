@@ -6,7 +6,7 @@ use mule_types::jobfile::EXAMPLE;
 pub(super) const IMAGE: &str = "[job]\naction = \"image\"\ndrives = [\"S1\"]\nstore = \"KELLER\"\nname = \"büro 1.img.zst\"\n\
                      base = \"büro 0\"\nraw = true\nhash = \"both\"\nlevel = -7\nretries = 0\nverify = \"none\"\n";
 pub(super) const RESTORE: &str = "[job]\naction = \"restore\"\ndrives = [\"T1\", \"T2\"]\nimage = \"büro.img.zst\"\n\
-                       confirm = \"erase\"\nstore = \" KELLER \"\ntail = \"zero\"\nsmaller = true\ngive-up-behind = true\nmove-gpt = true\n\
+                       confirm = \"erase\"\nstore = \" KELLER \"\ntail = \"zero\"\nsmaller = true\nmove-gpt = true\n\
                        keep = \"2d\"\nverify = \"full\"\n";
 pub(super) const CLONE: &str = "[job]\naction = \"clone\"\nsource = \" S1 \"\ndrives = [\"T1\", \"T2\"]\nconfirm = \"erase\"\n\
                      hash = \"none\"\nretries = 100\ntail = \"wipe\"\nkeep = \"1h\"\nstore = \"KELLER\"\n";
@@ -47,7 +47,7 @@ fn a_restore_and_a_clone_are_read() {
         image: Some("büro".into()),
         tail: Tail::Zero,
         smaller: true,
-        give_up_behind: true,
+        give_up_behind: false,
         move_gpt: true,
         keep: Some(Duration::from_secs(48 * 3600)),
         ..CopyKeys::default()
@@ -88,8 +88,22 @@ fn both_verifications_and_a_wipe_that_keeps_an_image_are_read() {
 fn what_is_not_said_has_its_default() {
     let image = job("[job]\naction = \"image\"\n").unwrap();
     assert_eq!((image.drives(), image.verify()), (&Selection::All, VerifyExtent::Full));
-    let CopyKeys { source, store, image, name, base, raw, hash, level, retries, tail, smaller, give_up_behind, move_gpt, keep } =
-        image.copy().clone();
+    let CopyKeys {
+        source,
+        store,
+        image,
+        name,
+        base,
+        raw,
+        hash,
+        level,
+        retries,
+        tail,
+        smaller,
+        give_up_behind,
+        move_gpt,
+        keep,
+    } = image.copy().clone();
     assert_eq!([source, image, name, base], [const { None }; 4]);
     assert_eq!((store.as_str(), hash, level, retries, tail), ("MULE-STORE", Hash::Auto, Level::Auto, 1, Tail::Leave));
     assert_eq!((raw, smaller, give_up_behind, move_gpt, keep), (false, false, false, false, None));
@@ -185,6 +199,7 @@ fn the_digest_covers_every_one_of_these_keys() {
         (RESTORE, "büro", "buero"),
         (RESTORE, "zero", "leave"),
         (RESTORE, "smaller = true", ""),
+        (RESTORE, "smaller = true", "smaller = true\ngive-up-behind = true"),
         (RESTORE, "move-gpt = true", "move-gpt = false"),
         (RESTORE, "keep = \"2d\"", ""),
         (RESTORE, "2d", "47h"),

@@ -34,7 +34,19 @@ fn it_names_every_key_and_every_action_can_be_switched_on() {
         ("restore", &["drives", "confirm", "store", "image", "keep", "tail", "smaller", "give-up-behind", "move-gpt"]),
         (
             "clone",
-            &["drives", "confirm", "store", "keep", "source = \"WD", "hash", "retries", "tail", "smaller", "give-up-behind", "move-gpt"],
+            &[
+                "drives",
+                "confirm",
+                "store",
+                "keep",
+                "source = \"WD",
+                "hash",
+                "retries",
+                "tail",
+                "smaller",
+                "give-up-behind",
+                "move-gpt",
+            ],
         ),
     ];
     for (action, starts) in rows {

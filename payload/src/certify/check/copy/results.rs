@@ -161,6 +161,8 @@ fn all_read_back(r: &CopyRecord) -> bool {
 }
 
 fn has_exception(r: &CopyRecord) -> bool {
-    r.exceptions.unreadable_blocks > 0 || r.exceptions.unwritable_blocks > 0 || r.verification.blocks_unreadable > 0
+    r.exceptions.unreadable_blocks > 0
+        || r.exceptions.unwritable_blocks > 0
+        || r.verification.blocks_unreadable > 0
         || r.copy.cut.bytes_used > 0
 }

@@ -15,12 +15,7 @@ use crate::{
     imagefile::{Header, Met, WriteError, Writer},
     rescue::{Map, Status},
 };
-use std::{
-    collections::VecDeque,
-    num::NonZeroU64,
-    ops::Range,
-    path::Path,
-};
+use std::{collections::VecDeque, num::NonZeroU64, ops::Range, path::Path};
 
 /// Zeros for what is free.
 static ZEROS: [u8; FRAME] = [0; FRAME];
@@ -53,7 +48,8 @@ pub(super) fn go_on(
 ) -> Result<Begun, WriteError> {
     let bytes = wanted.header.disk_bytes;
     let mut lane = shared.lane();
-    let pool = Pool::new(take::BUFFERS).map_err(|error| WriteError::Stopped(format!("no memory for buffers: {error}")))?;
+    let pool =
+        Pool::new(take::BUFFERS).map_err(|error| WriteError::Stopped(format!("no memory for buffers: {error}")))?;
     let mut drive = Drive {
         allocation: wanted.survey.allocation(shared),
         reader: Reader::new(&mut lane, pool, wanted.limits, 0),
@@ -128,7 +124,8 @@ fn same(
     got: Got,
     used: &[Range<u64>],
 ) -> Result<Option<crate::engine::frames::Buffer>, WriteError> {
-    let differs = |at: u64| WriteError::Anew(format!("at byte {at} the drive does not hold what was stored of it then"));
+    let differs =
+        |at: u64| WriteError::Anew(format!("at byte {at} the drive does not hold what was stored of it then"));
     match got {
         Got::Data(mut data) => {
             blank_free(&mut data, at, used);
@@ -138,7 +135,9 @@ fn same(
             }
         }
         Got::Passed if is_zero(met.raw) => Ok(None),
-        Got::Passed => Err(WriteError::Anew(format!("at byte {at} the drive's file system calls free what was stored"))),
+        Got::Passed => {
+            Err(WriteError::Anew(format!("at byte {at} the drive's file system calls free what was stored")))
+        }
         // What is stored may be the last that there is of it.
         Got::Bad(error) => Err(WriteError::Stopped(format!(
             "the unfinished image holds what the drive gave at byte {at}, and that cannot be read any more ({error}); it was left \

@@ -20,8 +20,8 @@ use crate::{
     discover::Drive,
     files::beside,
     imagefile::{
-        self, BadArea, Base, Finished, Group, Header, Manifest, Mode, Partition, Reader, Report, Volume,
-        VolumeError, WriteError, Writer, names_of,
+        self, BadArea, Base, Finished, Group, Header, Manifest, Mode, Partition, Reader, Report, Volume, VolumeError,
+        WriteError, Writer, names_of,
     },
     job::{issue::hex, record::time},
     rescue::{Map, Status},
@@ -122,7 +122,9 @@ impl Taking<'_> {
                 match again::go_on(&wanted, shared, stream, eyes) {
                     Ok(begun) => {
                         let bytes = begun.from.saturating_mul(imagefile::FRAME as u64).min(self.header.disk_bytes);
-                        let what = format!("the first {bytes} bytes were read again and were the same; it went on behind them");
+                        let what = format!(
+                            "the first {bytes} bytes were read again and were the same; it went on behind them"
+                        );
                         account.with(|account| account.found(&what));
                         self.note(account)?;
                         return Ok(begun);
@@ -279,4 +281,3 @@ impl Taking<'_> {
         Some(Base { name, blake3_root: base.root.clone(), manifest_sha256: base.manifest_sha256.clone() })
     }
 }
-

@@ -49,7 +49,8 @@ pub fn clone(
     let fits: Vec<_> = aims.iter().map(|aim| (aim.target.drive().clone(), aim.fitted.clone())).collect();
     let works: Vec<_> = aims.iter().map(|aim| work_of(aim, bytes)).collect();
     let (parts, outlets) = parts(aims, bytes);
-    let shared = Arc::new(Cloning { origin, fits, allowed, hashes: Hashes::default(), read: std::sync::OnceLock::new() });
+    let shared =
+        Arc::new(Cloning { origin, fits, allowed, hashes: Hashes::default(), read: std::sync::OnceLock::new() });
     job.run(count, watcher, || {
         let (feeding, reading) = (Arc::clone(&job), Arc::clone(&shared));
         thread::spawn(move || read_source(&feeding, source, &reading, outlets, hash, retries));

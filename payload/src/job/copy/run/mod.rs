@@ -242,5 +242,12 @@ pub fn open_content(path: &Path) -> Result<Content, String> {
     }
     let unpacker = Unpacker::new().map_err(|error| format!("no memory for buffers: {error}"))?;
     let file_bytes = reader.file_bytes();
-    Ok(Content { reader, manifest: signed.manifest, manifest_bytes: signed.bytes, key: signed.key, file_bytes, unpacker })
+    Ok(Content {
+        reader,
+        manifest: signed.manifest,
+        manifest_bytes: signed.bytes,
+        key: signed.key,
+        file_bytes,
+        unpacker,
+    })
 }

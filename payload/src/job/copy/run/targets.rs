@@ -78,8 +78,8 @@ pub(super) fn laid_down(record: &mut copy::CopyRecord, laid: &Laid, shape: &Shap
     let complete = laid.first_written && laid.written.unwritable.is_empty();
     copying.bytes_zeroed = if complete { zeros } else { 0 };
     copying.bytes_written = laid.written.bytes.saturating_sub(copying.bytes_zeroed).min(from.read);
-    copying.cut.bytes_read = from.bytes.saturating_sub(shape.bytes);
-    copying.cut.bytes_used = from.left_behind;
+    copying.cut.bytes_read = from.bytes.saturating_sub(shape.bytes).min(from.read);
+    copying.cut.bytes_used = from.left_behind.min(copying.cut.bytes_read);
     copying.tail.handling = match tail {
         Tail::Leave => TailHandling::Left,
         Tail::Zero => TailHandling::Zeroed,

@@ -43,9 +43,17 @@ fn what_is_given_up_behind_a_smaller_drive_is_an_exception_with_its_count() {
     let source = copies.sources(&["A"]).pop().unwrap();
     let tally = copies.clone_onto(source, aims(&copies, allowed).unwrap(), allowed);
     not_clean(&tally);
-    assert!(tally.settled[0].reason.contains("1 024 bytes behind the drive's end given up") || tally.settled[0].reason.contains("given up"));
+    assert!(
+        tally.settled[0].reason.contains("1 024 bytes behind the drive's end given up")
+            || tally.settled[0].reason.contains("given up")
+    );
     let record = copies.certificate("B");
-    assert_eq!((record.outcome, record.copy.cut.bytes_used), (Outcome::ClonedWithExceptions, 1024), "{}", record.copy.reason);
+    assert_eq!(
+        (record.outcome, record.copy.cut.bytes_used),
+        (Outcome::ClonedWithExceptions, 1024),
+        "{}",
+        record.copy.reason
+    );
     assert!(record.statement.contains("given up as the job said"), "{}", record.statement);
     assert!(cells(copies.disk("B"), 5 * MIB) == cells(copies.disk("A"), 5 * MIB));
 }

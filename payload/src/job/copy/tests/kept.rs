@@ -83,8 +83,10 @@ fn erased(meanwhile: impl FnOnce(&Copies, &Kept)) -> Record {
     assert_eq!(retained, [kept.clone()]);
     meanwhile(&copies, &kept);
     let around = Surroundings { retained, ..copies.bench.around() };
-    clean(&execute(copies.bench.plan(), &log, around, &mut Silent));
-    let record = copies.bench.certificate("A");
+    let tally = execute(copies.bench.plan(), &log, around, &mut Silent);
+    clean(&tally);
+    let name = tally.settled[0].certificate.clone().unwrap();
+    let record: Record = serde_json::from_slice(&fs::read(copies.bench.folder().join(name)).unwrap()).unwrap();
     assert_eq!(record.kept_images.len(), 1);
     record
 }

@@ -162,7 +162,8 @@ fn another_drive_in_a_targets_place_is_not_written() {
     let mut swapped = copies.disk("B").identity();
     swapped.serial = "SOMEBODY ELSE'S".into();
     copies.disk("B").set_identity(swapped);
-    let tally = super::run::restore(copies.job(Action::Restore), copies.content("a"), aims, 2, &mut crate::console::Silent);
+    let tally =
+        super::run::restore(copies.job(Action::Restore), copies.content("a"), aims, 2, &mut crate::console::Silent);
     assert!(!tally.is_clean());
     assert_eq!(copies.disk("SOMEBODY ELSE'S").counts().writes, 0);
     let outcomes = ["B", "C"].map(|serial| copies.certificate(serial).outcome);
