@@ -303,5 +303,5 @@ fn info(args: &Info) -> Result<Exit, String> {
     }
     println!("    blake3     {} (root)", manifest.blake3_root);
     println!("    signed by  {} ({})", manifest.signer, signed.key.fingerprint());
-    Ok(Exit::Good)
+    Ok(if missing.is_some() { Exit::Bad } else { Exit::Good })
 }
