@@ -80,7 +80,7 @@ fn erased(meanwhile: impl FnOnce(&Copies, &Kept)) -> Record {
     let (journal, _) = copies.bench.open_log().unwrap();
     let log = Arc::new(Log::new(journal, clock));
     let retained = retain::notes(copies.images_dir(), &log).unwrap();
-    assert_eq!(retained, [kept.clone()]);
+    assert_eq!(retained, std::slice::from_ref(&kept));
     meanwhile(&copies, &kept);
     let around = Surroundings { retained, ..copies.bench.around() };
     let tally = execute(copies.bench.plan(), &log, around, &mut Silent);
