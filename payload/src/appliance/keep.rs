@@ -73,10 +73,10 @@ fn tell_kept(dir: &Path, watcher: &mut dyn Watcher) {
     let list = retain::list(dir).unwrap_or_default();
     for (image, note) in list {
         match note {
-            Ok(note) if note.has_expired(now()) => {
-                watcher.problem(&format!("{}. It is still there; \"mule commit\" removes it.", note.line(now())));
+            Ok(kept) if kept.note.has_expired(now()) => {
+                watcher.problem(&format!("{}. It is still there; \"mule commit\" removes it.", kept.line(now())));
             }
-            Ok(note) => watcher.note(&note.line(now())),
+            Ok(kept) => watcher.note(&kept.line(now())),
             Err(error) => watcher.problem(&format!("{}: {error}", image.display())),
         }
     }
@@ -113,8 +113,10 @@ pub(super) fn retain<'a>(
         log: Arc::clone(log),
         around,
         title: "Images of what will be overwritten".into(),
+        earlier: None,
+        resumed: 0,
     };
     let notes = retain::retain(first, targets, &wish, watcher).map_err(stop)?;
-    notes.iter().for_each(|note| watcher.note(&note.line(now())));
+    notes.iter().for_each(|kept| watcher.note(&kept.line(now())));
     Ok(())
 }

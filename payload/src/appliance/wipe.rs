@@ -133,7 +133,7 @@ fn with_store(
                 return Err(stopped);
             }
         }
-        match retain::notes(store.dir()) {
+        match retain::notes(store.dir(), &log) {
             Ok(notes) => around.retained = notes,
             Err(error) => {
                 log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));

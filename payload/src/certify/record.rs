@@ -50,6 +50,10 @@ pub struct KeptImage {
     pub until: String,
     /// SHA-256 of its manifest's bytes.
     pub manifest_sha256: String,
+    /// When it was looked at, before this was signed.
+    pub looked: String,
+    /// What was found not to be as it was signed then: its manifest, the sizes of its files, its index. Blank where nothing.
+    pub fault: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,7 +172,7 @@ pub struct PassRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interruption {
-    /// The last time the log knows the job was running.
+    /// The last time the log, or the account beside an unfinished image, knows the job was running.
     pub last_seen: String,
     /// When the job went on; blank where it did not.
     pub resumed: String,

@@ -5,7 +5,7 @@ use super::{
     commanded::Commanded,
     facts::{Facts, Pause},
     issue::{Health, Issuer, Settled, Shelf},
-    retain::Retained,
+    retain::Kept,
     show::Show,
     stages::{Context, Examined, Overwritten, total_work},
     status::{Log, Message, Stage, Status},
@@ -43,7 +43,7 @@ pub struct Surroundings {
     pub limits: Limits,
     pub health: Health,
     /// Images kept of drives that this run destroys: their certificates say so.
-    pub retained: Vec<Retained>,
+    pub retained: Vec<Kept>,
 }
 
 impl std::fmt::Debug for Surroundings {

@@ -41,6 +41,8 @@ pub struct CopyKeys {
     pub tail: Tail,
     /// Whether a target smaller than the source will do if the used part fits.
     pub smaller: bool,
+    /// Whether what lies behind a smaller target's end and in no partition is given up.
+    pub give_up_behind: bool,
     /// Whether GPT's backup header moves to the target's end.
     pub move_gpt: bool,
     /// How long an image of what is about to be destroyed is kept; `None`: none is made.
@@ -62,6 +64,7 @@ impl Default for CopyKeys {
             retries: RETRIES_DEFAULT,
             tail: Tail::Leave,
             smaller: false,
+            give_up_behind: false,
             move_gpt: false,
             keep: None,
         }
@@ -77,7 +80,7 @@ impl CopyKeys {
     }
 
     /// Every value as text; what is not there is the empty text, which no value can be.
-    fn texts(&self) -> [(Key, String); 14] {
+    fn texts(&self) -> [(Key, String); 15] {
         let Self {
             source,
             store,
@@ -91,6 +94,7 @@ impl CopyKeys {
             retries,
             tail,
             smaller,
+            give_up_behind,
             move_gpt,
             keep,
         } = self;
@@ -108,6 +112,7 @@ impl CopyKeys {
             (Key::Retries, retries.to_string()),
             (Key::Tail, tail.to_string()),
             (Key::Smaller, smaller.to_string()),
+            (Key::GiveUpBehind, give_up_behind.to_string()),
             (Key::MoveGpt, move_gpt.to_string()),
             (Key::Keep, keep.map(|keep| keep.as_secs().to_string()).unwrap_or_default()),
         ]

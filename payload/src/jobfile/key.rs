@@ -24,6 +24,7 @@ pub(super) enum Key {
     Retries,
     Tail,
     Smaller,
+    GiveUpBehind,
     MoveGpt,
     Keep,
     HiddenAreas,
@@ -64,6 +65,7 @@ impl Word for Key {
         ("retries", Self::Retries),
         ("tail", Self::Tail),
         ("smaller", Self::Smaller),
+        ("give-up-behind", Self::GiveUpBehind),
         ("move-gpt", Self::MoveGpt),
         ("keep", Self::Keep),
         ("hidden-areas", Self::HiddenAreas),
@@ -84,7 +86,7 @@ impl Key {
             Self::Drives => Kind::Drives,
             Self::Countdown | Self::Retries => Kind::Number,
             Self::Level => Kind::TextOrNumber,
-            Self::Raw | Self::Smaller | Self::MoveGpt | Self::Repeat => Kind::Switch,
+            Self::Raw | Self::Smaller | Self::GiveUpBehind | Self::MoveGpt | Self::Repeat => Kind::Switch,
             _ => Kind::Text,
         }
     }
@@ -100,7 +102,7 @@ impl Key {
             Self::Image => Some(&[Restore, Verify]),
             Self::Name | Self::Raw | Self::Base | Self::Level => Some(&[Image]),
             Self::Hash | Self::Retries => Some(&[Image, Clone]),
-            Self::Tail | Self::Smaller | Self::MoveGpt => Some(&[Restore, Clone]),
+            Self::Tail | Self::Smaller | Self::GiveUpBehind | Self::MoveGpt => Some(&[Restore, Clone]),
             Self::Keep | Self::Repeat => Some(&[Wipe, Restore, Clone]),
             Self::HiddenAreas | Self::Frozen | Self::OpenFor => Some(&[Wipe]),
         }

@@ -112,11 +112,19 @@ fn hidden(record: &Record) -> Option<String> {
 }
 
 fn kept(kept: &KeptImage) -> String {
-    format!(
-        "What the drive held before is NOT gone: the image {} of it, taken on {}, was kept until {} or until it is removed \
-         (SHA-256 of its manifest: {}).",
-        kept.image, kept.since, kept.until, kept.manifest_sha256
-    )
+    let KeptImage { image, since, until, manifest_sha256: manifest, looked, fault } = kept;
+    if fault.is_empty() {
+        format!(
+            "What the drive held on {since} is NOT gone: the image {image} of it is kept until {until} or until it is removed. When \
+             it was looked at, on {looked}, the sizes of its files, its index and its manifest (SHA-256 {manifest}) were as they \
+             were signed; its contents were not read again."
+        )
+    } else {
+        format!(
+            "What the drive held on {since} may NOT be gone: the image {image} of it (SHA-256 of its manifest: {manifest}) was to \
+             be kept until {until}, but when it was looked at, on {looked}, it was not as it was signed: {fault}."
+        )
+    }
 }
 
 fn command_limits(command: &CommandRecord, purged: bool) -> Vec<String> {

@@ -109,7 +109,6 @@ fn whatever_changes_while_the_machine_is_off_no_outcome_is_too_good() {
     for verify in [Verify::Full, Verify::None] {
         for (what, change) in WHILE_OFF {
             let mut resumed = 0;
-            let t0 = std::time::Instant::now();
             for at in 4..40 {
                 let mut bench = bench(verify);
                 let whole = bench.disks.clone();

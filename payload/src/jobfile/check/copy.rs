@@ -39,6 +39,7 @@ impl Checker {
             retries: self.retries(keys).unwrap_or(default.retries),
             tail: self.word(keys, Key::Tail, default.tail),
             smaller: self.word(keys, Key::Smaller, default.smaller),
+            give_up_behind: self.word(keys, Key::GiveUpBehind, default.give_up_behind),
             move_gpt: self.word(keys, Key::MoveGpt, default.move_gpt),
             keep: self.text(keys, Key::Keep, keep_time),
         };

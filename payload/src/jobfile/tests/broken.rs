@@ -294,6 +294,7 @@ fn keys_belong_to_actions() {
         ("retries", "2", "\"image\", \"clone\""),
         ("tail", "\"zero\"", "\"restore\", \"clone\""),
         ("smaller", "true", "\"restore\", \"clone\""),
+        ("give-up-behind", "true", "\"restore\", \"clone\""),
         ("move-gpt", "true", "\"restore\", \"clone\""),
         ("keep", "\"1h\"", "\"wipe\", \"restore\", \"clone\""),
         ("hidden-areas", "\"refuse\"", "\"wipe\""),

@@ -31,10 +31,22 @@ fn it_names_every_key_and_every_action_can_be_switched_on() {
         ("verify", &["method", "drives"]),
         ("verify", &["image", "store "]),
         ("image", &["drives", "store ", "name", "base", "raw", "level", "hash", "retries"]),
-        ("restore", &["drives", "confirm", "store ", "image", "keep", "tail", "smaller", "move-gpt"]),
+        ("restore", &["drives", "confirm", "store ", "image", "keep", "tail", "smaller", "give-up-behind", "move-gpt"]),
         (
             "clone",
-            &["drives", "confirm", "store ", "keep", "source = \"WD", "hash", "retries", "tail", "smaller", "move-gpt"],
+            &[
+                "drives",
+                "confirm",
+                "store ",
+                "keep",
+                "source = \"WD",
+                "hash",
+                "retries",
+                "tail",
+                "smaller",
+                "give-up-behind",
+                "move-gpt",
+            ],
         ),
     ];
     for (action, starts) in rows {
@@ -60,7 +72,7 @@ fn what_it_shows_as_a_default_is_the_default() {
         let starts = [&["drives", "confirm", "source = \"WD"], starts].concat();
         job(&switched_on("clone", &starts).replace("drives = \"all\"", ONE)).unwrap()
     };
-    let all = ["hash", "retries", "tail", "smaller", "move-gpt"];
+    let all = ["hash", "retries", "tail", "smaller", "give-up-behind", "move-gpt"];
     assert_eq!(clone(&all).copy(), clone(&[]).copy());
     assert_eq!(clone(&all).copy().source.as_deref(), Some("WD-WX11A22B4444"));
 }
