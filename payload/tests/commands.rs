@@ -180,6 +180,106 @@ fn what_a_wipe_destroys_is_kept_first_and_can_be_put_back_or_let_go() {
     assert!(Path::exists(&drive));
 }
 
+/// Noise that takes a while to image.
+fn noise(seed: u8, mib: usize) -> Vec<u8> {
+    let mut bytes = vec![0; mib * MIB];
+    blake3::Hasher::new_keyed(&[seed; 32]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// Starts a command and ends it in the hard way as soon as an unfinished image in `dir` has some content.
+fn killed_while_imaging(bench: &Bench, dir: &Path, words: &[&OsStr]) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mule"))
+        .args(words)
+        .arg("--state")
+        .arg(bench.path("state"))
+        .arg("--certificates")
+        .arg(bench.path("certificates"))
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = || {
+        let parts = fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+        let mut parts = parts.filter(|path| path.extension().is_some_and(|e| e == "part"));
+        parts.any(|path| fs::metadata(path).is_ok_and(|file| file.len() > 8 * MIB as u64))
+    };
+    while !begun() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be cut");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The image of a disk is cut, the disk changes where it was read already, and the very same command is given again.
+#[test]
+fn an_image_that_was_cut_is_of_the_disk_as_it_is_when_it_is_whole() {
+    let bench = Bench::new();
+    let mut bytes = noise(6, 192);
+    let source = bench.write("source", &bytes);
+    let image = bench.path("a.img.zst");
+    let create = words!["image", "create", source, image, "--raw", "--level", "3"];
+    killed_while_imaging(&bench, bench.dir.path(), create);
+    bytes[5 * MIB] ^= 1;
+    fs::write(&source, &bytes).unwrap();
+    let text = good(bench.certified(create));
+    assert!(text.contains("at byte 5242880 the drive does not hold") && text.contains("begun anew"), "{text}");
+    assert!(run("zstd", words!["-dc", image]).stdout == bytes);
+    let sum = String::from_utf8(run("sha512sum", words![source]).stdout).unwrap();
+    let info = good(bench.mule(false, words!["image", "info", image]));
+    assert!(info.contains(sum.split_whitespace().next().unwrap()), "{info}");
+}
+
+/// The images that a wipe keeps first are cut: the same command makes them anew and then wipes.
+#[test]
+fn a_wipe_that_was_cut_while_it_kept_an_image_goes_on() {
+    let bench = Bench::new();
+    let mut bytes = noise(7, 192);
+    let drive = bench.write("drive", &bytes);
+    let store = bench.path("store");
+    fs::create_dir(&store).unwrap();
+    let keeping = words!["wipe", "--keep", "2d", "--store", store, "--method", "zero", "--yes-erase", drive, drive];
+    killed_while_imaging(&bench, &store, keeping);
+    assert!(fs::read(&drive).unwrap() == bytes);
+    bytes[5 * MIB] ^= 1;
+    fs::write(&drive, &bytes).unwrap();
+    good(bench.certified(keeping));
+    assert!(fs::read(&drive).unwrap().iter().all(|byte| *byte == 0));
+    let names: Vec<_> = fs::read_dir(&store).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert!(names.iter().all(|path| !path.to_str().unwrap().contains(".part")), "{names:?}");
+    let images: Vec<_> = names.iter().filter(|path| path.extension().is_some_and(|e| e == "zst")).collect();
+    assert_eq!(images.len(), 1, "{names:?}");
+    assert!(run("zstd", words!["-dc", images[0]]).stdout == bytes, "the safety net is of the drive as it was wiped");
+    good(bench.mule(false, words!["log", "verify", bench.path("state/log")]));
+}
+
+#[test]
+fn a_missing_piece_of_an_image_is_named_by_every_command() {
+    let bench = Bench::new();
+    let source = bench.write("source", &noise(8, 14));
+    let image = bench.path("a.img.zst");
+    good(bench.certified(words!["image", "create", source, image, "--raw", "--split", "4"]));
+    let target = bench.write("target", &vec![9; 14 * MIB]);
+    for piece in ["a.img.zst.000", "a.img.zst.001", "a.img.zst.003"] {
+        let (path, away, out) = (bench.path(piece), bench.path("away"), bench.path("out"));
+        fs::rename(&path, &away).unwrap();
+        let commands: [(&[&OsStr], bool); 4] = [
+            (words!["image", "info", image], false),
+            (words!["image", "verify", image], false),
+            (words!["image", "extract", image, "/", "--to", out], false),
+            (words!["restore", image, target, "--yes-erase", target], true),
+        ];
+        for (words, certifies) in commands {
+            let (code, text) = bench.mule(certifies, words);
+            let named = text.contains(&format!("{}: this piece of the image", path.display()));
+            assert!(code > 0 && named, "{words:?} without {piece}: {code}: {text}");
+        }
+        fs::rename(&away, &path).unwrap();
+    }
+    good(bench.mule(false, words!["image", "verify", image]));
+}
+
 #[test]
 fn a_used_block_image_holds_what_is_in_use_and_nothing_else_counts() {
     let bench = Bench::new();

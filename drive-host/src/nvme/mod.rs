@@ -73,6 +73,8 @@ impl NvmeDisk {
     /// | `reaches-all` | formats all its namespaces when it formats one |
     /// | `no-sanitize`, `no-overwrite`, `no-crypto` | knows no SANITIZE, or not these |
     /// | `namespaces=N` | has so many (1), each a like part of the cells |
+    /// | `unallocated=N` | manages namespaces, and has N sectors at the end that belong to none |
+    /// | `managed` | manages namespaces and does not say how much belongs to none |
     /// | `detached` | has its last namespace attached to no controller |
     /// | `sanitize-seconds=N` | needs so long for it (2) |
     /// | `erased-ones` | reads as ones after a block erase, else as zeros |
@@ -155,6 +157,15 @@ impl NvmeDisk {
         self.options.has(word)
     }
 
+    fn manages(&self) -> bool {
+        self.has(Word::Detached) || self.has(Word::Managed) || self.options.unallocated.is_some()
+    }
+
+    /// Sectors of no namespace.
+    fn unallocated(&self) -> u64 {
+        self.options.unallocated.unwrap_or(0).min(self.disk.blocks())
+    }
+
     /// How many namespaces can be used: the first ones.
     fn active(&self) -> u32 {
         self.options.namespaces - u32::from(self.has(Word::Detached))
@@ -162,7 +173,7 @@ impl NvmeDisk {
 
     /// First sector and number of sectors of a namespace.
     fn namespace(&self, nsid: u32) -> Result<(u64, u64), Status> {
-        let each = self.disk.blocks() / u64::from(self.options.namespaces);
+        let each = (self.disk.blocks() - self.unallocated()) / u64::from(self.options.namespaces);
         match nsid {
             0 => Err(INVALID_NAMESPACE),
             nsid if nsid > self.active() => Err(INVALID_NAMESPACE),
@@ -198,8 +209,10 @@ impl NvmeDisk {
         }
         self.obstacle()?;
         let reached = match entry.nsid {
-            ALL_NAMESPACES => (0, self.disk.blocks()),
-            _ if self.has(Word::ReachesAll) => self.namespace(entry.nsid).map(|_| (0, self.disk.blocks()))?,
+            ALL_NAMESPACES => (0, self.disk.blocks() - self.unallocated()),
+            _ if self.has(Word::ReachesAll) => {
+                self.namespace(entry.nsid).map(|_| (0, self.disk.blocks() - self.unallocated()))?
+            }
             nsid => self.namespace(nsid)?,
         };
         let fill = match entry.words[0] {

@@ -11,6 +11,7 @@ pub(super) enum Word {
     NoCryptoFormat,
     ReachesAll,
     Detached,
+    Managed,
     NoSanitize,
     NoOverwrite,
     NoCrypto,
@@ -32,6 +33,7 @@ const WORDS: &[(&str, Word)] = &[
     ("no-crypto-format", NoCryptoFormat),
     ("reaches-all", ReachesAll),
     ("detached", Detached),
+    ("managed", Managed),
     ("no-sanitize", NoSanitize),
     ("no-overwrite", NoOverwrite),
     ("no-crypto", NoCrypto),
@@ -52,6 +54,8 @@ pub(super) struct Options {
     pub(super) path: PathBuf,
     words: BTreeSet<Word>,
     pub(super) namespaces: u32,
+    /// Sectors of cells at the end that no namespace has.
+    pub(super) unallocated: Option<u64>,
     pub(super) sanitize_time: Duration,
     /// Degrees Celsius.
     pub(super) temperature: u16,
@@ -67,6 +71,7 @@ impl Options {
             path,
             words: BTreeSet::new(),
             namespaces: 1,
+            unallocated: None,
             sanitize_time: Duration::from_secs(2),
             temperature: 35,
             wrong_serial: None,
@@ -85,6 +90,7 @@ impl Options {
         let (name, value) = word.split_once('=').context("no such word")?;
         match name {
             "namespaces" => self.namespaces = value.parse().context("a number of namespaces")?,
+            "unallocated" => self.unallocated = Some(value.parse().context("a number of sectors")?),
             "sanitize-seconds" => self.sanitize_time = Duration::from_secs(value.parse().context("seconds")?),
             "temperature" => self.temperature = value.parse().context("degrees Celsius")?,
             "wrong-serial" => self.wrong_serial = Some(value.into()),

@@ -33,7 +33,8 @@ impl NvmeDisk {
             0 => self.identify_namespace(entry.nsid),
             1 => Ok(self.identify_controller()),
             2 => Ok(list(entry.nsid, self.active())),
-            0x10 if self.has(Word::Detached) => Ok(list(entry.nsid, self.options.namespaces)),
+            0x10 if self.manages() => Ok(list(entry.nsid, self.options.namespaces)),
+            0x11 if self.manages() => self.identify_allocated(entry.nsid),
             _ => Err(INVALID_FIELD),
         }
     }
@@ -49,14 +50,28 @@ impl NvmeDisk {
         text(&mut page[64..72], "0001");
         // VER 2.0.
         page[80..84].copy_from_slice(&0x0002_0000_u32.to_le_bytes());
-        page[256] = u8::from(!self.has(Word::NoFormat)) << 1 | u8::from(self.has(Word::Detached)) << 3;
+        page[256] = u8::from(!self.has(Word::NoFormat)) << 1 | u8::from(self.manages()) << 3;
         page[266..268].copy_from_slice(&kelvins(WARM));
         page[268..270].copy_from_slice(&kelvins(CRITICAL));
+        if !self.has(Word::Managed) {
+            page[280..288].copy_from_slice(&(self.disk.blocks() * SECTOR).to_le_bytes());
+            page[296..304].copy_from_slice(&(self.unallocated() * SECTOR).to_le_bytes());
+        }
         page[328..332].copy_from_slice(&self.sanitize_abilities().to_le_bytes());
         page[516..520].copy_from_slice(&self.options.namespaces.to_le_bytes());
         let reaches_all = if self.has(Word::ReachesAll) { 0b11 } else { 0 };
         page[524] = reaches_all | u8::from(!self.has(Word::NoCryptoFormat)) << 2;
         page
+    }
+
+    /// One that is allocated, attached or not.
+    fn identify_allocated(&self, nsid: u32) -> Result<Vec<u8>, Status> {
+        match nsid {
+            0 | ALL_NAMESPACES => Err(INVALID_NAMESPACE),
+            nsid if nsid > self.options.namespaces => Ok(vec![0; 4096]),
+            // Each has a like part of the cells.
+            _ => self.identify_namespace(1),
+        }
     }
 
     fn identify_namespace(&self, nsid: u32) -> Result<Vec<u8>, Status> {

@@ -1,6 +1,6 @@
 //! The unattended image, restore and clone: what is on the store, which drives, a countdown before anything is overwritten.
 
-use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, wipe};
+use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, open, wipe};
 use crate::{
     blocks::ReadAt,
     boot::{machine::Machine, store::Store},
@@ -14,6 +14,7 @@ use crate::{
             fit::{Allowed, fit},
             image::Order,
             level, name,
+            part::Purpose,
             run::{self, Aim, open_content},
             take,
             target::Tail,
@@ -22,7 +23,11 @@ use crate::{
         status::Log,
     },
     jobfile::{self, Action, CopyKeys, IMAGE_SUFFIX, Job},
-    journal::{Journal, Verify, event::Outcome, replay::Replay},
+    journal::{
+        Journal, Verify,
+        event::{self, Outcome},
+        replay::Replay,
+    },
     plan::{Authority, Plan, PlanError, Request, Source, Sources, Sticks, Target},
     random,
 };
@@ -42,7 +47,7 @@ pub(super) fn copy(
     machine: &Machine,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
-    let store = keep::open_store(job, &mut hardware, watcher)?;
+    let store = keep::open_store(job, &mut hardware, false, watcher)?;
     let result = with_store(job, hardware, store.as_ref(), stick, replay, machine, watcher);
     keep::close(store, watcher);
     result
@@ -85,11 +90,14 @@ fn with_store(
         return Err(stop(full));
     }
     let log = Arc::new(Log::new(journal, now));
-    if let Some(old) = replay.unfinished() {
+    let earlier = run::earlier(replay, event_action(job.action()), &job.digest());
+    let other = replay.unfinished().filter(|old| earlier.as_ref().is_none_or(|earlier| earlier.job != old.job));
+    if let Some(old) = other {
         watcher.note(
             "An earlier job was interrupted; its drives are certified as interrupted where it had begun to erase them.",
         );
-        wipe::abandon(old, &log, stick, &around.tool, &around.host, watcher);
+        let closed = open::abandon(old, &open::why_not(old), &log, stick, &around.tool, &around.host, watcher);
+        closed.unwrap_or_else(|error| watcher.problem(&error));
     }
     if let (Some(store), Work::Restore(_, aims) | Work::Clone(_, aims)) = (store, &work) {
         let first = keep::surroundings(stick.shelf.clone(), machine);
@@ -112,10 +120,22 @@ fn with_store(
         }
     };
     let operator = job.operator().clone();
-    let whole = run::Job { id, request: job.digest(), operator, log: Arc::clone(&log), around, title };
+    let whole =
+        run::Job { id, request: job.digest(), operator, log: Arc::clone(&log), around, title, earlier, resumed: 0 };
     let tally = execute(whole, work, job.copy(), watcher);
     log.take_journal().into_iter().for_each(|journal: Journal| stick.give_back(journal));
     Ok(finish(job, &tally, &denied, watcher))
+}
+
+fn event_action(action: Action) -> event::Action {
+    match action {
+        Action::Report => event::Action::Report,
+        Action::Wipe => event::Action::Wipe,
+        Action::Verify => event::Action::Verify,
+        Action::Image => event::Action::Image,
+        Action::Restore => event::Action::Restore,
+        Action::Clone => event::Action::Clone,
+    }
 }
 
 fn title(job: &Job) -> String {
@@ -130,15 +150,32 @@ fn title(job: &Job) -> String {
 
 fn execute(job: run::Job, work: Work, keys: &CopyKeys, watcher: &mut dyn Watcher) -> Tally {
     match work {
-        Work::Images(sources) => run::images(job, sources, watcher),
+        Work::Images(sources) => {
+            let sources = sources.into_iter().map(|(source, order)| {
+                let path = begun_earlier(&job, &source, &order, keys).unwrap_or(order.path);
+                (source, Order { path, ..order })
+            });
+            let sources = sources.collect();
+            run::images(job, sources, watcher)
+        }
         Work::Restore(content, aims) => run::restore(job, *content, aims, threads(), watcher),
-        Work::Clone(source, aims) => run::clone(job, *source, aims, hash(keys), keys.retries, watcher),
+        Work::Clone(source, aims) => run::clone(job, *source, aims, hash(keys), keys.retries, allowed(keys), watcher),
         Work::Check(content, sources) => run::check(job, *content, sources, watcher),
     }
 }
 
+/// The unfinished image that this job began of the drive, where the job gives it no name.
+fn begun_earlier(job: &run::Job, source: &Source, order: &Order, keys: &CopyKeys) -> Option<std::path::PathBuf> {
+    let dir = order.path.parent().filter(|_| keys.name.is_none())?;
+    job.unfinished(dir, &source.drive().identity, Purpose::Image)
+}
+
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn allowed(keys: &CopyKeys) -> Allowed {
+    Allowed { smaller: keys.smaller, give_up_behind: keys.give_up_behind, move_gpt: keys.move_gpt }
 }
 
 fn hash(keys: &CopyKeys) -> digest::Wish {
@@ -248,15 +285,15 @@ impl Planner<'_> {
     fn aims(&self, content: &dyn ReadAt, logical: u32, targets: Vec<Target>) -> Result<Vec<Aim>, Stopped> {
         let keys = self.job.copy();
         let survey = content::outline(content, logical);
-        let allowed = Allowed { smaller: keys.smaller, move_gpt: keys.move_gpt };
+        let allowed = allowed(keys);
         let tail = match keys.tail {
             jobfile::Tail::Leave => Tail::Leave,
             jobfile::Tail::Zero => Tail::Zero,
             jobfile::Tail::Wipe => Tail::Wipe,
         };
         let aim = |target: Target| {
-            let patches = fit(content, logical, &survey, target.drive(), allowed).map_err(stop)?;
-            Ok(Aim { target, patches, tail })
+            let fitted = fit(content, logical, &survey, target.drive(), allowed).map_err(stop)?;
+            Ok(Aim { target, fitted, tail })
         };
         targets.into_iter().map(aim).collect()
     }
@@ -274,10 +311,8 @@ impl Planner<'_> {
         let (keys, dir) = (self.job.copy(), self.dir()?);
         let path = match &keys.name {
             Some(name) => dir.join(format!("{name}{IMAGE_SUFFIX}")),
-            None => {
-                let id = &source.drive().identity;
-                name::unfinished(dir, id).unwrap_or_else(|| dir.join(name::new("", id, now())))
-            }
+            // Where this job began one earlier, that one's name is found when the log is open.
+            None => dir.join(name::new("", &source.drive().identity, now())),
         };
         let level = match keys.level {
             jobfile::Level::Auto => level::Wish::Adaptive,
@@ -294,7 +329,7 @@ impl Planner<'_> {
             verify: self.job.verify() != jobfile::VerifyExtent::None,
             operator: self.job.operator().clone(),
             tool: self.around.tool.clone(),
-            started: now(),
+            purpose: Purpose::Image,
             clock: now,
             room: Arc::default(),
         })

@@ -34,15 +34,18 @@ pub(super) fn surroundings(shelf: Arc<dyn crate::job::issue::Shelf>, machine: &M
     }
 }
 
-/// Mounts the store, where the job needs one, and sees to it that its drive is no target.
+/// Mounts the store, where the job needs one, and sees to it that its drive is no target. A wipe that goes on writes nothing
+/// to it.
 pub(super) fn open_store(
     job: &Job,
     hardware: &mut Hardware,
+    goes_on: bool,
     watcher: &mut dyn Watcher,
 ) -> Result<Option<Store>, Stopped> {
     let keeps = job.copy().keep.is_some();
     if job.action() != Action::Image && job.action() != Action::Verify {
-        hardware.sticks.other_stores = store::drives_with(&hardware.drives, &job.copy().store);
+        let labels = [job.copy().store.as_str(), store::LABEL];
+        hardware.sticks.other_stores = store::drives_with(&hardware.drives, &labels);
     }
     if !keeps && !matches!(job.action(), Action::Image | Action::Restore | Action::Verify) {
         return Ok(None);
@@ -50,8 +53,9 @@ pub(super) fn open_store(
     let stop = |error: store::StoreError| Stopped::new(error, NOTHING_TOUCHED);
     let elsewhere: Vec<_> =
         hardware.drives.iter().filter(|drive| !hardware.sticks.all.contains(&drive.path)).cloned().collect();
-    let found = store::find(&elsewhere, &job.copy().store).map_err(stop)?;
-    let store = Store::mount(&found, keeps || job.action() == Action::Image).map_err(stop)?;
+    let found = store::find(&elsewhere, &job.copy().store, job.copy().store_drive.as_deref()).map_err(stop)?;
+    let writable = (keeps && !goes_on) || job.action() == Action::Image;
+    let store = Store::mount(&found, writable).map_err(stop)?;
     hardware.sticks.store = Some(store.drive().to_owned());
     tell_kept(store.dir(), watcher);
     Ok(Some(store))
@@ -69,10 +73,10 @@ fn tell_kept(dir: &Path, watcher: &mut dyn Watcher) {
     let list = retain::list(dir).unwrap_or_default();
     for (image, note) in list {
         match note {
-            Ok(note) if note.has_expired(now()) => {
-                watcher.problem(&format!("{}. It is still there; \"mule commit\" removes it.", note.line(now())));
+            Ok(kept) if kept.note.has_expired(now()) => {
+                watcher.problem(&format!("{}. It is still there; \"mule commit\" removes it.", kept.line(now())));
             }
-            Ok(note) => watcher.note(&note.line(now())),
+            Ok(kept) => watcher.note(&kept.line(now())),
             Err(error) => watcher.problem(&format!("{}: {error}", image.display())),
         }
     }
@@ -109,8 +113,10 @@ pub(super) fn retain<'a>(
         log: Arc::clone(log),
         around,
         title: "Images of what will be overwritten".into(),
+        earlier: None,
+        resumed: 0,
     };
     let notes = retain::retain(first, targets, &wish, watcher).map_err(stop)?;
-    notes.iter().for_each(|note| watcher.note(&note.line(now())));
+    notes.iter().for_each(|kept| watcher.note(&kept.line(now())));
     Ok(())
 }

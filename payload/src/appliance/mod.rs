@@ -4,6 +4,7 @@ mod copy;
 mod hardware;
 mod keep;
 mod medium;
+mod open;
 mod proof;
 mod wipe;
 
@@ -17,7 +18,11 @@ use crate::{
         watchdog::Watchdog,
     },
     cli::host::{Linux, now},
-    console::{Counts, Finished, Key, Page, RunOutcome, Watcher, pages, protocol},
+    console::{
+        Counts, Finished, Key, Page, RunOutcome, Watcher,
+        pages::{self, Said, Typed},
+        protocol,
+    },
     job::{passwords, record::time, status::Log},
     jobfile::{self, Action, Job, Overrides, Selection, Then},
     journal::{
@@ -42,8 +47,8 @@ pub(crate) struct Ending {
     pub(crate) outcome: RunOutcome,
     pub(crate) counts: Counts,
     pub(crate) then: Then,
-    /// The job was done at an earlier start: a person may ask for it once more.
-    pub(crate) done_before: bool,
+    /// What a person may say to a machine that stays.
+    pub(crate) offers: &'static [Said],
 }
 
 /// A run that could not begin or go on: what happened, and what to do about it.
@@ -51,12 +56,12 @@ pub(crate) struct Stopped {
     pub(crate) what: Vec<String>,
     pub(crate) remedy: &'static str,
     pub(crate) then: Option<Then>,
-    pub(crate) done_before: bool,
+    pub(crate) offers: &'static [Said],
 }
 
 impl Stopped {
     fn new(what: impl ToString, remedy: &'static str) -> Self {
-        Self { what: vec![what.to_string()], remedy, then: None, done_before: false }
+        Self { what: vec![what.to_string()], remedy, then: None, offers: &[] }
     }
 }
 
@@ -73,22 +78,22 @@ pub fn main() -> ! {
     let watchdog = Watchdog::start(Path::new("/"));
     failed_mounts.iter().for_each(|failed| watcher.problem(&failed.to_string()));
     let overrides = Overrides::from_cmdline(&line);
-    let mut again = false;
+    let mut said = None;
     let choice = loop {
-        let (ending, stick) = run(&overrides, again, &mut watcher);
+        let (ending, stick) = run(&overrides, said, &mut watcher);
         let finished = Finished { outcome: ending.outcome, counts: ending.counts, then: ending.then };
         watcher.machine(&finished.to_string());
         let choice = match ending.then {
             Then::PowerOff => pages::Choice::PowerOff,
             Then::Reboot => pages::Choice::Restart,
-            Then::Stay => stay(ending.done_before, &mut watcher),
+            Then::Stay => stay(ending.offers, &mut watcher),
         };
         if let Some(stick) = stick {
             stick.close(now());
         }
-        again = choice == pages::Choice::Again;
-        if !again {
-            break choice;
+        match choice {
+            pages::Choice::Said(word) => said = Some(word),
+            other => break other,
         }
     };
     drop(watchdog);
@@ -99,11 +104,11 @@ pub fn main() -> ! {
 }
 
 /// Everything between the boot and the end; every way out has shown itself to the person.
-fn run(overrides: &Overrides, again: bool, watcher: &mut dyn Watcher) -> (Ending, Option<Stick>) {
+fn run(overrides: &Overrides, said: Option<Said>, watcher: &mut dyn Watcher) -> (Ending, Option<Stick>) {
     let machine = Machine::read(Path::new("/"));
     watcher.show(&start_page(&machine));
     let mut stick = None;
-    match work(overrides, again, &machine, watcher, &mut stick) {
+    match work(overrides, said, &machine, watcher, &mut stick) {
         Ok(ending) => (ending, stick),
         Err(stopped) => {
             let reason = stopped.what.join("; ");
@@ -118,14 +123,14 @@ fn run(overrides: &Overrides, again: bool, watcher: &mut dyn Watcher) -> (Ending
             watcher.show(&page);
             watcher.machine(&protocol::error(&reason));
             let (outcome, counts) = (RunOutcome::Refused, Counts::default());
-            (Ending { outcome, counts, then, done_before: stopped.done_before }, stick)
+            (Ending { outcome, counts, then, offers: stopped.offers }, stick)
         }
     }
 }
 
 fn work(
     overrides: &Overrides,
-    again: bool,
+    said: Option<Said>,
     machine: &Machine,
     watcher: &mut dyn Watcher,
     slot: &mut Option<Stick>,
@@ -140,14 +145,17 @@ fn work(
         what: error.lines(),
         remedy: "Open the stick on any PC and correct mule.toml; README.txt there explains every key. No disk was touched.",
         then: error.then,
-        done_before: false,
+        offers: &[],
     })?;
-    if let Some(done) = replay.last_finished.as_ref().filter(|done| !again && is_done(&job, done)) {
+    if let Some(old) = replay.unfinished().filter(|_| said == Some(Said::Close)) {
+        return Err(open::close_by_hand(old, stick, machine, watcher));
+    }
+    if let Some(done) = replay.last_finished.as_ref().filter(|done| said != Some(Said::Again) && is_done(&job, done)) {
         return Err(done_before(done));
     }
     match job.action() {
         Action::Report => Ok(report(&hardware, &replay, job.then(), watcher)),
-        Action::Wipe => wipe::wipe(&job, hardware, stick, &replay, machine, watcher)
+        Action::Wipe => wipe::wipe(&job, hardware, stick, &replay, machine, said, watcher)
             .map_err(|stopped| Stopped { then: stopped.then.or_else(|| job.then_asked()), ..stopped }),
         Action::Verify if job.copy().image.is_none() => Err(Stopped::new(
             "action = \"verify\" without an image is not something this version's stick does",
@@ -185,7 +193,7 @@ fn done_before(done: &JobHistory) -> Stopped {
         remedy: "No disk was touched. To do it once more with the drives that are plugged in now, type AGAIN; for something \
                  else, change the job (repeat = true does it at every start).",
         then: Some(Then::Stay),
-        done_before: true,
+        offers: &[Said::Again],
     }
 }
 
@@ -206,9 +214,9 @@ fn take_passwords(replay: &Replay, hardware: &Hardware, stick: &mut Stick, watch
 fn report(hardware: &Hardware, replay: &Replay, then: Then, watcher: &mut dyn Watcher) -> Ending {
     let found = hardware.found();
     let mut page = pages::drives(&found, &controller_hints(Path::new("/")));
-    if replay.unfinished().is_some() {
+    if let Some(old) = replay.unfinished() {
         page.text("");
-        page.text("An interrupted job waits in the log. It goes on when mule.toml is again the one it began with.");
+        page.text(&open::line(old));
     }
     page.text("");
     page.text("Nothing is written. To erase, open this stick on any PC and edit mule.toml (README.txt explains it).");
@@ -217,7 +225,7 @@ fn report(hardware: &Hardware, replay: &Replay, then: Then, watcher: &mut dyn Wa
     }
     found.iter().for_each(|drive| watcher.note(&pages::details(drive)));
     watcher.show(&page);
-    Ending { outcome: RunOutcome::Ok, counts: Counts::default(), then, done_before: false }
+    Ending { outcome: RunOutcome::Ok, counts: Counts::default(), then, offers: &[] }
 }
 
 fn start_page(machine: &Machine) -> Page {
@@ -233,26 +241,12 @@ fn start_page(machine: &Machine) -> Page {
     })
 }
 
-/// Waits for a person; `l` looks at the drives anew, `d` shows the next one in full. The word AGAIN counts where there is
-/// a job to be done again, typed in one go.
-fn stay(done_before: bool, watcher: &mut dyn Watcher) -> pages::Choice {
-    const AGAIN: &str = "AGAIN";
+/// Waits for a person; `l` looks at the drives anew, `d` shows the next one in full. A word counts where it is offered.
+fn stay(offers: &'static [Said], watcher: &mut dyn Watcher) -> pages::Choice {
     let mut next = 0;
-    let mut typed = String::new();
+    let mut typed = Typed::new(offers);
     loop {
-        let key = next_key(watcher);
-        match key {
-            Some(Key::Char(letter)) => typed.push(letter),
-            Some(_) => typed.clear(),
-            None => {}
-        }
-        if done_before && typed.ends_with(AGAIN) {
-            return pages::Choice::Again;
-        }
-        if typed.len() > AGAIN.len() {
-            typed.remove(0);
-        }
-        match key.and_then(pages::choice) {
+        match next_key(watcher).and_then(|key| typed.key(key)) {
             Some(pages::Choice::List) => {
                 let mut page = pages::drives(&hardware::look(), &controller_hints(Path::new("/")));
                 pages::add_prompt(&mut page);

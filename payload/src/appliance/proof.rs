@@ -27,7 +27,7 @@ pub(super) fn check(
     stick: &mut Stick,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
-    let store = keep::open_store(job, &mut hardware, watcher)?;
+    let store = keep::open_store(job, &mut hardware, false, watcher)?;
     let dir = store.as_ref().map(crate::boot::store::Store::dir);
     let dir = dir.ok_or_else(|| Stopped::new("there is no store", NOTHING_TOUCHED))?;
     let name = job.copy().image.clone().unwrap_or_default();
@@ -49,7 +49,7 @@ pub(super) fn check(
     }
     watcher.note(&sentence);
     watcher.show(&page);
-    Ok(Ending { outcome: counts.outcome(), counts, then: job.then(), done_before: false })
+    Ok(Ending { outcome: counts.outcome(), counts, then: job.then(), offers: &[] })
 }
 
 /// The check on a thread of its own, its progress on the screen.

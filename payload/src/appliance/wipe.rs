@@ -1,35 +1,33 @@
 //! The unattended wipe: what was interrupted first, then the job; a countdown before anything is written.
 
-use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, next_key};
+use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, next_key, open};
 use crate::{
     boot::{machine::Machine, store::Store},
-    certify::record::{Host, Operator, Tool},
     cli::{
         drives::remarks,
         host::{now, tool},
     },
-    console::{Counts, RunOutcome, Severity, Watcher, pages, protocol},
+    console::{
+        Counts, RunOutcome, Severity, Watcher,
+        pages::{self, Said},
+        protocol,
+    },
     engine::sweep::Limits,
     job::{
         hidden,
-        issue::{Issuer, Settled},
+        issue::Settled,
         retain,
         run::{self, Tally},
         show::outcome_words,
-        stages::{Context, total_work},
+        stages::total_work,
         status::Log,
         thaw,
     },
     jobfile::{Frozen, Job},
-    journal::{
-        bounded::Text,
-        event::{Action, Event, Outcome},
-        replay::{DriveHistory, JobHistory, Replay},
-    },
-    plan::{Authority, Content, Lost, Plan, PlanError, Request},
+    journal::{event::Outcome, replay::Replay},
+    plan::{Authority, Plan, PlanError, Request},
     power::suspend,
 };
-use mule_types::method;
 use std::{
     path::Path,
     sync::Arc,
@@ -43,17 +41,15 @@ pub(super) fn wipe(
     stick: &mut Stick,
     replay: &Replay,
     machine: &Machine,
+    said: Option<Said>,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
-    let store = keep::open_store(job, &mut hardware, watcher)?;
-    let result = with_store(job, hardware, store.as_ref(), stick, replay, machine, watcher);
+    let digest = job.digest();
+    let goes_on = replay.unfinished().is_some_and(|old| open::is_same(old, &digest));
+    let store = keep::open_store(job, &mut hardware, goes_on, watcher)?;
+    let result = with_store(job, hardware, store.as_ref(), stick, replay, machine, said, watcher);
     keep::close(store, watcher);
     result
-}
-
-/// Whether the interrupted job is this one. An image that was to be kept first is taken anew, or gone on with.
-fn is_same(old: &JobHistory, request: &Request) -> bool {
-    old.request == request.digest && old.action == Action::Wipe && old.contradiction.is_none() && old.was_announced()
 }
 
 fn with_store(
@@ -63,11 +59,18 @@ fn with_store(
     stick: &mut Stick,
     replay: &Replay,
     machine: &Machine,
+    said: Option<Said>,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
     let request = request(job)?;
     let unfinished = replay.unfinished().cloned();
-    let goes_on = unfinished.as_ref().is_some_and(|old| is_same(old, &request));
+    let open = unfinished.as_ref().filter(|old| open::is_same(old, &request.digest)).cloned();
+    let goes_on = open.is_some();
+    if let Some(stopped) =
+        open.as_ref().filter(|_| said != Some(Said::Continue)).and_then(|old| open::too_old(old, job))
+    {
+        return Err(stopped);
+    }
     let (image, boot, fixed) = (hardware.image, hardware.boot.clone(), hardware.fixed().map(str::to_owned));
     let Hardware { drives, sticks, .. } = hardware;
     let failed = |error: PlanError| Stopped::new(error, NOTHING_TOUCHED);
@@ -80,6 +83,9 @@ fn with_store(
         }
     };
     tell_about(&plan, watcher);
+    if let Some(old) = open.filter(|_| plan.is_idle()) {
+        return Err(open::all_wait(&old, job, plan.waiting()));
+    }
     countdown(job, &plan, watcher)?;
     Hardware::still_the_stick(image, &boot, fixed.as_deref())?;
     let journal = stick.take_journal().ok_or_else(|| Stopped::new("the log is not open", NOTHING_TOUCHED))?;
@@ -91,9 +97,11 @@ fn with_store(
     let tool = tool();
     let host = machine.host("");
     if let Some(old) = unfinished.filter(|_| !goes_on) {
-        let why = why_not(&old);
+        let why = open::why_not(&old);
         watcher.note(&format!("An earlier job does not go on: {why}. Its drives are certified as interrupted."));
-        abandon(&old, &log, stick, &tool, &host, watcher);
+        if let Err(error) = open::abandon(&old, &why, &log, stick, &tool, &host, watcher) {
+            watcher.problem(&error);
+        }
     }
     if plan.is_resumed() {
         watcher.machine(&protocol::resumed(&plan.job()));
@@ -125,7 +133,7 @@ fn with_store(
                 return Err(stopped);
             }
         }
-        match retain::notes(store.dir()) {
+        match retain::notes(store.dir(), &log) {
             Ok(notes) => around.retained = notes,
             Err(error) => {
                 log.take_journal().into_iter().for_each(|journal| stick.give_back(journal));
@@ -170,6 +178,7 @@ pub(super) fn tell_about(plan: &Plan, watcher: &mut dyn Watcher) {
         let drive = &lost.history.drive;
         watcher.problem(&format!("{} {}: {}", drive.model, drive.serial, lost.reason));
     }
+    open::lines(plan.waiting()).for_each(|line| watcher.problem(&line));
 }
 
 /// Any key stops the run before the first write.
@@ -201,7 +210,7 @@ pub(super) fn count_down(
                 what: vec!["stopped at the console before anything was written".into()],
                 remedy: "Restart to run the job after all.",
                 then: Some(crate::jobfile::Then::Stay),
-                done_before: false,
+                offers: &[],
             });
         }
     }
@@ -226,76 +235,6 @@ fn log_bytes(plan: &Plan) -> u64 {
     frames * frame
 }
 
-/// Why an interrupted job does not go on.
-fn why_not(old: &JobHistory) -> String {
-    match &old.contradiction {
-        Some(contradiction) => {
-            format!("power was lost, and the log contradicts itself about the job ({contradiction})")
-        }
-        None if !old.was_announced() => "power was lost before anything was written, and the job begins anew".into(),
-        None => "power was lost, and the job was not asked for again".into(),
-    }
-}
-
-/// What is left of the old job, to be certified as interrupted. Of a job about which the log contradicts itself, an outcome
-/// that it names without a certificate is not believed.
-fn left_over(old: &JobHistory) -> Vec<Lost> {
-    let open = old.drives.iter().filter(|drive| !drive.certified).cloned();
-    let doubt = |mut history: DriveHistory| {
-        history.finished = history.finished.filter(|_| old.contradiction.is_none());
-        history
-    };
-    open.map(doubt).map(|history| Lost { history, reason: why_not(old), last_seen: old.last_seen() }).collect()
-}
-
-/// Closes the old job: nobody asked for it again, or it must not go on.
-pub(super) fn abandon(old: &JobHistory, log: &Log, stick: &Stick, tool: &Tool, host: &Host, watcher: &mut dyn Watcher) {
-    let Some(method) = method::find(&old.method) else { return close(old, log, watcher) };
-    let operator = Operator::default();
-    let passes: Vec<Content> = old.passes.iter().copied().map(Into::into).collect();
-    let context = Context {
-        job: old.job,
-        command: method.command,
-        passes: &passes,
-        verify: old.verify,
-        log,
-        limits: Limits::default(),
-        interrupted: None,
-    };
-    let issuer = Issuer {
-        job: old.job,
-        method,
-        operator: &operator,
-        log,
-        shelf: &*stick.shelf,
-        tool,
-        host,
-        health: |_| None,
-        retained: &[],
-    };
-    match run::abandon(old.job, &left_over(old), &context, &issuer) {
-        Ok(settled) => {
-            settled.iter().for_each(|drive| watcher.note(&format!("{} {}: interrupted", drive.model, drive.serial)))
-        }
-        Err(error) => watcher.problem(&error.to_string()),
-    }
-}
-
-/// A copy that was cut short: its targets have no certificate, so none claims anything; the log says how it ended.
-fn close(old: &JobHistory, log: &Log, watcher: &mut dyn Watcher) {
-    let open = old.drives.iter().filter(|drive| drive.finished.is_none());
-    let ends = open.map(|drive| Event::DriveFinished {
-        job: old.job,
-        slot: drive.slot,
-        outcome: Outcome::Interrupted,
-        reason: Text::new("power was lost while it was copied"),
-    });
-    let all = ends.chain([Event::JobFinished { job: old.job }]);
-    if let Err(error) = all.map(|event| log.append(&event)).collect::<Result<Vec<_>, _>>() {
-        watcher.problem(&error.to_string());
-    }
-}
-
 fn finish(job: &Job, tally: &Tally, denied: &[String], watcher: &mut dyn Watcher) -> Ending {
     let counts = Counts {
         erased: tally.count(Outcome::Erased),
@@ -303,6 +242,7 @@ fn finish(job: &Job, tally: &Tally, denied: &[String], watcher: &mut dyn Watcher
         failed: tally.count(Outcome::Failed),
         interrupted: tally.count(Outcome::Interrupted),
         refused: denied.len(),
+        waiting: tally.waiting.len(),
         ..Counts::default()
     };
     let uncertified = tally.settled.iter().any(|drive| drive.certificate.is_err());
@@ -314,6 +254,10 @@ fn finish(job: &Job, tally: &Tally, denied: &[String], watcher: &mut dyn Watcher
     if let Some(why) = &tally.stopped {
         watcher.machine(&protocol::error(why));
         notes.push(format!("The run was stopped: {why}"));
+    }
+    if !tally.waiting.is_empty() {
+        notes.push("The job stays open; it goes on when these drives are there again, in any bay of any PC:".into());
+        notes.extend(open::lines(&tally.waiting));
     }
     notes.extend(denied.iter().map(|line| format!("NOT ERASED: {line}")));
     notes.push("Certificates are in the folder certificates of this stick.".into());
@@ -335,11 +279,15 @@ pub(super) fn show_end(
     let log_lost = tally.stopped.is_some() && outcome != RunOutcome::Interrupted;
     let then = if log_lost { crate::jobfile::Then::Stay } else { job.then() };
     let mut page = pages::summary(outcome, &counts, done, ended, notes);
+    let offers: &[Said] = if tally.waiting.is_empty() { &[] } else { &[Said::Close] };
     if then == crate::jobfile::Then::Stay {
+        if !offers.is_empty() {
+            page.text("To give up the drives that are waited for, type CLOSE.");
+        }
         pages::add_prompt(&mut page);
     }
     watcher.show(&page);
-    Ending { outcome, counts, then, done_before: false }
+    Ending { outcome, counts, then, offers }
 }
 
 pub(super) fn ended(drive: &Settled) -> pages::Ended {
@@ -357,45 +305,5 @@ pub(super) fn ended(drive: &Settled) -> pages::Ended {
         outcome: word.into(),
         severity,
         detail: detail.join("; "),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::journal::{
-        Verify,
-        bounded::Text,
-        event::{Action, DriveRef, Entry, Event},
-        scan::Placed,
-    };
-
-    #[test]
-    fn an_outcome_the_log_contradicts_is_not_believed() {
-        let job = [1; 16];
-        let drive = DriveRef { model: Text::new("M"), serial: Text::new("S"), wwn: None, bytes: 512, logical: 512 };
-        let (method, passes, request) = (Text::new("zero"), [].into_iter().collect(), [0; 32]);
-        let verify = Verify::None;
-        let started = Event::JobStarted { job, action: Action::Wipe, method, passes, verify, request, drives: 2 };
-        let finished = Event::DriveFinished { job, slot: 0, outcome: Outcome::Erased, reason: Text::new("") };
-        let begun = |slot| Event::DriveStarted { job, slot, drive: drive.clone() };
-        let left = |events: &[Event]| {
-            let mut replay = Replay::default();
-            for (sequence, event) in (0..).zip(events) {
-                let entry = Entry { at: sequence, event: event.clone() };
-                replay.add(&Placed { at: 512 * sequence, sequence, hash: [0; 32], entry });
-            }
-            left_over(replay.unfinished().unwrap())
-        };
-        let sound = [started, begun(0), finished.clone(), begun(1)];
-        let lost = left(&sound);
-        assert_eq!(lost[0].history.finished, Some((Outcome::Erased, String::new())));
-        assert!(lost.len() == 2 && lost[1].reason.contains("not asked for again"));
-        let doubtful = left(&[&sound[..], &[finished]].concat());
-        assert_eq!(doubtful.len(), 2);
-        for lost in doubtful {
-            assert_eq!(lost.history.finished, None);
-            assert!(lost.reason.contains("contradicts itself about the job (a drive was finished twice)"));
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! The store: a file system on another drive that images are kept on.
 //!
-//! It is found by its label (`MULE-STORE` unless the job says otherwise) on any drive but the stick, mounted for the run,
-//! and its drive is never a target. Two file systems with that label are refused: an image must not land on either by luck.
+//! It is found by its label (`MULE-STORE` unless the job says otherwise) on any drive but the stick, or on the one drive that
+//! the job names; mounted for the run, and its drive is never a target. Two file systems with that label are refused: an image
+//! must not land on either by luck.
 
 use crate::{
     blocks::FileBlocks,
@@ -40,6 +41,18 @@ const KINDS: &[(Kind, &str, &CStr)] = &[
 pub enum StoreError {
     #[error("no drive has a file system with the label {0}; plug in the drive that images are kept on")]
     Missing(String),
+    #[error(
+        "the drive {drive} that the job keeps images on is not plugged in; a file system labelled {label} on another drive is \
+         not used in its place"
+    )]
+    NoDrive { drive: String, label: String },
+    #[error("the drive {drive} that the job keeps images on has no file system with the label {label}")]
+    NotOnDrive { drive: String, label: String },
+    #[error(
+        "the file system labelled {label} on {drive} must not be written: {reason}. Connect it to the Windows that used it, \
+         switch fast startup off there (powercfg /h off), run chkdsk /f on it and shut Windows down; or name another store"
+    )]
+    NotLetGo { label: String, drive: String, reason: String },
     #[error("{1} file systems have the label {0}: {2}; leave only one of them plugged in")]
     Several(String, usize, String),
     #[error(
@@ -60,10 +73,25 @@ pub struct Found {
     kind: Kind,
     label: String,
     node: PathBuf,
+    /// Why it must not be written.
+    not_let_go: Option<String>,
+    name: String,
 }
 
-/// Looks for the label on drives; what cannot be read has no store.
-pub fn find(drives: &[Drive], label: &str) -> Result<Found, StoreError> {
+/// Looks for the label on drives, or on the one that the job names; what cannot be read has no store.
+pub fn find(drives: &[Drive], label: &str, named: Option<&str>) -> Result<Found, StoreError> {
+    let Some(name) = named else { return only(drives, label) };
+    let called: Vec<_> = drives.iter().filter(|drive| drive.is_called(name)).cloned().collect();
+    if called.is_empty() {
+        return Err(StoreError::NoDrive { drive: name.into(), label: label.into() });
+    }
+    only(&called, label).map_err(|error| match error {
+        StoreError::Missing(label) => StoreError::NotOnDrive { drive: name.into(), label },
+        other => other,
+    })
+}
+
+fn only(drives: &[Drive], label: &str) -> Result<Found, StoreError> {
     let mut found: Vec<_> = drives.iter().flat_map(|drive| on_drive(drive, label)).collect();
     match (found.pop(), found.is_empty()) {
         (None, _) => Err(StoreError::Missing(label.into())),
@@ -76,9 +104,10 @@ pub fn find(drives: &[Drive], label: &str) -> Result<Found, StoreError> {
     }
 }
 
-/// The drives that carry the label, whatever file system it is; what cannot be read carries none.
-pub fn drives_with(drives: &[Drive], label: &str) -> Vec<PathBuf> {
-    drives.iter().filter(|drive| !on_drive(drive, label).is_empty()).map(|drive| drive.path.clone()).collect()
+/// The drives that carry one of the labels, whatever file system it is; what cannot be read carries none.
+pub fn drives_with(drives: &[Drive], labels: &[&str]) -> Vec<PathBuf> {
+    let carries = |drive: &&Drive| labels.iter().any(|label| !on_drive(drive, label).is_empty());
+    drives.iter().filter(carries).map(|drive| drive.path.clone()).collect()
 }
 
 fn on_drive(drive: &Drive, label: &str) -> Vec<Result<Found, StoreError>> {
@@ -92,8 +121,9 @@ fn on_drive(drive: &Drive, label: &str) -> Vec<Result<Found, StoreError>> {
             return Err(StoreError::Kind { label: label.into(), drive: name, kind: volume.kind.to_string() });
         }
         let node = node(Path::new("/sys/block"), &drive.path, volume.start)
-            .ok_or_else(|| StoreError::Node(label.into(), name))?;
-        Ok(Found { drive: drive.path.clone(), kind: volume.kind, label: label.into(), node })
+            .ok_or_else(|| StoreError::Node(label.into(), name.clone()))?;
+        let not_let_go = content::not_let_go(&disk, volume);
+        Ok(Found { drive: drive.path.clone(), kind: volume.kind, label: label.into(), node, not_let_go, name })
     };
     labelled.map(one).collect()
 }
@@ -124,6 +154,9 @@ impl Store {
         let Some((_, kind, options)) = KINDS.iter().find(|(kind, ..)| *kind == found.kind) else {
             return Err(StoreError::Missing(found.label.clone()));
         };
+        if let Some(reason) = found.not_let_go.clone().filter(|_| writable) {
+            return Err(StoreError::NotLetGo { label: found.label.clone(), drive: found.name.clone(), reason });
+        }
         let failed = |source| StoreError::Mount { node: found.node.clone(), kind, source };
         fs::create_dir_all(MOUNT_POINT).map_err(failed)?;
         let access = if writable { MountFlags::empty() } else { MountFlags::RDONLY };
@@ -161,24 +194,4 @@ pub fn free_bytes(dir: &Path) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_volume_is_found_by_where_it_begins() {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, start) in [("sdb1", "2048"), ("sdb2", "206848")] {
-            fs::create_dir_all(dir.path().join("sdb").join(name)).unwrap();
-            fs::write(dir.path().join("sdb").join(name).join("start"), format!("{start}\n")).unwrap();
-        }
-        let at = |start| node(dir.path(), Path::new("/dev/sdb"), start);
-        assert_eq!(at(206_848 * 512), Some("/dev/sdb2".into()));
-        assert_eq!(at(0), Some("/dev/sdb".into()));
-        assert_eq!(at(4096), None);
-    }
-
-    #[test]
-    fn a_folder_has_free_bytes() {
-        assert!(free_bytes(Path::new("/tmp")).unwrap() > 0);
-    }
-}
+mod tests;

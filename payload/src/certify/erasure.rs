@@ -26,9 +26,23 @@ pub fn put_into_words(record: &mut Record) {
         "erased" | "erased-with-exceptions" => category(record).into(),
         _ => String::new(),
     };
-    record.statement = statement(record);
+    record.statement = match about(record) {
+        Some(about) => format!("{about} {}", statement(record)),
+        None => statement(record),
+    };
     record.verification.description = description(record);
     record.limits = limits::limits(record);
+}
+
+/// What a statement is about, where that is not known to be the whole drive.
+fn about(record: &Record) -> Option<String> {
+    let technique = record.sanitisation.command.as_ref().and_then(named);
+    let unit = record.media.unit.as_ref().filter(|unit| !unit.is_whole(technique))?;
+    let name = limits::unit_name(unit);
+    Some(match unit.other_units {
+        0 => format!("This is about {name} alone: it is not known to be all that the device holds."),
+        _ => format!("This is about {name} alone, which is not all that the device holds."),
+    })
 }
 
 fn named(command: &CommandRecord) -> Option<Technique> {

@@ -105,7 +105,13 @@ pub(crate) fn purged() -> Record {
     let mut record = erased();
     let method = mule_types::method::find("ata-secure-erase-enhanced").unwrap();
     let evidence = crate::firmware::erase::Evidence::PasswordGone;
-    let sizes = Sizes { visible: BLOCKS, native: Some(BLOCKS), factory: Some(BLOCKS), accessible: None };
+    let sizes = Sizes {
+        visible: BLOCKS * 512,
+        stated: Some(BLOCKS * 512),
+        native: Some(BLOCKS * 512),
+        factory: Some(BLOCKS * 512),
+        accessible: None,
+    };
     record.sanitisation = Sanitisation {
         method: method.name.into(),
         title: method.title.into(),
@@ -144,6 +150,7 @@ fn media(bytes: u64) -> Media {
         firmware: "15.01H15".into(),
         media_type: "hard disk".into(),
         interface: "ATA".into(),
+        unit: Some(crate::firmware::units::Unit::drive()),
         bytes,
         logical_block: 512,
         physical_block: 512,

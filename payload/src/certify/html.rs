@@ -9,6 +9,7 @@ use super::{
     key::NAMESPACE,
     record::{Host, Media},
 };
+use crate::firmware::units::Kind;
 use parts::{grouped, rows, table, text, value, wide};
 
 const STYLE: &str = include_str!("certificate.css");
@@ -60,6 +61,30 @@ fn health(media: &Media) -> String {
     names.keys().filter_map(one).chain(heat).collect::<Vec<_>>().join("; ")
 }
 
+/// Which part of the device it was, and how much else there is.
+fn addressed(m: &Media) -> String {
+    let Some(unit) = &m.unit else { return "which part of its device it is was not asked".into() };
+    let own = match (unit.kind, unit.name.as_str()) {
+        (Kind::Drive, _) => "the drive, which is one unit".to_owned(),
+        (kind, "") => format!("one {}", kind.words()),
+        (kind, name) => format!("{} {}", kind.words(), text(name)),
+    };
+    let others = unit.others.iter().map(|other| text(&other.name)).collect::<Vec<_>>().join(", ");
+    let more = if unit.other_units > unit.others.len() as u64 { ", \u{2026}" } else { "" };
+    let rest = match (unit.kind, unit.other_units) {
+        (_, others @ 1..) => format!("; <b>not addressed: {others} more of the same device</b>"),
+        (Kind::Drive, 0) => String::new(),
+        (_, 0) if unit.unknown.is_empty() => ", the only one of its device".into(),
+        (_, 0) => "; whether there are others is not known".into(),
+    };
+    let names = if others.is_empty() { others } else { format!(" ({others}{more})") };
+    let free = match unit.unallocated_bytes {
+        Some(bytes @ 1..) => format!("; {} bytes belong to none", grouped(bytes)),
+        _ => String::new(),
+    };
+    format!("{own}{rest}{names}{free}")
+}
+
 fn media(m: &Media, title: &str) -> String {
     let size = format!("{} bytes, blocks of {} (physical {})", grouped(m.bytes), m.logical_block, m.physical_block);
     wide(
@@ -69,6 +94,7 @@ fn media(m: &Media, title: &str) -> String {
             ("Model", format!("<b>{}</b>", value(&m.model))),
             ("Serial number", format!("<b>{}</b>", value(&m.serial))),
             ("WWN", value(&m.wwn)),
+            ("Addressed", addressed(m)),
             ("Capacity", size),
             ("Type, interface", format!("{}, {}", value(&m.media_type), value(&m.interface))),
             ("Firmware", value(&m.firmware)),

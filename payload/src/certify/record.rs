@@ -4,7 +4,7 @@
 //! The fields are those of NIST SP 800-88 Rev. 2, 4.6 and Appendix C, with the literal passes and the counts that were
 //! really read back. A field this version does not know is an error: it would be signed, but shown to nobody.
 
-use crate::journal::event::Sizes;
+use crate::{firmware::units::Unit, journal::event::Sizes};
 use serde::{Deserialize, Serialize};
 
 /// The `format` of this version.
@@ -50,6 +50,10 @@ pub struct KeptImage {
     pub until: String,
     /// SHA-256 of its manifest's bytes.
     pub manifest_sha256: String,
+    /// When it was looked at, before this was signed.
+    pub looked: String,
+    /// What was found not to be as it was signed then: its manifest, the sizes of its files, its index. Blank where nothing.
+    pub fault: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +69,9 @@ pub struct Media {
     pub media_type: String,
     /// `ATA`, `NVMe`, `USB`, `SCSI`, …
     pub interface: String,
+    /// Which part of the device was addressed, and what else the device holds; left out where it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
     /// Capacity in bytes, as addressed.
     pub bytes: u64,
     pub logical_block: u32,
@@ -165,7 +172,7 @@ pub struct PassRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interruption {
-    /// The last time the log knows the job was running.
+    /// The last time the log, or the account beside an unfinished image, knows the job was running.
     pub last_seen: String,
     /// When the job went on; blank where it did not.
     pub resumed: String,
@@ -194,7 +201,7 @@ pub struct Coverage {
     pub hidden: Option<Hidden>,
 }
 
-/// What a drive's firmware stated of its sizes, in logical sectors.
+/// What can be addressed, and what the drive's firmware stated of its sizes, in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hidden {
@@ -202,8 +209,8 @@ pub struct Hidden {
     pub removal_asked: bool,
     pub before: Sizes,
     pub after: Sizes,
-    /// Sectors known to be hidden still: nothing was written there.
-    pub sectors_not_reached: u64,
+    /// Bytes known to be hidden still, by the drive or by what it is connected through: nothing was written there.
+    pub bytes_not_reached: u64,
     /// What could not be found out; blank where nothing.
     pub unknown: String,
     /// Why something stayed hidden that was to be lifted; blank where nothing did.

@@ -12,13 +12,13 @@ use crate::{
     discover::{Drive, Roots},
     engine::sweep::Limits,
     job::{
-        copy::run::Job,
+        copy::run::{Job, earlier},
         run::{Surroundings, Tally},
         show::outcome_words,
         status::Log,
     },
     jobfile::Selection,
-    journal::Verify,
+    journal::{Verify, event::Action},
     plan::{Authority, Plan, Request, Source, Sources, Target},
     random,
 };
@@ -63,15 +63,18 @@ impl Common {
         self.threads.map_or_else(all, usize::from)
     }
 
-    /// A job in this host's log.
-    pub(super) fn job(&self, title: String, asked: &str) -> Result<Job, String> {
+    /// A job in this host's log; `asked` is all that decides what it does.
+    pub(super) fn job(&self, title: String, action: Action, asked: &str) -> Result<Job, String> {
         let state = self.state.clone().unwrap_or_else(host::default_state);
-        let (journal, _) = host::open_log(&host::log_file(&state))?;
+        let (journal, replay) = host::open_log(&host::log_file(&state))?;
         journal.room_for_job(64 << 10).map_err(|error| error.to_string())?;
         let id = random::bytes().map_err(|error| format!("no random bytes from the kernel: {error}"))?;
+        let request = *blake3::hash(asked.as_bytes()).as_bytes();
         Ok(Job {
             id,
-            request: *blake3::hash(asked.as_bytes()).as_bytes(),
+            request,
+            earlier: earlier(&replay, action, &request),
+            resumed: 0,
             operator: self.operator(),
             log: Arc::new(Log::new(journal, host::now)),
             around: Surroundings {

@@ -13,13 +13,17 @@ use super::{
 };
 use crate::{
     console::format,
+    drive::Identity,
     engine::sweep::Limits,
     imagefile::{Manifest, Mode},
     job::copy::{
         digest,
         image::{Order, is_null},
-        level, prove, run, take,
+        level,
+        part::Purpose,
+        prove, run, take,
     },
+    journal::event::Action,
 };
 use serde_json::json;
 use std::{
@@ -84,7 +88,8 @@ Examples:
   mule image create /dev/sdx /dev/null                     how fast this would go; nothing is kept or certified
 
 Anybody can unpack it: zstd -dc customer.img.zst > disk.raw
-A run that was cut short goes on when the same command is given again (not with --base).
+A run that was cut short goes on when the very same command is given again: what is there is read from the drive once more,
+and where the drive holds something else by now the image is begun anew. With --base it is always begun anew.
 Exit codes: 0 imaged; 1 imaged with exceptions, or failed; 2 not done.")]
 struct Create {
     /// The drive that is read: a block device or a regular file
@@ -129,7 +134,6 @@ fn image_name(word: &str) -> Result<PathBuf, String> {
 fn create(args: &Create) -> Result<Exit, String> {
     let common = &args.common;
     let source = copying::source(&args.source)?;
-    let name = args.image.display().to_string();
     if let Some(base) = &args.base
         && base.parent().map(Path::to_owned) != args.image.parent().map(Path::to_owned)
     {
@@ -147,7 +151,7 @@ fn create(args: &Create) -> Result<Exit, String> {
         verify: !args.no_verify,
         operator: common.operator(),
         tool: host::tool(),
-        started: host::now(),
+        purpose: Purpose::Image,
         clock: host::now,
         room: Arc::default(),
     };
@@ -156,10 +160,18 @@ fn create(args: &Create) -> Result<Exit, String> {
     }
     let job = common.job(
         format!("Image: {}", source.drive().identity),
-        &format!("{:?}", ("mule-image/1", source.drive().identity.to_string(), &name)),
+        Action::Image,
+        &asked(args, &source.drive().identity),
     )?;
     let tally = watched(|watcher| run::images(job, vec![(source, order)], watcher));
     Ok(common.report(&tally))
+}
+
+/// All that decides what the image will be and who makes it: an unfinished one is gone on with by the same words only.
+fn asked(args: &Create, id: &Identity) -> String {
+    let (base, operator) = (&args.base, args.common.operator());
+    let how = (args.raw, args.level, args.hash, args.retries, args.no_verify, args.split);
+    format!("{:?}", ("mule-image/2", (&id.model, &id.serial, &id.wwn, id.bytes), &args.image, base, how, operator))
 }
 
 #[derive(Debug, clap::Args)]
@@ -255,6 +267,8 @@ fn info(args: &Info) -> Result<Exit, String> {
     }
     let image = &manifest.image;
     let stored: u64 = manifest.files.iter().map(|file| file.bytes).sum();
+    let missing = manifest.missing_piece(&args.image);
+    missing.iter().for_each(|piece| println!("MISSING: {}: this piece of the image is not there", piece.display()));
     println!("{}: {} {}", manifest.name, manifest.outcome, manifest.finished);
     println!(
         "    disk       {} {}, {} ({} bytes)",
@@ -289,5 +303,5 @@ fn info(args: &Info) -> Result<Exit, String> {
     }
     println!("    blake3     {} (root)", manifest.blake3_root);
     println!("    signed by  {} ({})", manifest.signer, signed.key.fingerprint());
-    Ok(Exit::Good)
+    Ok(if missing.is_some() { Exit::Bad } else { Exit::Good })
 }

@@ -9,13 +9,14 @@ use crate::{
     discover::{self, Drive, Roots},
     job::{
         copy::{
-            gpt::Patches,
+            fit::Fitted,
             run::{self, Aim, open_content},
             target::Tail,
         },
-        retain::{self, Retained, Wish},
+        retain::{self, Kept, Retained, Wish},
     },
     jobfile,
+    journal::event::Action,
     plan::Target,
 };
 use serde_json::json;
@@ -45,7 +46,7 @@ impl Keep {
         job: impl FnOnce() -> Result<run::Job, String>,
         targets: impl Iterator<Item = &'a Target>,
         threads: usize,
-    ) -> Result<Vec<Retained>, String> {
+    ) -> Result<Vec<Kept>, String> {
         let (Some(keep), Some(dir)) = (self.keep, &self.store) else { return Ok(Vec::new()) };
         if !dir.is_dir() {
             return Err(format!("{}: there is no such folder; nothing was written", dir.display()));
@@ -54,7 +55,7 @@ impl Keep {
         let job = job()?;
         let kept = watched(|watcher| retain::retain(job, targets, &wish, watcher));
         let kept = kept.map_err(|error| format!("nothing was overwritten: {error}"))?;
-        kept.iter().for_each(|note| eprintln!("{}", note.line(host::now())));
+        kept.iter().for_each(|kept| eprintln!("{}", kept.line(host::now())));
         Ok(kept)
     }
 }
@@ -89,22 +90,23 @@ fn do_list(args: &List) -> Result<Exit, String> {
             println!("{}: no job has kept an image here", folder.display());
         }
         for (image, note) in list {
-            let note = match note {
-                Ok(note) => note,
+            let kept = match note {
+                Ok(kept) => kept,
                 Err(error) => {
                     eprintln!("mule: {error}");
                     exit = Exit::Bad;
                     continue;
                 }
             };
+            let (note, signer) = (&kept.note, kept.key.stick_id());
             let expired = note.has_expired(now);
             if expired {
                 exit = Exit::Bad;
             }
             if args.json {
-                println!("{}", json!({ "path": image, "expired": expired, "kept": note }));
+                println!("{}", json!({ "path": image, "expired": expired, "kept": note, "signer": signer }));
             } else {
-                println!("{}", note.line(now));
+                println!("{}", kept.line(now));
             }
         }
     }
@@ -138,7 +140,7 @@ fn do_commit(args: &Commit) -> Result<Exit, String> {
     let notes: Result<Vec<_>, _> = args.images.iter().map(|image| Retained::read(image)).collect();
     let notes = notes.map_err(|error| error.to_string())?;
     if !args.yes {
-        notes.iter().for_each(|note| eprintln!("{}", note.line(host::now())));
+        notes.iter().for_each(|kept| eprintln!("{}", kept.line(host::now())));
         if !host::is_terminal() {
             return Err("say --yes to remove them".into());
         }
@@ -187,18 +189,19 @@ pub fn revert(args: &Revert) -> Exit {
 }
 
 fn do_revert(args: &Revert) -> Result<Exit, String> {
-    let note = Retained::read(&args.image).map_err(|error| error.to_string())?;
+    let kept = Retained::read(&args.image).map_err(|error| error.to_string())?;
+    let note = &kept.note;
     let content = open_content(&args.image)?;
     let found = crate::job::issue::hex(&<sha2::Sha256 as sha2::Digest>::digest(&content.manifest_bytes));
-    if found != note.manifest_sha256 {
+    if found != note.manifest_sha256 || content.key != kept.key {
         return Err(format!("{}: this is not the image that was kept; nothing was written", args.image.display()));
     }
     let path = match &args.target {
         Some(path) => path.clone(),
-        None => drive_of(&note)?,
+        None => drive_of(note)?,
     };
     let drive = named::drives(&Roots::default(), std::slice::from_ref(&path))?.pop();
-    let is_it = drive.is_some_and(|drive| matches(&note, &drive));
+    let is_it = drive.is_some_and(|drive| matches(note, &drive));
     if !is_it {
         return Err(format!(
             "{}: this is not {} {} with {} bytes, of which the image is; `mule restore` puts an image onto another drive",
@@ -210,9 +213,10 @@ fn do_revert(args: &Revert) -> Result<Exit, String> {
     }
     let common = &args.common;
     let targets = copying::targets(&[path], &args.yes_erase, common.operator())?;
-    let aim = |target| Aim { target, patches: Patches::new(), tail: Tail::Leave };
+    let aim = |target| Aim { target, fitted: Fitted::default(), tail: Tail::Leave };
     let aims = targets.into_iter().map(aim).collect();
-    let job = common.job(format!("Revert: {}", note.image), &format!("{:?}", ("mule-revert/1", &note.image)))?;
+    let asked = format!("{:?}", ("mule-revert/2", &note.image, &note.manifest_sha256, common.operator()));
+    let job = common.job(format!("Revert: {}", note.image), Action::Restore, &asked)?;
     let tally = watched(|watcher| run::restore(job, content, aims, common.threads(), watcher));
     Ok(common.report(&tally))
 }

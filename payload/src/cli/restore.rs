@@ -20,6 +20,7 @@ use crate::{
             target::Tail,
         },
     },
+    journal::event::Action,
     plan::Target,
 };
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ pub struct Size {
     /// Allow a smaller target where nothing behind its end is in use
     #[arg(long)]
     smaller: bool,
+    /// With --smaller: give up old data behind the target's end that belong to no partition; the certificate says how much
+    #[arg(long, requires = "smaller")]
+    give_up_behind: bool,
     /// Move the backup of a GPT to the target's end
     #[arg(long)]
     move_gpt: bool,
@@ -44,15 +48,30 @@ pub struct Size {
 }
 
 impl Size {
+    /// What of it decides what becomes of the targets.
+    fn asked(&self, aims: &[Aim]) -> String {
+        let drives: Vec<_> = aims.iter().map(|aim| aim.target.drive().identity.to_string()).collect();
+        format!("{:?}", (self.tail, self.allowed(), self.keep.keep, drives))
+    }
+
+    fn allowed(&self) -> Allowed {
+        Allowed { smaller: self.smaller, give_up_behind: self.give_up_behind, move_gpt: self.move_gpt }
+    }
+
     fn aims(&self, content: &dyn ReadAt, logical: u32, targets: Vec<Target>) -> Result<Vec<Aim>, String> {
         let survey = content::outline(content, logical);
-        let allowed = Allowed { smaller: self.smaller, move_gpt: self.move_gpt };
+        let allowed = self.allowed();
         let aim = |target: Target| {
-            let patches = fit(content, logical, &survey, target.drive(), allowed)?;
-            Ok(Aim { target, patches, tail: self.tail })
+            let fitted = fit(content, logical, &survey, target.drive(), allowed)?;
+            Ok(Aim { target, fitted, tail: self.tail })
         };
         targets.into_iter().map(aim).collect()
     }
+}
+
+/// The job that keeps images of the targets first.
+fn keeping(common: &Common, asked: &str) -> Result<run::Job, String> {
+    common.job("Images of what will be overwritten".into(), Action::Image, asked)
 }
 
 /// Arguments of `mule restore`.
@@ -92,9 +111,15 @@ fn do_restore(args: &Restore) -> Result<Exit, String> {
     let targets = copying::targets(&args.targets, &args.size.yes_erase, common.operator())?;
     let logical = content.reader.header().logical_block;
     let aims = args.size.aims(&content.reader, logical, targets)?;
-    let first = || common.job("Images of what will be overwritten".into(), "mule-keep/1");
-    args.size.keep.first("restore", first, aims.iter().map(|aim| &aim.target), common.threads())?;
-    let job = common.job(format!("Restore: {name}"), &format!("{:?}", ("mule-restore/1", &name)))?;
+    let how = args.size.asked(&aims);
+    let asked = format!("{:?}", ("mule-restore/2", &name, content.root(), how, common.operator()));
+    args.size.keep.first(
+        "restore",
+        || keeping(common, &asked),
+        aims.iter().map(|aim| &aim.target),
+        common.threads(),
+    )?;
+    let job = common.job(format!("Restore: {name}"), Action::Restore, &asked)?;
     let tally = watched(|watcher| run::restore(job, content, aims, common.threads(), watcher));
     Ok(common.report(&tally))
 }
@@ -149,12 +174,10 @@ fn do_clone(args: &Clone) -> Result<Exit, String> {
     let logical = source.drive().geometry.map_err(|error| error.to_string())?.logical();
     let look = Linux(Roots::default()).look(source.drive())?;
     let aims = args.size.aims(&*look, logical, targets)?;
-    let first = || common.job("Images of what will be overwritten".into(), "mule-keep/1");
-    args.size.keep.first("clone", first, aims.iter().map(|aim| &aim.target), common.threads())?;
-    let job = common.job(
-        format!("Clone: {}", source.drive().identity),
-        &format!("{:?}", ("mule-clone/1", source.drive().identity.to_string())),
-    )?;
-    let tally = watched(|watcher| run::clone(job, source, aims, args.hash, args.retries, watcher));
+    let (from, how) = (source.drive().identity.to_string(), args.size.asked(&aims));
+    let asked = format!("{:?}", ("mule-clone/2", &from, args.hash, args.retries, how, common.operator()));
+    args.size.keep.first("clone", || keeping(common, &asked), aims.iter().map(|aim| &aim.target), common.threads())?;
+    let job = common.job(format!("Clone: {from}"), Action::Clone, &asked)?;
+    let tally = watched(|watcher| run::clone(job, source, aims, args.hash, args.retries, args.size.allowed(), watcher));
     Ok(common.report(&tally))
 }

@@ -16,6 +16,7 @@ use crate::{
         copy::run::{self, open_content},
         verify::{Answer, Expect, Extent, verify},
     },
+    journal::event::Action,
     random,
 };
 use serde_json::json;
@@ -94,7 +95,9 @@ fn against(image: &Path, args: &Args) -> Result<Exit, String> {
     let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let content = open_content(image)?;
     let sources = copying::sources(&args.devices)?;
-    let job = common.job(format!("Verify against {name}"), &format!("{:?}", ("mule-verify-image/1", &name)))?;
+    let drives: Vec<_> = sources.iter().map(|source| source.drive().identity.to_string()).collect();
+    let asked = format!("{:?}", ("mule-verify-image/2", &name, content.root(), drives, common.operator()));
+    let job = common.job(format!("Verify against {name}"), Action::Verify, &asked)?;
     Ok(common.report(&watched(|watcher| run::check(job, content, sources, watcher))))
 }
 

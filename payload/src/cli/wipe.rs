@@ -20,7 +20,11 @@ use crate::{
         thaw,
     },
     jobfile::{HiddenAreas, Selection, Word},
-    journal::{Verify, event::Outcome, replay::Replay},
+    journal::{
+        Verify,
+        event::{Action, Outcome},
+        replay::{JobHistory, Replay},
+    },
     plan::{Authority, Plan, Request},
     random,
 };
@@ -137,9 +141,10 @@ fn erase(args: &Args) -> Result<Tally, String> {
     if let Some(dir) = &args.keep.store {
         // A wipe that goes on began only after its images were whole.
         if !plan.is_resumed() {
-            keep(args, &plan, &log)?;
+            let earlier = copy::run::earlier(&replay, Action::Image, &plan.digest());
+            keep(args, &plan, &log, earlier)?;
         }
-        around.retained = retain::notes(dir).map_err(|error| error.to_string())?;
+        around.retained = retain::notes(dir, &log).map_err(|error| error.to_string())?;
     }
     let mut watcher = console::for_host(io::stderr());
     let tally = run::execute(plan, &log, around, &mut *watcher);
@@ -160,7 +165,7 @@ fn surroundings(args: &Args) -> Surroundings {
 }
 
 /// Keeps an image of every target before the first write.
-fn keep(args: &Args, plan: &Plan, log: &Arc<Log>) -> Result<(), String> {
+fn keep(args: &Args, plan: &Plan, log: &Arc<Log>, earlier: Option<JobHistory>) -> Result<(), String> {
     let id = random::bytes().map_err(|error| format!("no random bytes from the kernel: {error}"))?;
     let job = copy::run::Job {
         id,
@@ -169,6 +174,8 @@ fn keep(args: &Args, plan: &Plan, log: &Arc<Log>) -> Result<(), String> {
         log: Arc::clone(log),
         around: surroundings(args),
         title: "Images of what will be overwritten".into(),
+        earlier,
+        resumed: 0,
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     args.keep.first(&format!("wipe ({})", args.method.name), || Ok(job), plan.targets().iter(), threads).map(drop)
@@ -195,11 +202,11 @@ fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) ->
     };
     let sticks = host::sticks_among(&drives);
     let authority = Authority::Typed(typed);
-    let unfinished = replay
-        .jobs
-        .iter()
-        .rev()
-        .find(|job| job.finished_at.is_none() && job.was_announced() && job.request == request.digest);
+    // The images that it was to keep first are a job of the same words, which is begun anew.
+    let is_it = |job: &&JobHistory| {
+        job.finished_at.is_none() && job.was_announced() && job.action == Action::Wipe && job.request == request.digest
+    };
+    let unfinished = replay.jobs.iter().rev().find(is_it);
     if let Some(why) = unfinished.and_then(|old| old.contradiction.as_ref()) {
         eprintln!("mule: the log contradicts itself about the job that was interrupted ({why}): it begins anew");
     } else if let Some(old) = unfinished {

@@ -195,8 +195,8 @@ pub fn summary(outcome: RunOutcome, counts: &Counts, done: &str, drives: &[Ended
 }
 
 fn headline(outcome: RunOutcome, counts: &Counts, done: &str) -> (Severity, String) {
-    let Counts { erased, exceptions, failed, interrupted, copied, refused } = *counts;
-    let erased = erased + copied;
+    let Counts { erased, exceptions, failed, interrupted, copied, refused, waiting } = *counts;
+    let (erased, interrupted) = (erased + copied, interrupted + waiting);
     let all = erased + exceptions + failed + interrupted + refused;
     let done = done.to_uppercase();
     match outcome {
@@ -249,8 +249,59 @@ pub enum Choice {
     List,
     /// The next drive, in full.
     Details,
+    /// What a person typed in full.
+    Said(Said),
+}
+
+/// Words that a waiting machine takes where it offers them; they decide what no single key should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
     /// A job that is done is to be done once more.
     Again,
+    /// An interrupted job goes on although it has been open for long.
+    Continue,
+    /// An interrupted job is closed: what it did not finish is certified as interrupted.
+    Close,
+}
+
+impl Said {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Again => "AGAIN",
+            Self::Continue => "CONTINUE",
+            Self::Close => "CLOSE",
+        }
+    }
+}
+
+/// What a person is typing at the prompt: single keys, or a word that is offered.
+#[derive(Debug, Default)]
+pub struct Typed {
+    offered: &'static [Said],
+    text: String,
+}
+
+impl Typed {
+    pub fn new(offered: &'static [Said]) -> Self {
+        Self { offered, text: String::new() }
+    }
+
+    /// What the next key means. The letters of a word that was begun are no keys of their own.
+    pub fn key(&mut self, key: Key) -> Option<Choice> {
+        let Key::Char(letter) = key else {
+            self.text.clear();
+            return choice(key);
+        };
+        self.text.push(letter);
+        // What was typed before may be anything: the longest end of it that begins a word counts.
+        while !self.text.is_empty() && !self.offered.iter().any(|said| said.word().starts_with(&self.text)) {
+            self.text.remove(0);
+        }
+        if let Some(said) = self.offered.iter().find(|said| said.word() == self.text) {
+            return Some(Choice::Said(*said));
+        }
+        if self.text.len() > 1 { None } else { choice(key) }
+    }
 }
 
 /// The meaning of a key at the prompt.

@@ -53,6 +53,8 @@ pub struct Counts {
     pub copied: usize,
     /// Drives the job asked for and did not get. Drives it did not ask for do not count.
     pub refused: usize,
+    /// Drives that an interrupted job stays open for.
+    pub waiting: usize,
 }
 
 impl Counts {
@@ -60,7 +62,7 @@ impl Counts {
     pub fn outcome(&self) -> RunOutcome {
         let worst_first = [
             (self.failed, RunOutcome::Failed),
-            (self.interrupted, RunOutcome::Interrupted),
+            (self.interrupted + self.waiting, RunOutcome::Interrupted),
             (self.refused, RunOutcome::Refused),
             (self.exceptions, RunOutcome::Exceptions),
         ];
@@ -78,16 +80,18 @@ pub struct Finished {
 
 impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { erased, exceptions, failed, interrupted, copied, refused } = self.counts;
+        let Counts { erased, exceptions, failed, interrupted, copied, refused, waiting } = self.counts;
         write!(
             f,
             "MULE FINISHED outcome={} erased={erased} exceptions={exceptions} failed={failed} \
              interrupted={interrupted} refused={refused} ",
             self.outcome
         )?;
-        // Only jobs that copy have this word, so that what reads the others' lines goes on reading them.
-        if copied > 0 {
-            write!(f, "copied={copied} ")?;
+        // Only runs that have any of them have these words, so that what reads the others' lines goes on reading them.
+        for (word, count) in [("copied", copied), ("waiting", waiting)] {
+            if count > 0 {
+                write!(f, "{word}={count} ")?;
+            }
         }
         write!(f, "then={}", self.then)
     }
@@ -115,7 +119,7 @@ mod tests {
 
     #[test]
     fn one_failed_drive_is_a_failed_run() {
-        let counts = Counts { erased: 10, exceptions: 1, failed: 1, interrupted: 1, refused: 1, copied: 0 };
+        let counts = Counts { erased: 10, exceptions: 1, failed: 1, interrupted: 1, refused: 1, ..Counts::default() };
         assert_eq!(counts.outcome(), RunOutcome::Failed);
         assert_eq!(Counts { failed: 0, ..counts }.outcome(), RunOutcome::Interrupted);
         assert_eq!(Counts { refused: 1, erased: 2, ..Counts::default() }.outcome(), RunOutcome::Refused);

@@ -424,3 +424,23 @@ Drive: sda WD-1
 Correct the file on any PC.";
     assert_eq!(seen(|screen| screen.show(&page)), expected);
 }
+
+#[test]
+fn a_word_is_taken_where_it_is_offered_and_its_letters_are_no_keys() {
+    use pages::{Choice, Said, Typed, choice};
+    let type_in = |offered, text: &str| {
+        let mut typed = Typed::new(offered);
+        text.chars().filter_map(|letter| typed.key(Key::Char(letter))).collect::<Vec<_>>()
+    };
+    let close = Choice::Said(Said::Close);
+    assert_eq!(type_in(&[Said::Close], "CLOSE"), [close]);
+    assert_eq!(type_in(&[Said::Continue, Said::Close], "CLCONTINUE"), [Choice::Said(Said::Continue)]);
+    assert_eq!(type_in(&[Said::Close], "CCLOSE"), [close]);
+    assert_eq!(type_in(&[], "CLOSE"), [Choice::List], "nothing is offered");
+    assert_eq!(type_in(&[Said::Again], "close"), [Choice::List], "a word is typed in capitals");
+    assert_eq!(type_in(&[Said::Close], "CLd"), [Choice::Details]);
+    let mut typed = Typed::new(&[Said::Close]);
+    "CLOS".chars().for_each(|letter| assert_eq!(typed.key(Key::Char(letter)), None));
+    assert_eq!(typed.key(Key::Enter), choice(Key::Enter));
+    assert_eq!(typed.key(Key::Char('E')), None, "not in one go");
+}

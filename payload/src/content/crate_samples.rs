@@ -9,7 +9,9 @@ fn sources(name: &str) -> PathBuf {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let out = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--manifest-path", manifest])
+        // Not --offline: only what was compiled so far need lie on this machine, and this names what other builds need too.
+        .args(["metadata", "--format-version", "1", "--locked", "--manifest-path", manifest])
+        .args(["--filter-platform", "x86_64-unknown-linux-musl"])
         .output()
         .unwrap();
     let known: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();

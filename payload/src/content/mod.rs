@@ -79,6 +79,19 @@ pub fn outline(disk: &dyn ReadAt, logical: u32) -> Survey {
     look(disk, logical, |_, _, _| Err(Doubt::unhandled("its map was not asked for")))
 }
 
+/// Why the NTFS in a volume must not be written: a Windows that hibernates (or its fast startup) keeps some of it in memory,
+/// or a check is still due. `None` where nothing speaks against it, and of other file systems, which the kernel judges.
+pub fn not_let_go(disk: &dyn ReadAt, volume: &Volume) -> Option<String> {
+    if volume.kind != Kind::Ntfs {
+        return None;
+    }
+    let part = Part::new(disk, volume.start, volume.len);
+    match ntfs::prove(&part, &[]) {
+        Ok(_) | Err(Doubt::Unhandled(_)) => None,
+        Err(doubt) => Some(doubt.to_string()),
+    }
+}
+
 type Prove = fn(&dyn ReadAt, &probe::Found, &[Range<u64>]) -> Result<Counted, Doubt>;
 
 fn look(disk: &dyn ReadAt, logical: u32, prove: Prove) -> Survey {

@@ -13,6 +13,8 @@ pub enum IoErrorKind {
     Refused,
     /// No answer within the time allowed.
     Hung,
+    /// Another drive answers in the place of the one that was claimed, or this one does not say who it is any more.
+    Exchanged,
     /// The request itself breaks the contract of the data plane.
     Invalid,
 }

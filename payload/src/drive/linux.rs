@@ -1,7 +1,7 @@
 //! A drive of this machine: a block device (or a regular file, for tests and images) with direct I/O through io_uring.
 
 use super::{
-    Access, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, OpenError, Request, admission::admit,
+    Access, Address, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, OpenError, Request, admission::admit,
     worker::Worker,
 };
 use crate::{
@@ -331,6 +331,13 @@ impl DataPlane for LinuxDrive {
         match self.device {
             Device::Block { .. } => Some(Box::new(LinuxPlane::new(Arc::clone(&self.file)))),
             Device::File => None,
+        }
+    }
+
+    fn address(&self) -> Address {
+        match self.device {
+            Device::Block { major, minor } => Address::read(&PathBuf::from(format!("/sys/dev/block/{major}:{minor}"))),
+            Device::File => Address::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a drive is: who it is ([`Identity`]), how it is addressed ([`Geometry`]), and its data plane, which reads and
 //! writes blocks with several requests in flight.
 
+mod address;
 pub(crate) mod admission;
 #[cfg(any(test, feature = "sim"))]
 pub mod contract;
@@ -12,6 +13,7 @@ mod open_error;
 pub mod sim;
 mod worker;
 
+pub use address::{Address, Area};
 pub use identity::{Geometry, GeometryError, Identity};
 pub use io_error::{IoError, IoErrorKind};
 pub use linux::LinuxDrive;
@@ -113,9 +115,19 @@ pub trait DataPlane: Send {
         Err(IoError::new(IoErrorKind::Refused, Op::Write, offset, len, "the drive has no command to discard blocks"))
     }
 
+    /// Who the drive says it is now, where the plane itself knows that; others are asked by their commands.
+    fn stated(&self) -> Option<Identity> {
+        None
+    }
+
     /// The drive's command plane, under the same claim; `None` where it takes no SCSI or ATA commands.
     fn commands(&self) -> Option<Box<dyn CommandPlane>> {
         None
+    }
+
+    /// Where the system has it, by the descriptor that is held: which part of a device it is. What is not known is left out.
+    fn address(&self) -> Address {
+        Address::default()
     }
 
     /// The drive's controller, under the same claim, and the namespace that is the drive; `None` where it is no NVMe

@@ -118,6 +118,11 @@ impl SimDisk {
         self.lock().identity = identity;
     }
 
+    /// Another disk takes its place and its name, and the system does not notice: open handles go on, on the other one's cells.
+    pub fn exchange_with(&self, other: &Self) {
+        self.lock().exchange_with(other);
+    }
+
     /// Sets what all cells contained before anything was written.
     pub fn set_background(&self, background: Background) {
         self.lock().cells = Cells::new(background);
@@ -170,6 +175,13 @@ impl fmt::Debug for SimDisk {
 }
 
 impl State {
+    fn exchange_with(&mut self, other: &SimDisk) {
+        let mut other = other.lock();
+        std::mem::swap(&mut self.identity, &mut other.identity);
+        std::mem::swap(&mut self.cells, &mut other.cells);
+        std::mem::swap(&mut self.counts, &mut other.counts);
+    }
+
     fn power_cut(&mut self, cut: PowerCut) {
         let block = u64::from(self.geometry.physical());
         match cut {
@@ -311,6 +323,9 @@ impl DataPlane for SimDrive {
             }
             state = self.disk.lock();
         }
+        if let Some(other) = state.faults.due_exchange() {
+            state.exchange_with(&other);
+        }
         let at = if state.faults.reorders {
             usize::try_from(next_random(&mut state.random) % self.queue.len() as u64).unwrap_or(0)
         } else {
@@ -356,6 +371,10 @@ impl DataPlane for SimDrive {
             (offset / size..(offset + len) / size).for_each(|block| state.write_block(block, size, &zeros));
         }
         Ok(obeys.is_some())
+    }
+
+    fn stated(&self) -> Option<Identity> {
+        Some(self.disk.identity())
     }
 
     fn discards(&self) -> bool {

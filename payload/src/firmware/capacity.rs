@@ -68,6 +68,7 @@ impl Size {
 /// All sizes of a drive, in logical sectors. Only [`survey`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
+    sector: u32,
     visible: u64,
     native: Size,
     factory: Size,
@@ -75,6 +76,11 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// Bytes of a logical sector, the drive's own: a bridge may show others.
+    pub fn sector(&self) -> u32 {
+        self.sector
+    }
+
     /// IDENTIFY DEVICE: what can be addressed now.
     pub fn visible(&self) -> u64 {
         self.visible
@@ -212,6 +218,7 @@ fn look<P: CommandPlane>(drive: &mut AtaDrive<P>) -> Result<Seen, AtaError> {
     };
     let text = |error: AtaError| error.to_string();
     let survey = Survey {
+        sector: identify.logical_sector,
         visible,
         native: ask(abilities.hpa.supported, &mut || drive.native_sectors(abilities.lba48).map_err(text)),
         factory: ask(abilities.dco.supported, &mut || {

@@ -17,6 +17,7 @@ pub(crate) mod record;
 pub mod sanitize;
 pub mod scsi;
 pub mod security;
+pub mod units;
 
 use crate::ata::Identify;
 use std::{fmt, time::Duration};

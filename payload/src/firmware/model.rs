@@ -54,6 +54,10 @@ struct State {
     cut: Option<Cut>,
     off: bool,
     claimed: bool,
+    /// Bytes and logical block as a bridge in front of it shows them.
+    bridge: Option<(u64, u32)>,
+    /// Logical units that the system found behind the bridge; this is the first.
+    luns: Vec<u64>,
     /// What was overwritten since the last flush: where, and the bytes that were there.
     unflushed: Vec<(u64, Vec<u8>)>,
 }
@@ -88,6 +92,8 @@ impl Model {
             cut: None,
             off: false,
             claimed: false,
+            bridge: None,
+            luns: Vec::new(),
             unflushed: Vec::new(),
         })))
     }
@@ -96,6 +102,16 @@ impl Model {
     pub(crate) fn become_another(&self, serial: &str, words: &str) {
         let mut state = self.lock();
         state.firmware = Firmware::sata(serial, state.cells.path(), words);
+    }
+
+    /// A USB bridge shows so many bytes of it, in blocks of this size, as one of so many logical units.
+    pub(crate) fn behind_bridge(&self, bytes: u64, logical: u32, units: u64) {
+        let mut state = self.lock();
+        (state.bridge, state.luns) = (Some((bytes, logical)), (0..units).collect());
+    }
+
+    pub(crate) fn has_bridge(&self) -> bool {
+        self.lock().bridge.is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

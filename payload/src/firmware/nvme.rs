@@ -305,14 +305,14 @@ fn same<A: NvmeAdmin>(drive: &mut A, before: &[u8; 4096]) -> Result<(), Error> {
 }
 
 fn namespaces<A: NvmeAdmin>(drive: &mut A) -> Result<Vec<u32>, Error> {
-    let list = page(drive, &admin::list_namespaces(), "Identify (active namespaces)")?;
+    let list = page(drive, &admin::list_namespaces(0), "Identify (active namespaces)")?;
     Ok(active_namespaces(&list).collect())
 }
 
 /// With those that are not attached to this controller: what erases the drive erases them as well.
 fn allocated<A: NvmeAdmin>(drive: &mut A, mut active: Vec<u32>) -> Result<Vec<u32>, Error> {
     if admin::manages_namespaces(&controller(drive)?) {
-        let list = page(drive, &admin::list_allocated(), "Identify (allocated namespaces)")?;
+        let list = page(drive, &admin::list_allocated(0), "Identify (allocated namespaces)")?;
         active.extend(active_namespaces(&list));
     }
     Ok(active)

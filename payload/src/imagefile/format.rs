@@ -96,6 +96,12 @@ impl Header {
         usize::try_from(left).unwrap_or(FRAME).min(FRAME)
     }
 
+    /// Whether the other header is of the same disk.
+    pub fn is_of_disk(&self, other: &Self) -> bool {
+        let of = |h: &Self| (h.model.clone(), h.serial.clone(), h.wwn.clone(), h.disk_bytes, h.logical_block);
+        of(self) == of(other)
+    }
+
     /// Groups of the disk.
     pub fn groups(&self) -> u64 {
         self.frames().div_ceil(GROUP)

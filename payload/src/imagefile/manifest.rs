@@ -178,6 +178,24 @@ impl Manifest {
         Ok(Signed { manifest, bytes, key })
     }
 
+    /// Where the image's files should lie, whatever the image is called now.
+    fn pieces<'a>(&'a self, image: &'a Path) -> impl Iterator<Item = (PathBuf, u64)> + 'a {
+        let ending = |file: &'a Volume| file.name.strip_prefix(self.name.as_str()).filter(|rest| !rest.contains('/'));
+        self.files.iter().map(move |file| (beside(image, ending(file).unwrap_or_default()), file.bytes))
+    }
+
+    /// The first of the image's files that is not there.
+    pub fn missing_piece(&self, image: &Path) -> Option<PathBuf> {
+        // Of an image in one file that is missing there is nothing to miss a piece of.
+        let several = self.files.len() > 1;
+        self.pieces(image).map(|(path, _)| path).find(|path| several && !path.exists())
+    }
+
+    /// The first of the image's files that does not have the size it had, and that size.
+    pub fn wrong_size(&self, image: &Path) -> Option<(PathBuf, u64)> {
+        self.pieces(image).find(|(path, bytes)| fs::metadata(path).map(|m| m.len()).ok() != Some(*bytes))
+    }
+
     /// Whether it can be true in itself.
     fn check(&self) -> Result<(), String> {
         if self.format != Self::FORMAT {

@@ -1,9 +1,13 @@
 //! Going on with an image that was cut short: what is there is unpacked and checked, a torn end is made anew.
+//!
+//! What is there was read before the interruption, and anything may have happened to the drive since: whoever goes on compares
+//! every frame with what the drive holds now. Here what was derived from it is compared: header, states, maps.
 
 use super::{
     codec::Decompressor,
-    format::{Header, Part, SLOT, ZSTD, u32_at},
-    index::State,
+    format::{FRAME, GROUP, Header, Part, SLOT, ZSTD, u32_at},
+    index::{Index, State},
+    reader::skippable,
     volumes::Volumes,
     writer::{WriteError, Writer, part_len},
 };
@@ -14,11 +18,22 @@ use zstd::zstd_safe;
 /// A power cut can tear no more than what was not synced yet, with room for the part that was being written.
 const TEARABLE: u64 = (64 << 20) + 8 * SLOT as u64;
 
-/// A frame that is met again: its number and content; the answer is which of it is in use.
-pub(super) type Again<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<Vec<Range<u64>>, String>;
+/// A frame that is met again.
+#[derive(Debug, Clone, Copy)]
+pub struct Met<'a> {
+    pub index: u64,
+    /// Its content as it is stored.
+    pub raw: &'a [u8],
+    /// Whether it lies in a slot: some of it could not be read at first.
+    pub slot: bool,
+}
+
+/// Compares a frame with the drive; the answer is which of it is in use now. [`WriteError::Anew`] where it is not the same.
+pub(super) type Again<'a> = &'a mut dyn FnMut(Met<'_>) -> Result<Vec<Range<u64>>, WriteError>;
 
 impl Writer {
-    /// Goes on with an unfinished image of the same disk. A differential image cannot be resumed.
+    /// Goes on with an unfinished image of the same disk. [`WriteError::Anew`] where it is another than the one that would be
+    /// begun now; a differential image cannot be resumed at all.
     pub fn resume(
         path: &Path,
         limit: Option<NonZeroU64>,
@@ -31,8 +46,18 @@ impl Writer {
         let readable = volumes.len() >= head.len() as u64 && volumes.read(0, &mut found).is_ok();
         // A file system may keep a file's length over a power cut and lose its bytes: they read as zeros.
         let there = readable && !is_zero(&found);
-        if header.base_root.is_some() || (there && found != head) {
-            return Err(WriteError::Another(path.into()));
+        if there && found != head {
+            let known = skippable(&volumes, 0)?.filter(|(part, _)| *part == Part::Header);
+            let known = known.and_then(|(_, content)| Header::decode(&content).ok());
+            return Err(match known {
+                Some(known) if known.is_of_disk(&header) => {
+                    WriteError::Anew("how its file systems are read is not the same as then".into())
+                }
+                _ => WriteError::Another(path.into()),
+            });
+        }
+        if header.base_root.is_some() {
+            return Err(WriteError::Anew("an image of what changed cannot be gone on with".into()));
         }
         let mut writer = Self::on(path, volumes, header);
         writer.taking_in = true;
@@ -67,20 +92,43 @@ impl Writer {
             let Some((bytes, raw)) = whole(&window, self.header.frame_len(self.next), &mut decompressor) else {
                 return self.torn(at, "no whole frame");
             };
-            let used = again(self.next, &raw).map_err(WriteError::Stopped)?;
+            let slot = is_slot(&window[bytes..]);
+            let used = again(Met { index: self.next, raw: &raw, slot })?;
             self.take_in(&window, bytes, &raw, &used)?;
             // Behind a group's last frame its end was made anew: it must be what is there.
             if !self.pending.is_empty() {
                 let at = self.position - self.pending.len() as u64;
                 let mut stored = vec![0; self.pending.len()];
                 let whole = self.position <= end && self.volumes.read(at, &mut stored).is_ok();
-                if !whole || stored != self.pending {
+                if !whole || !self.fits(at, &stored)? {
                     return self.torn(at, "a group's index does not fit its frames");
                 }
                 self.drop_pending();
             }
         }
         self.torn(self.position, "")
+    }
+
+    /// Whether a group's end as it is stored is the one that its frames and the maps give now; `false` where it is torn. Of what
+    /// lies in slots the power may have gone between content and hash.
+    fn fits(&mut self, at: u64, stored: &[u8]) -> Result<bool, WriteError> {
+        if stored == self.pending {
+            return Ok(true);
+        }
+        let len = 8 + u32_at(stored, 4).unwrap_or_default() as usize;
+        let split = |bytes: &[u8]| -> Option<(Index, Vec<u8>)> {
+            let (index, map) = bytes.split_at_checked(len)?;
+            Some((Index::decode(index.get(8..)?).ok()?, map.to_vec()))
+        };
+        let Some(((old, old_map), (new, map))) = split(stored).zip(split(&self.pending)) else { return Ok(false) };
+        let same = |n: usize| old.hashes[n] == new.hashes[n] || new.states[n] == State::Slot;
+        if old.states != new.states || old_map != map || !(0..new.states.len()).all(same) {
+            let start = u64::from(new.group) * GROUP * FRAME as u64;
+            let reason = format!("what the file systems call free behind byte {start} is not the same as then");
+            return Err(WriteError::Anew(reason));
+        }
+        self.volumes.overwrite(at, &self.pending)?;
+        Ok(true)
     }
 
     /// Everything from `at` on goes, where a power cut can explain it.
@@ -93,8 +141,7 @@ impl Writer {
     }
 
     fn take_in(&mut self, window: &[u8], bytes: usize, raw: &[u8], used: &[Range<u64>]) -> Result<(), WriteError> {
-        let padding = &window[bytes..];
-        let slot = Part::of(u32_at(padding, 0).unwrap_or(0)) == Some(Part::Padding);
+        let slot = is_slot(&window[bytes..]);
         let state = match (slot, is_zero(raw)) {
             (true, _) => State::Slot,
             (_, false) => State::Data,
@@ -115,6 +162,11 @@ impl Writer {
         self.position += len as u64;
         self.advance(used)
     }
+}
+
+/// Whether what follows a frame says that it lies in a slot.
+fn is_slot(behind: &[u8]) -> bool {
+    Part::of(u32_at(behind, 0).unwrap_or(0)) == Some(Part::Padding)
 }
 
 /// The whole frame at the start of `window`: its length and content. A slot must be whole with its padding.

@@ -184,6 +184,12 @@ fn volumes_end_between_frames_and_cat_puts_them_together() {
     assert!(finished.files.len() >= 2 && finished.files.iter().all(|(_, bytes)| *bytes <= limit));
     let paths: Vec<_> = finished.files.iter().map(|(path, _)| path.clone()).collect();
     assert_eq!(names_of(&path), paths);
+    let missing = paths[0].clone();
+    let elsewhere = dir.path().join("elsewhere");
+    fs::rename(&missing, &elsewhere).unwrap();
+    let error = Reader::open(&path).unwrap_err();
+    assert!(error.to_string().starts_with(&format!("{}: this piece", missing.display())), "{error}");
+    fs::rename(&elsewhere, &missing).unwrap();
     assert!(unpacked(&paths) == disk);
     assert!(report(&path, &manifest(&path, &finished, &disk, Mode::Raw)).unwrap().is_good());
 }
@@ -233,11 +239,11 @@ fn a_resumed_image_is_the_same_bytes_wherever_it_was_cut() {
             fs::write(&part, &whole[..usize::try_from(cut).unwrap()]).unwrap();
             let head = header(&disk, mode);
             let mut met = 0;
-            let mut writer = Writer::resume(&part, None, head.clone(), &mut |index, raw| {
-                assert!(raw == frame(&disk, index));
-                assert_eq!(index, met);
+            let mut writer = Writer::resume(&part, None, head.clone(), &mut |found: Met<'_>| {
+                assert!(found.raw == frame(&disk, found.index));
+                assert_eq!(found.index, met);
                 met += 1;
-                Ok(whole_range(&head, index))
+                Ok(whole_range(&head, found.index))
             })
             .unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
             let frames = head.frames();
@@ -265,10 +271,10 @@ fn a_part_that_lost_its_bytes_but_not_its_length_begins_again() {
         fs::write(&part, &bytes).unwrap();
         let head = header(&disk, Mode::Raw);
         let mut next = 0;
-        let again = &mut |index, raw: &[u8]| {
-            assert!(raw == frame(&disk, index));
-            next = index + 1;
-            Ok(whole_range(&head, index))
+        let again = &mut |found: Met<'_>| {
+            assert!(found.raw == frame(&disk, found.index));
+            next = found.index + 1;
+            Ok(whole_range(&head, found.index))
         };
         let mut writer = Writer::resume(&part, None, head.clone(), again).unwrap();
         write_on(&mut writer, &disk, next, head.frames());
@@ -285,10 +291,42 @@ fn a_part_of_another_disks_image_is_left_alone() {
     image(&path, &disk, Mode::Raw, None);
     let before = fs::read(&path).unwrap();
     let other = Header { serial: "S2".into(), ..header(&disk, Mode::Raw) };
-    let error = Writer::resume(&path, None, other, &mut |_, _| Ok(Vec::new())).unwrap_err();
+    let error = Writer::resume(&path, None, other, &mut |_| Ok(Vec::new())).unwrap_err();
     assert!(matches!(error, WriteError::Another(_)));
     assert!(fs::read(&path).unwrap() == before);
     assert!(Writer::create(&path, None, header(&disk, Mode::Raw)).is_err(), "an image is never written over");
+}
+
+/// A group that is whole has its map in the part: a block that is used by now, or free by now, begins it anew.
+#[test]
+fn a_map_that_is_another_by_now_begins_a_part_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.img.zst");
+    let head = Header { disk_bytes: 1026 << 20, ..header(&[0; MIB], Mode::UsedBlock) };
+    let used = |index: u64| if index == 5 { whole_range(&head, index) } else { Vec::new() };
+    let mut writer = Writer::create(&path, None, head.clone()).unwrap();
+    for index in 0..1025 {
+        let entry = if index == 5 { Entry::Zero } else { Entry::Free };
+        writer.append(entry, &used(index)).unwrap();
+    }
+    writer.pause().unwrap();
+    drop(writer);
+    for (frame, from, len) in [(7, 7 << 20, 4096), (5, 0, 0), (5, 5 << 20, 512)] {
+        let now: Vec<_> = std::iter::once(from..from + len).filter(|_| len > 0).collect();
+        let met = &mut |found: Met<'_>| Ok(if found.index == frame { now.clone() } else { used(found.index) });
+        let error = Writer::resume(&path, None, head.clone(), met).unwrap_err();
+        assert!(matches!(error, WriteError::Anew(_)), "{error}");
+    }
+    let raw = Header { mode: Mode::Raw, ..head.clone() };
+    let error = Writer::resume(&path, None, raw, &mut |found| Ok(used(found.index))).unwrap_err();
+    assert!(matches!(error, WriteError::Anew(_)), "{error}");
+    let mut last = 0;
+    let met = &mut |found: Met<'_>| {
+        last = found.index;
+        Ok(used(found.index))
+    };
+    drop(Writer::resume(&path, None, head.clone(), met).unwrap());
+    assert_eq!(last, 1024);
 }
 
 #[test]
@@ -309,7 +347,7 @@ fn a_slot_is_filled_in_place_and_the_image_is_valid_all_the_time() {
     // The power goes: what was filled is there.
     drop(writer);
     let head = header(&disk, Mode::Raw);
-    let again = &mut |index, _: &[u8]| Ok(whole_range(&head, index));
+    let again = &mut |found: Met<'_>| Ok(whole_range(&head, found.index));
     let mut writer = Writer::resume(&path, None, head.clone(), again).unwrap();
     assert_eq!(writer.slots().collect::<Vec<_>>(), [2, 5]);
     assert!(writer.slot_content(2).unwrap() == frame(&disk, 2));
@@ -408,6 +446,6 @@ fn no_bytes_make_the_reader_panic_or_take_much_memory() {
             assert!(!report.is_good(), "round {round}");
         }
         let head = header(&disk, Mode::UsedBlock);
-        let _ = Writer::resume(&bad, None, head.clone(), &mut |index, _| Ok(whole_range(&head, index)));
+        let _ = Writer::resume(&bad, None, head.clone(), &mut |found| Ok(whole_range(&head, found.index)));
     }
 }

@@ -2,7 +2,7 @@
 
 use rustix::{fs::Advice, io::Errno};
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     num::NonZeroU64,
     os::unix::fs::FileExt,
@@ -18,6 +18,8 @@ pub enum VolumeError {
     Io { path: PathBuf, source: io::Error },
     #[error("there is no image {0}")]
     Missing(PathBuf),
+    #[error("{path}: this piece of the image is missing; the image is whole only with all of its pieces beside each other", path = .0.display())]
+    Piece(PathBuf),
 }
 
 impl VolumeError {
@@ -66,6 +68,40 @@ pub fn names_of(base: &Path) -> Vec<PathBuf> {
     (0..1000).map(|number| numbered(base, number)).take_while(|path| path.exists()).collect()
 }
 
+/// The pieces of an image that are there, by their numbers, with or without gaps.
+fn pieces(base: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
+    let folder = base.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let name = base.file_name().unwrap_or_default().as_encoded_bytes();
+    let number = |entry: fs::DirEntry| {
+        let file = entry.file_name();
+        let digits = file.as_encoded_bytes().strip_prefix(name)?.strip_prefix(b".")?;
+        let number = std::str::from_utf8(digits).ok().filter(|d| d.len() == 3)?.parse().ok()?;
+        Some((number, numbered(base, number)))
+    };
+    let mut found: Vec<_> = fs::read_dir(folder)?.flatten().filter_map(number).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// The first piece that lacks where later ones are there.
+fn gap(base: &Path) -> Option<PathBuf> {
+    let found = pieces(base).ok().filter(|_| !base.exists())?;
+    let place = found.iter().enumerate().find(|(place, (number, _))| place != number)?.0;
+    Some(numbered(base, place))
+}
+
+/// Removes every file of an image, whatever of it is there.
+pub fn remove(base: &Path) -> io::Result<()> {
+    let all = pieces(base)?.into_iter().map(|(_, path)| path).chain([base.to_path_buf()]);
+    for path in all {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 impl Volumes {
     /// New files; one that is there already is an error.
     pub(super) fn create(base: &Path, limit: Option<NonZeroU64>) -> Result<Self, VolumeError> {
@@ -78,6 +114,9 @@ impl Volumes {
     pub(super) fn open(base: &Path, limit: Option<NonZeroU64>, writable: bool) -> Result<Self, VolumeError> {
         let mut list = Vec::new();
         let mut start = 0;
+        if let Some(path) = gap(base) {
+            return Err(VolumeError::Piece(path));
+        }
         for path in names_of(base) {
             let failed = |source| VolumeError::io(&path, source);
             let file = OpenOptions::new().read(true).write(writable).open(&path).map_err(failed)?;
@@ -208,7 +247,7 @@ impl Volumes {
         while let Some(last) = self.list.last_mut() {
             let failed = |source| VolumeError::io(&last.path, source);
             if last.start >= at && last.start > 0 {
-                std::fs::remove_file(&last.path).map_err(failed)?;
+                fs::remove_file(&last.path).map_err(failed)?;
                 self.list.pop();
                 continue;
             }

@@ -30,6 +30,9 @@ pub enum WriteError {
         path = path.display()
     )]
     Damaged { path: PathBuf, at: u64, reason: String },
+    /// What an unfinished image holds is not what an image that is begun now would hold.
+    #[error("the unfinished image cannot be gone on with: {0}")]
+    Anew(String),
     #[error("{0}")]
     Stopped(String),
     #[error("a frame could not be compressed: {0}")]

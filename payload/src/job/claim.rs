@@ -8,12 +8,19 @@ use crate::{
     plan::{Source, Target},
     scsi::CommandPlane,
 };
+use std::time::Duration;
 
 /// How drives are opened; Linux and the simulated drives have one each.
 pub trait Opener: Send + Sync {
     /// Opens the drive for this process alone, past every cache, and reads anew who it is: by the open descriptor, since a
     /// path can come to mean another drive.
     fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String>;
+
+    /// How old the last answer to who a claimed drive is may be when it is given more work; `None`: it is asked at the claim
+    /// and between the stages only.
+    fn ask_every(&self) -> Option<Duration> {
+        Some(Duration::from_secs(4))
+    }
 
     /// The command plane of a drive that nobody else has open, proved to be the one that was planned; `None` where it has
     /// none. The claim ends with it.
@@ -110,5 +117,8 @@ fn claim(drive: &Drive, opener: &dyn Opener, access: Access) -> Result<Box<dyn D
     if plane.geometry().bytes() != planned.bytes || Ok(plane.geometry()) != drive.geometry {
         return Err(ClaimError::Resized { planned: planned.bytes, found: plane.geometry().bytes() });
     }
-    Ok(plane)
+    Ok(match opener.ask_every() {
+        Some(every) => Box::new(who::Watched::new(plane, drive.clone(), every)),
+        None => plane,
+    })
 }

@@ -10,6 +10,7 @@ use super::{
     recheck,
     stages::{Context, begin, describe, fail},
     status::{Message, Status},
+    unit,
 };
 use crate::{
     ata::AtaDrive,
@@ -75,6 +76,7 @@ impl Commanded {
         if let Some(command) = &mut facts.command {
             command.purge = command.technique.and_then(|technique| purge::source(technique, target.drive().medium()));
         }
+        facts.unit = Some(unit::ask(&*plane, target.drive()));
         let mut this = Self { target, plane, facts };
         this.go_on_or_begin_again(context, status);
         let Some(wanted) = context.command else { return this };
@@ -140,7 +142,8 @@ impl Commanded {
 
     fn begin_again(&mut self, why: &str, context: &Context<'_>) -> String {
         let (pauses, hidden) = (std::mem::take(&mut self.facts.pauses), self.facts.hidden.take());
-        self.facts = Facts { pauses, hidden, ..context.no_facts(self.facts.capacity) };
+        let unit = self.facts.unit.take();
+        self.facts = Facts { pauses, hidden, unit, ..context.no_facts(self.facts.capacity) };
         let (job, slot) = (context.job, self.target.slot());
         if let Err(error) = context.log.append(&Event::DriveRestarted { job, slot, reason: Text::new(why) }) {
             fail(&mut self.facts, format!("the log could not be written: {error}"));

@@ -6,6 +6,7 @@ use super::commanded;
 use crate::{
     drive::Geometry,
     engine::{extents::Ranges, pattern::StreamKey, sampling},
+    firmware::units::Unit,
     journal::{
         Verify,
         event::{DefectKind, Outcome, Sweep},
@@ -82,6 +83,8 @@ pub struct Facts {
     pub heat: Heat,
     /// What was found out about areas the drive hides.
     pub hidden: Option<HiddenAreas>,
+    /// Which part of its device it is, and what else the device holds; `None` where it was not asked in this run.
+    pub unit: Option<Unit>,
     /// The erasure by the drive's own firmware, where the method has one.
     pub command: Option<CommandFacts>,
     /// Why it ended before its end, if it did.
@@ -119,6 +122,7 @@ impl Facts {
             seen_again: 0,
             heat: Heat::default(),
             hidden: None,
+            unit: None,
             command: None,
             failure: None,
             stopped: false,
@@ -347,14 +351,6 @@ impl Facts {
         [self.out_of_reach(), unobserved, unread].into_iter().flatten().collect()
     }
 
-    /// What calls this erasure a purge of the drive; `None` where it is no purge, or not proved to be one.
-    pub fn purge(&self) -> Option<&'static str> {
-        let known = |hidden: &HiddenAreas| hidden.after.hidden() == 0 && hidden.unknown.is_empty();
-        let all = self.hidden.as_ref().is_none_or(known);
-        let command = self.command.as_ref()?;
-        command.purge.filter(|_| all && !command.stopped_since && self.outcome().0 == Outcome::Erased)
-    }
-
     /// Why a wipe of everything the drive shows is not a wipe of all of it.
     fn out_of_reach(&self) -> Option<String> {
         let hidden = self.hidden.as_ref()?;
@@ -363,7 +359,9 @@ impl Facts {
                 Some(format!("whether the drive hides areas could not be found out: {}", hidden.unknown))
             }
             0 => None,
-            sectors => Some(format!("{sectors} sectors that the drive hides were not reached")),
+            bytes => {
+                Some(format!("{bytes} bytes that the drive, or what it is connected through, hides were not reached"))
+            }
         }
     }
 }

@@ -56,9 +56,12 @@ pub fn bare(
         }
         if found.grown {
             tell(format!("{}: {}", drive.identity, words(&found.areas)));
-            let grown = opener.again(&drive, found.areas.after.visible);
+            let grown = opener.again(&drive, found.sectors);
             let regrown = match grown {
-                Ok(grown) => plan.regrow(slot, grown, sticks),
+                Ok(grown) => {
+                    found.areas.after.visible = grown.identity.bytes;
+                    plan.regrow(slot, grown, sticks)
+                }
                 Err(why) => {
                     let reason = Reason::HiddenAreas(why);
                     plan.refuse(slot, reason.clone());
@@ -83,6 +86,8 @@ struct Found {
     areas: HiddenAreas,
     /// Whether it shows more than before.
     grown: bool,
+    /// Logical sectors that it shows, its own.
+    sectors: u64,
 }
 
 /// What ends the look at a drive.
@@ -99,11 +104,11 @@ fn look(drive: &Drive, policy: Policy, opener: &dyn Opener, log: &Log) -> Result
     if !speaks_ata {
         return Ok(None);
     }
+    let shown = drive.geometry.map_or(0, |geometry| geometry.bytes());
     let unknown = |why: String| {
-        let visible = drive.geometry.map_or(0, |geometry| geometry.blocks());
-        let sizes = Sizes { visible, ..Sizes::default() };
+        let sizes = Sizes { visible: shown, ..Sizes::default() };
         let areas = HiddenAreas { removal: false, before: sizes, after: sizes, unknown: why, left: String::new() };
-        Ok(Some(Found { areas, grown: false }))
+        Ok(Some(Found { areas, grown: false, sectors: 0 }))
     };
     if drive.ata.is_none() {
         return unknown("the drive does not answer ATA commands".into());
@@ -120,16 +125,30 @@ fn look(drive: &Drive, policy: Policy, opener: &dyn Opener, log: &Log) -> Result
         Ok(survey) => survey,
         Err(error) => return unknown(error.to_string()),
     };
+    let stated = bytes(&before, before.visible());
+    if shown > stated {
+        return Err(Trouble::Drive(format!(
+            "{shown} bytes can be addressed here, and the drive itself states {stated}: what it is connected through does not \
+             show it as it is; connect it directly"
+        )));
+    }
     if policy != Policy::Remove || before.hidden() == 0 {
-        let sizes = sizes(&before);
+        let sizes = sizes(&before, shown);
         let areas =
             HiddenAreas { before: sizes, after: sizes, unknown: not_found_out(&before), ..HiddenAreas::default() };
-        return Ok(Some(Found { areas, grown: false }));
+        return Ok(Some(Found { areas, grown: false, sectors: 0 }));
     }
-    lift(drive, &mut ata, &before, log).map(Some)
+    lift(drive, shown, &mut ata, &before, log).map(Some)
 }
 
-fn lift<P: CommandPlane>(drive: &Drive, ata: &mut AtaDrive<P>, before: &Survey, log: &Log) -> Result<Found, Trouble> {
+/// `shown` is how many bytes can be addressed before it.
+fn lift<P: CommandPlane>(
+    drive: &Drive,
+    shown: u64,
+    ata: &mut AtaDrive<P>,
+    before: &Survey,
+    log: &Log,
+) -> Result<Found, Trouble> {
     let text = format!(
         "{}: shows {} of {} sectors; what hides the others is going to be lifted for good",
         drive.identity,
@@ -150,12 +169,12 @@ fn lift<P: CommandPlane>(drive: &Drive, ata: &mut AtaDrive<P>, before: &Survey, 
     let grown = after.visible() > before.visible();
     let areas = HiddenAreas {
         removal: true,
-        before: sizes(before),
-        after: sizes(&after),
+        before: sizes(before, shown),
+        after: sizes(&after, if grown { bytes(&after, after.visible()) } else { shown }),
         unknown: not_found_out(&after),
         left,
     };
-    Ok(Found { areas, grown })
+    Ok(Found { areas, grown, sectors: after.visible() })
 }
 
 /// Lifting a limit takes no password and no time worth showing.
@@ -179,13 +198,20 @@ impl Watcher for Patient {
     }
 }
 
-fn sizes(survey: &Survey) -> Sizes {
+/// So many of a drive's own sectors in bytes; a size that is none is larger than all.
+fn bytes(survey: &Survey, sectors: u64) -> u64 {
+    sectors.saturating_mul(u64::from(survey.sector()))
+}
+
+/// In bytes, since a bridge may show blocks of another size than the drive has; `shown` is what can be addressed.
+fn sizes(survey: &Survey, shown: u64) -> Sizes {
     let known = |size: &Size| match size {
-        Size::Sectors(sectors) => Some(*sectors),
+        Size::Sectors(sectors) => Some(bytes(survey, *sectors)),
         Size::Unsupported | Size::Unknown(_) => None,
     };
     Sizes {
-        visible: survey.visible(),
+        visible: shown,
+        stated: Some(bytes(survey, survey.visible())),
         native: known(survey.native()),
         factory: known(survey.factory()),
         accessible: known(survey.accessible()),
@@ -209,15 +235,18 @@ pub fn words(areas: &HiddenAreas) -> String {
     match (before.hidden(), after.hidden()) {
         (0, 0) if asked.is_empty() && !areas.unknown.is_empty() => {}
         (0, 0) if !areas.unknown.is_empty() => {
-            parts.push(format!("the drive shows all {} sectors it states ({asked})", after.visible));
+            parts.push(format!("the drive shows all {} bytes it states ({asked})", after.visible));
         }
         (0, 0) if asked.is_empty() => parts.push("the drive has no commands to hide sectors by, or says so".to_owned()),
-        (0, 0) => parts.push(format!("none: the drive shows all {} sectors it states ({asked})", after.visible)),
+        (0, 0) => parts.push(format!("none: the drive shows all {} bytes it states ({asked})", after.visible)),
         (hidden, 0) => parts.push(format!(
-            "{hidden} sectors were hidden and were lifted before the wipe: {} shown before, {} after",
+            "{hidden} bytes were hidden and were lifted before the wipe: {} shown before, {} after",
             before.visible, after.visible
         )),
-        (_, hidden) => parts.push(format!("{hidden} of {} sectors are hidden and were NOT reached", after.largest())),
+        (_, hidden) => parts.push(format!("{hidden} of {} bytes are hidden and were NOT reached", after.largest())),
+    }
+    if let Some(kept @ 1..) = after.stated.map(|stated| stated.saturating_sub(after.visible)) {
+        parts.push(format!("what the drive is connected through keeps {kept} bytes of those that it shows to itself"));
     }
     if !areas.left.is_empty() {
         parts.push(areas.left.clone());

@@ -3,7 +3,7 @@
 use super::{
     facts::{Facts, Heat},
     record::{Frame, record},
-    retain::Retained,
+    retain,
     stages::Examined,
     status::{Log, Message},
 };
@@ -68,7 +68,7 @@ pub struct Issuer<'a> {
     /// What SMART says of a drive now, where it can be read.
     pub health: Health,
     /// Images kept of drives before they were destroyed.
-    pub retained: &'a [Retained],
+    pub retained: &'a [retain::Kept],
 }
 
 impl std::fmt::Debug for Issuer<'_> {
@@ -144,6 +144,7 @@ impl Issuer<'_> {
         let mut media = media(target.drive(), target.labels());
         media.health_after = (self.health)(target.drive());
         media.heat = heat(&examined.facts().heat);
+        media.unit.clone_from(&examined.facts().unit);
         let drive = target.drive();
         let place = Place {
             name: &drive.name,
@@ -186,8 +187,12 @@ impl Issuer<'_> {
 
     fn write(&self, place: &Place<'_>, media: Media, facts: &Facts) -> Result<Kept, String> {
         let (log, key) = reference(self.log, &self.job).ok_or("the log is closed")?;
-        let of_it = |kept: &&Retained| kept.is_of(&media.model, &media.serial, media.bytes);
-        let retained = self.retained.iter().filter(of_it).cloned().collect();
+        let of_it = |kept: &&retain::Kept| {
+            kept.note.is_of(&media.model, &media.serial, media.bytes) && kept.note.wwn == media.wwn
+        };
+        // Hours may have gone by since it was made.
+        let now = self.log.now();
+        let retained = self.retained.iter().filter(of_it).map(|kept| kept.stated(now)).collect();
         let frame = Frame {
             job: hex(&self.job),
             slot: place.slot,
@@ -239,6 +244,7 @@ pub(super) fn media(drive: &Drive, labels: &MediaFields) -> Media {
         }
         .into(),
         interface: drive.bus.to_string(),
+        unit: None,
         bytes: drive.identity.bytes,
         logical_block: logical,
         physical_block: physical,
@@ -260,6 +266,7 @@ fn media_of_logged(drive: &DriveRef) -> Media {
         firmware: String::new(),
         media_type: "unknown".into(),
         interface: String::new(),
+        unit: None,
         bytes: drive.bytes,
         logical_block: drive.logical,
         physical_block: 0,

@@ -17,6 +17,7 @@ pub mod show;
 pub mod stages;
 pub mod status;
 pub mod thaw;
+mod unit;
 pub mod verify;
 mod who;
 

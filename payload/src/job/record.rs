@@ -1,9 +1,6 @@
 //! From the facts to the certificate's record. Every number in it comes from [`Facts`]; the words follow from the numbers.
 
-use super::{
-    facts::{Facts, command::CommandFacts},
-    retain::Retained,
-};
+use super::facts::{Facts, command::CommandFacts};
 use crate::{
     certify::{
         erasure,
@@ -37,7 +34,7 @@ pub struct Frame<'a> {
     pub host: Host,
     pub log: LogReference,
     /// Images that were kept of it before.
-    pub retained: Vec<Retained>,
+    pub retained: Vec<KeptImage>,
 }
 
 /// 9999-12-31T23:59:59Z, the last time RFC 3339 can write, in milliseconds since 1970.
@@ -76,7 +73,7 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
         coverage: coverage(facts, block, frame.hidden_areas),
         verification: verification(facts, block),
         limits: Vec::new(),
-        kept_images: frame.retained.into_iter().map(kept).collect(),
+        kept_images: frame.retained,
         media: frame.media,
         operator: frame.operator,
         validation: Validation::default(),
@@ -86,11 +83,6 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
     };
     erasure::put_into_words(&mut record);
     record
-}
-
-fn kept(kept: Retained) -> KeptImage {
-    let Retained { image, since, until, manifest_sha256, .. } = kept;
-    KeptImage { image, since, until, manifest_sha256 }
 }
 
 fn command_record(command: &CommandFacts, block: u64) -> CommandRecord {
@@ -157,7 +149,7 @@ fn coverage(facts: &Facts, block: u64, hidden_areas: String) -> Coverage {
             removal_asked: hidden.removal,
             before: hidden.before,
             after: hidden.after,
-            sectors_not_reached: hidden.after.hidden(),
+            bytes_not_reached: hidden.after.hidden(),
             unknown: hidden.unknown.clone(),
             left: hidden.left.clone(),
         }),

@@ -5,7 +5,7 @@ use super::{
     commanded::Commanded,
     facts::{Facts, Pause},
     issue::{Health, Issuer, Settled, Shelf},
-    retain::Retained,
+    retain::Kept,
     show::Show,
     stages::{Context, Examined, Overwritten, total_work},
     status::{Log, Message, Stage, Status},
@@ -21,7 +21,7 @@ use crate::{
         bounded::Text,
         event::{Action, DriveRef, Event, JobId, Outcome, Verify},
     },
-    plan::{Content, Lost, Plan, Target},
+    plan::{Content, Lost, Plan, Target, Waiting},
 };
 use mule_types::method::Method;
 use std::{
@@ -43,7 +43,7 @@ pub struct Surroundings {
     pub limits: Limits,
     pub health: Health,
     /// Images kept of drives that this run destroys: their certificates say so.
-    pub retained: Vec<Retained>,
+    pub retained: Vec<Kept>,
 }
 
 impl std::fmt::Debug for Surroundings {
@@ -97,6 +97,8 @@ impl Shared {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     pub settled: Vec<Settled>,
+    /// Drives that the job stays open for.
+    pub waiting: Vec<Waiting>,
     /// Why the run itself stopped, where it did.
     pub stopped: Option<String>,
 }
@@ -108,7 +110,9 @@ impl Tally {
 
     /// Whether every drive is what was asked for, certified, and nothing stopped.
     pub fn is_clean(&self) -> bool {
-        self.stopped.is_none() && self.settled.iter().all(|drive| drive.outcome.is_clean() && drive.certificate.is_ok())
+        self.stopped.is_none()
+            && self.waiting.is_empty()
+            && self.settled.iter().all(|drive| drive.outcome.is_clean() && drive.certificate.is_ok())
     }
 }
 
@@ -127,7 +131,9 @@ pub(super) fn drive_ref(drive: &Drive) -> DriveRef {
 fn announce(plan: &Plan, log: &Log) -> Result<(), crate::journal::JournalError> {
     let job = plan.job();
     if plan.is_resumed() {
-        return log.append(&Event::JobResumed { job });
+        log.append(&Event::JobResumed { job })?;
+        let waits = |one: &Waiting| Event::DriveWaits { job, slot: one.slot, reason: Text::new(&one.reason) };
+        return plan.waiting().iter().try_for_each(|one| log.append(&waits(one)));
     }
     log.append(&Event::JobStarted {
         job,
@@ -157,7 +163,7 @@ fn announce(plan: &Plan, log: &Log) -> Result<(), crate::journal::JournalError> 
 /// Does what the plan says. Always comes back with an outcome for every drive.
 pub fn execute(plan: Plan, log: &Arc<Log>, around: Surroundings, watcher: &mut dyn Watcher) -> Tally {
     if let Err(error) = announce(&plan, log) {
-        return Tally { settled: Vec::new(), stopped: Some(format!("the log could not be written: {error}")) };
+        return Tally { stopped: Some(format!("the log could not be written: {error}")), ..Tally::default() };
     }
     let shared = Arc::new(Shared {
         job: plan.job(),
@@ -169,15 +175,15 @@ pub fn execute(plan: Plan, log: &Arc<Log>, around: Surroundings, watcher: &mut d
         around,
         interrupted: plan.last_seen().map(|last_seen| (last_seen, log.now())),
     });
-    let (targets, lost) = plan.into_parts();
+    let (targets, lost, waiting) = plan.into_parts();
     let (context, issuer) = (shared.context(), shared.issuer());
     let mut settled: Vec<_> = lost.iter().map(|lost| settle_lost(lost, &context, &issuer)).collect();
     let mut show = Show::new(watcher, format!("Wipe: {}", shared.method.title), targets.len());
     settled.extend(run_drives(targets, &shared, &mut show));
-    if log.lost().is_none() {
+    if log.lost().is_none() && waiting.is_empty() {
         let _ = log.append(&Event::JobFinished { job: shared.job });
     }
-    Tally { settled, stopped: log.stopping().then(|| log.why_stopped()) }
+    Tally { settled, waiting, stopped: log.stopping().then(|| log.why_stopped()) }
 }
 
 /// Closes a job that will not go on: every unfinished drive is certified as interrupted.
@@ -193,19 +199,18 @@ pub fn abandon(
 }
 
 fn settle_lost(lost: &Lost, context: &Context<'_>, issuer: &Issuer<'_>) -> Settled {
-    let mut facts = Facts::from_history(&lost.history, context.passes, context.verify, context.command.is_some());
-    match &lost.history.finished {
+    let mut history = lost.history.clone();
+    // A success in the log alone is none: nobody looked at the drive since.
+    history.finished = history.finished.filter(|_| lost.history.is_over());
+    let mut facts = Facts::from_history(&history, context.passes, context.verify, context.command.is_some());
+    match &history.finished {
         // Its part was over, only the certificate was not written any more.
         Some((Outcome::Failed, reason)) => facts.failure = Some(reason.to_string()),
         Some((Outcome::Interrupted, reason)) => {
             facts.failure = Some(reason.to_string());
             facts.stopped = true;
         }
-        Some((Outcome::Erased | Outcome::ErasedWithExceptions | Outcome::Discarded, _)) => {}
-        Some((other, _)) => {
-            facts.failure = Some(format!("the log says \"{}\", which is no end of a wipe", other.word()))
-        }
-        None => {
+        Some(_) | None => {
             facts.failure = Some(lost.reason.clone());
             facts.stopped = true;
             let detail = "did not go on".into();

@@ -7,7 +7,7 @@ use super::{
     facts::{Facts, command::CommandFacts},
     observer::Watch,
     status::{Log, Message, Status},
-    who,
+    unit, who,
 };
 use crate::{
     drive::{DataPlane, Geometry},
@@ -176,6 +176,14 @@ impl Overwritten {
             && let Err(reason) = who::is_still(&*self.plane, self.target.drive())
         {
             fail(&mut self.facts, reason);
+        }
+        // What else its device holds may have been made or attached in the meantime.
+        if self.facts.failure.is_none() {
+            let now = unit::ask(&*self.plane, self.target.drive());
+            self.facts.unit = Some(match &self.facts.unit {
+                Some(before) => now.since(before),
+                None => now,
+            });
         }
         Examined { target: self.target, facts: self.facts }
     }

@@ -1,5 +1,6 @@
 //! Whole jobs on simulated drives: what is on the cells afterwards, and what the certificates say of it.
 
+mod meanwhile;
 mod resumed;
 pub(super) mod rig;
 
@@ -189,7 +190,7 @@ fn after_power_cuts_at_any_moment_the_job_ends_as_if_there_had_been_none() {
 }
 
 #[test]
-fn a_drive_that_was_used_in_between_begins_again_and_one_that_is_missing_is_interrupted() {
+fn a_drive_that_was_used_in_between_begins_again_and_one_that_is_missing_is_waited_for() {
     let mut bench = Bench::new(vec![disk("A", SIZE), disk("B", 9 * MIB), disk("C", 9 * MIB)]);
     bench.disks.iter().for_each(|disk| disk.break_it(|faults| faults.delay = Duration::from_millis(3)));
     drop(bench.open_log().unwrap());
@@ -208,15 +209,37 @@ fn a_drive_that_was_used_in_between_begins_again_and_one_that_is_missing_is_inte
     }
     let (journal, replay) = bench.open_log().unwrap();
     bench.disks[0].write_cells(0, &[0x33; 4096]);
-    bench.disks.remove(2);
+    let away = bench.disks.remove(2);
     let tally = bench.execute(bench.resumed(&replay).unwrap(), journal);
-    assert_eq!((tally.count(Outcome::Erased), tally.count(Outcome::Interrupted)), (2, 1));
+    assert_eq!((tally.count(Outcome::Erased), tally.settled.len()), (2, 2));
+    assert!(!tally.is_clean() && tally.waiting[0].to_string().contains("C: it is not here"), "{tally:?}");
     let last = |serial: &str| bench.certificate(serial).sanitisation.interruptions.pop().unwrap();
     assert!(last("A").detail.contains("began again"));
     assert!(last("B").detail.contains("went on"));
-    assert_eq!(bench.certificate("C").outcome, "interrupted");
-    assert!(last("C").resumed.is_empty());
     assert!(!holds_old_data(&bench.disks[0]) && !holds_old_data(&bench.disks[1]));
+    // On another machine none of them is there, and nothing is certified; back home, the drive goes on where it was.
+    let others = std::mem::replace(&mut bench.disks, vec![away]);
+    let (journal, replay) = bench.open_log().unwrap();
+    let open = replay.unfinished().unwrap();
+    let before = open.drives.iter().find(|drive| *drive.drive.serial == *"C").unwrap().sweeps.clone();
+    let stranger = Bench::new(vec![disk("D", SIZE)]);
+    let idle = stranger.resumed(&replay).unwrap();
+    assert!(idle.is_idle() && idle.waiting().len() == 1 && idle.denied().is_empty(), "{idle:?}");
+    bench.disks[0].power_cut(PowerCut::Random(1));
+    let tally = bench.execute(bench.resumed(&replay).unwrap(), journal);
+    assert!(tally.is_clean() && tally.settled.len() == 1, "{tally:?}");
+    let certificate = bench.certificate("C");
+    assert_eq!(certificate.outcome, "erased");
+    let begun = |at: Option<u64>| crate::job::record::time(at);
+    let first = before.iter().find(|sweep| sweep.sweep == crate::journal::event::Sweep::Pass(0));
+    if let Some(first) = first.filter(|sweep| sweep.finished_at.is_some()) {
+        assert_eq!(certificate.sanitisation.passes[0].started, begun(Some(first.started_at)));
+    }
+    let pauses = &certificate.sanitisation.interruptions;
+    let missed = &pauses[pauses.len() - 2];
+    assert!(missed.resumed.is_empty() && missed.detail.contains("without it: it is not here"), "{pauses:?}");
+    assert!(bench.open_log().unwrap().1.unfinished().is_none());
+    drop(others);
 }
 
 #[test]

@@ -4,11 +4,11 @@
 use crate::{
     ata::AtaDrive,
     discover::{Bus, Drive},
-    drive::DataPlane,
+    drive::{Completion, DataPlane, Geometry, Identity, IoError, IoErrorKind, Op, Request},
     nvme::{NvmeAdmin, admin},
     scsi::{CommandPlane, Data, cdb, text::clean, vpd},
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// INQUIRY is answered at once, also by a drive that sleeps (SPC-4, 6.6).
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -25,7 +25,7 @@ pub(super) fn is_still(plane: &dyn DataPlane, drive: &Drive) -> Result<(), Strin
     for _ in 0..TRIES {
         match answer(plane, drive) {
             Ok(None) => return Ok(()),
-            Ok(Some(found)) if found == expected(drive) => return Ok(()),
+            Ok(Some(found)) if found == expected(drive, plane.stated().is_some()) => return Ok(()),
             Ok(Some((model, serial))) => {
                 return Err(format!("another drive answers now: {model} {serial}, and not {}", drive.identity));
             }
@@ -35,11 +35,98 @@ pub(super) fn is_still(plane: &dyn DataPlane, drive: &Drive) -> Result<(), Strin
     Err(format!("the drive does not say who it is any more: {last}"))
 }
 
+/// A claimed drive that is asked who it is while it works: before a request where the last answer is older than `every`, after
+/// every flush (which is what a checkpoint in the log stands on), and after every error. The system may take a drive that was
+/// exchanged for a bad block (UNIT ATTENTION 28h, 29h, 3Fh; SPC-4, 5.14), and tell nobody.
+pub(super) struct Watched {
+    plane: Box<dyn DataPlane>,
+    drive: Drive,
+    every: Duration,
+    asked: Instant,
+    doubted: bool,
+}
+
+impl Watched {
+    /// Of a drive that was asked just now.
+    pub(super) fn new(plane: Box<dyn DataPlane>, drive: Drive, every: Duration) -> Self {
+        Self { plane, drive, every, asked: Instant::now(), doubted: false }
+    }
+
+    fn ask(&mut self) -> Result<(), String> {
+        is_still(&*self.plane, &self.drive).map_err(|error| {
+            let since = self.asked.elapsed().as_secs() + 1;
+            format!("{error}. What was written in the last {since} s may be on another drive")
+        })?;
+        (self.asked, self.doubted) = (Instant::now(), false);
+        Ok(())
+    }
+
+    fn ask_if_due(&mut self, (op, offset, len): (Op, u64, u64)) -> Result<(), IoError> {
+        if !self.doubted && self.asked.elapsed() < self.every {
+            return Ok(());
+        }
+        self.ask().map_err(|detail| IoError::new(IoErrorKind::Exchanged, op, offset, len, detail))
+    }
+}
+
+impl DataPlane for Watched {
+    fn geometry(&self) -> Geometry {
+        self.plane.geometry()
+    }
+
+    fn depth(&self) -> usize {
+        self.plane.depth()
+    }
+
+    fn submit(&mut self, request: Request) -> Result<(), IoError> {
+        self.ask_if_due((request.op, request.offset, request.buf.len() as u64))?;
+        self.plane.submit(request)
+    }
+
+    fn wait(&mut self, timeout: Duration) -> Result<Option<Completion>, IoError> {
+        let completion = self.plane.wait(timeout)?;
+        self.doubted |= completion.as_ref().is_some_and(|done| done.result.is_err());
+        Ok(completion)
+    }
+
+    fn flush(&mut self) -> Result<(), IoError> {
+        self.plane.flush()?;
+        self.ask().map_err(|detail| IoError::flush(IoErrorKind::Exchanged, detail))
+    }
+
+    fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
+        self.ask_if_due((Op::Write, offset, len))?;
+        self.plane.make_zeros(offset, len)
+    }
+
+    fn discards(&self) -> bool {
+        self.plane.discards()
+    }
+
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), IoError> {
+        self.ask_if_due((Op::Write, offset, len))?;
+        self.plane.discard(offset, len)
+    }
+
+    fn stated(&self) -> Option<Identity> {
+        self.plane.stated()
+    }
+
+    fn commands(&self) -> Option<Box<dyn CommandPlane>> {
+        self.plane.commands()
+    }
+
+    fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {
+        self.plane.admin()
+    }
+}
+
 /// Model and serial number; the model is blank where only the serial number is asked for.
 type Name = (String, String);
 
-fn expected(drive: &Drive) -> Name {
+fn expected(drive: &Drive, stated: bool) -> Name {
     match (&drive.ata, drive.bus) {
+        _ if stated => (drive.identity.model.clone(), drive.identity.serial.clone()),
         (Some(ata), _) => (ata.model.clone(), ata.serial.clone()),
         (None, Bus::Nvme) => (drive.identity.model.clone(), drive.identity.serial.clone()),
         (None, _) => (String::new(), drive.identity.serial.clone()),
@@ -47,6 +134,9 @@ fn expected(drive: &Drive) -> Name {
 }
 
 fn answer(plane: &dyn DataPlane, drive: &Drive) -> Result<Option<Name>, String> {
+    if let Some(Identity { model, serial, .. }) = plane.stated() {
+        return Ok(Some((model, serial)));
+    }
     if let Some((mut controller, _)) = plane.admin().filter(|_| drive.bus == Bus::Nvme) {
         let mut page = [0; 4096];
         controller.admin(&admin::identify_controller(), Data::In(&mut page)).map_err(|error| error.to_string())?;

@@ -22,6 +22,9 @@ pub const COUNTDOWN_MAX: u64 = 3600;
 /// Countdown in seconds where the job names none.
 pub const COUNTDOWN_DEFAULT: u64 = 10;
 
+/// How long an interrupted job goes on by itself where it does not say.
+pub const OPEN_FOR_DEFAULT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// The job, or every problem of the request.
 pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
     let mut checker = Checker { place: request.place, problems: request.problems };
@@ -35,6 +38,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
     let hidden_areas = checker.optional::<HiddenAreas>(keys.get(Key::HiddenAreas)).unwrap_or(HiddenAreas::Report);
     let frozen = checker.optional::<Frozen>(keys.get(Key::Frozen)).unwrap_or(Frozen::Wait);
     let repeat = checker.word(keys, Key::Repeat, false);
+    let open_for = checker.text(keys, Key::OpenFor, copy::open_time).unwrap_or(OPEN_FOR_DEFAULT);
     let then = checker.optional::<Then>(keys.get(Key::Then));
     let countdown = checker.countdown(keys);
     checker.confirm(keys, action);
@@ -48,6 +52,7 @@ pub(super) fn check(request: Request) -> Result<Job, Vec<Problem>> {
             hidden_areas,
             frozen,
             repeat,
+            open_for,
             then,
             countdown,
             operator: request.operator,
@@ -123,10 +128,10 @@ impl Checker {
                 (Key::Method, Action::Verify) if has(Key::Image) => {
                     "does not belong to a verification against an image: take out \"method\" or \"image\"".to_owned()
                 }
-                (Key::Store, Action::Verify) if !has(Key::Image) => {
+                (Key::Store | Key::StoreDrive, Action::Verify) if !has(Key::Image) => {
                     "needs \"image\": without it no image is read from a store".to_owned()
                 }
-                (Key::Store, Action::Wipe | Action::Clone) if !has(Key::Keep) => {
+                (Key::Store | Key::StoreDrive, Action::Wipe | Action::Clone) if !has(Key::Keep) => {
                     format!("needs \"keep\": without it action = \"{action}\" keeps nothing in a store")
                 }
                 _ => continue,

@@ -20,6 +20,8 @@ pub struct CopyKeys {
     pub source: Option<String>,
     /// Label of the file system with the images.
     pub store: String,
+    /// Serial number or WWN of the drive with the store; `None`: any drive with that label.
+    pub store_drive: Option<String>,
     /// The image in the store, without [`super::IMAGE_SUFFIX`]. Always there for a restore; a verification with it
     /// compares drives with the image.
     pub image: Option<String>,
@@ -39,6 +41,8 @@ pub struct CopyKeys {
     pub tail: Tail,
     /// Whether a target smaller than the source will do if the used part fits.
     pub smaller: bool,
+    /// Whether what lies behind a smaller target's end and in no partition is given up.
+    pub give_up_behind: bool,
     /// Whether GPT's backup header moves to the target's end.
     pub move_gpt: bool,
     /// How long an image of what is about to be destroyed is kept; `None`: none is made.
@@ -50,6 +54,7 @@ impl Default for CopyKeys {
         Self {
             source: None,
             store: STORE_DEFAULT.to_owned(),
+            store_drive: None,
             image: None,
             name: None,
             base: None,
@@ -59,6 +64,7 @@ impl Default for CopyKeys {
             retries: RETRIES_DEFAULT,
             tail: Tail::Leave,
             smaller: false,
+            give_up_behind: false,
             move_gpt: false,
             keep: None,
         }
@@ -74,12 +80,29 @@ impl CopyKeys {
     }
 
     /// Every value as text; what is not there is the empty text, which no value can be.
-    fn texts(&self) -> [(Key, String); 13] {
-        let Self { source, store, image, name, base, raw, hash, level, retries, tail, smaller, move_gpt, keep } = self;
+    fn texts(&self) -> [(Key, String); 15] {
+        let Self {
+            source,
+            store,
+            store_drive,
+            image,
+            name,
+            base,
+            raw,
+            hash,
+            level,
+            retries,
+            tail,
+            smaller,
+            give_up_behind,
+            move_gpt,
+            keep,
+        } = self;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         [
             (Key::Source, text(source)),
             (Key::Store, store.clone()),
+            (Key::StoreDrive, text(store_drive)),
             (Key::Image, text(image)),
             (Key::Name, text(name)),
             (Key::Base, text(base)),
@@ -89,6 +112,7 @@ impl CopyKeys {
             (Key::Retries, retries.to_string()),
             (Key::Tail, tail.to_string()),
             (Key::Smaller, smaller.to_string()),
+            (Key::GiveUpBehind, give_up_behind.to_string()),
             (Key::MoveGpt, move_gpt.to_string()),
             (Key::Keep, keep.map(|keep| keep.as_secs().to_string()).unwrap_or_default()),
         ]

@@ -14,6 +14,7 @@ pub(super) enum Key {
     Countdown,
     Source,
     Store,
+    StoreDrive,
     Image,
     Name,
     Raw,
@@ -23,11 +24,13 @@ pub(super) enum Key {
     Retries,
     Tail,
     Smaller,
+    GiveUpBehind,
     MoveGpt,
     Keep,
     HiddenAreas,
     Frozen,
     Repeat,
+    OpenFor,
 }
 
 /// How a key's value is written in TOML. On the kernel command line everything is text.
@@ -52,6 +55,7 @@ impl Word for Key {
         ("countdown", Self::Countdown),
         ("source", Self::Source),
         ("store", Self::Store),
+        ("store-drive", Self::StoreDrive),
         ("image", Self::Image),
         ("name", Self::Name),
         ("raw", Self::Raw),
@@ -61,11 +65,13 @@ impl Word for Key {
         ("retries", Self::Retries),
         ("tail", Self::Tail),
         ("smaller", Self::Smaller),
+        ("give-up-behind", Self::GiveUpBehind),
         ("move-gpt", Self::MoveGpt),
         ("keep", Self::Keep),
         ("hidden-areas", Self::HiddenAreas),
         ("frozen", Self::Frozen),
         ("repeat", Self::Repeat),
+        ("open-for", Self::OpenFor),
     ];
 }
 
@@ -80,7 +86,7 @@ impl Key {
             Self::Drives => Kind::Drives,
             Self::Countdown | Self::Retries => Kind::Number,
             Self::Level => Kind::TextOrNumber,
-            Self::Raw | Self::Smaller | Self::MoveGpt | Self::Repeat => Kind::Switch,
+            Self::Raw | Self::Smaller | Self::GiveUpBehind | Self::MoveGpt | Self::Repeat => Kind::Switch,
             _ => Kind::Text,
         }
     }
@@ -92,13 +98,13 @@ impl Key {
             Self::Action | Self::Drives | Self::Verify | Self::Then | Self::Confirm | Self::Countdown => None,
             Self::Method => Some(&[Wipe, Verify]),
             Self::Source => Some(&[Clone]),
-            Self::Store => Some(&[Image, Restore, Verify, Wipe, Clone]),
+            Self::Store | Self::StoreDrive => Some(&[Image, Restore, Verify, Wipe, Clone]),
             Self::Image => Some(&[Restore, Verify]),
             Self::Name | Self::Raw | Self::Base | Self::Level => Some(&[Image]),
             Self::Hash | Self::Retries => Some(&[Image, Clone]),
-            Self::Tail | Self::Smaller | Self::MoveGpt => Some(&[Restore, Clone]),
+            Self::Tail | Self::Smaller | Self::GiveUpBehind | Self::MoveGpt => Some(&[Restore, Clone]),
             Self::Keep | Self::Repeat => Some(&[Wipe, Restore, Clone]),
-            Self::HiddenAreas | Self::Frozen => Some(&[Wipe]),
+            Self::HiddenAreas | Self::Frozen | Self::OpenFor => Some(&[Wipe]),
         }
     }
 

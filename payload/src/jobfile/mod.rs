@@ -16,8 +16,8 @@ mod values;
 mod tests;
 
 pub use check::{
-    CONFIRMATION, COUNTDOWN_DEFAULT, COUNTDOWN_MAX, IMAGE_NAME_MAX, IMAGE_SUFFIX, KEEP_MAX, RETRIES_MAX, STORE_MAX,
-    keep_time,
+    CONFIRMATION, COUNTDOWN_DEFAULT, COUNTDOWN_MAX, IMAGE_NAME_MAX, IMAGE_SUFFIX, KEEP_MAX, OPEN_FOR_DEFAULT,
+    RETRIES_MAX, STORE_MAX, keep_time,
 };
 pub use copy::{CopyKeys, RETRIES_DEFAULT, STORE_DEFAULT};
 pub use parameters::Overrides;
@@ -52,6 +52,7 @@ pub struct Job {
     hidden_areas: HiddenAreas,
     frozen: Frozen,
     repeat: bool,
+    open_for: Duration,
     then: Option<Then>,
     countdown: Duration,
     operator: Operator,
@@ -98,6 +99,11 @@ impl Job {
         self.repeat
     }
 
+    /// For how long after it was last seen running an interrupted job goes on by itself; later a person is asked.
+    pub fn open_for(&self) -> Duration {
+        self.open_for
+    }
+
     /// What follows the run: after a report the machine stays, after all else it is switched off, unless the job says
     /// otherwise.
     pub fn then(&self) -> Then {
@@ -130,7 +136,7 @@ impl Job {
     }
 
     /// BLAKE3 of what the job does to which drives and what its certificates say. A job that was interrupted goes on only
-    /// under the same digest. What happens before and after (`countdown`, `frozen`, `repeat`, `then`) may change in between, and so may
+    /// under the same digest. What happens before and after (`countdown`, `frozen`, `open-for`, `repeat`, `then`) may change in between, and so may
     /// the order of the drives.
     pub fn digest(&self) -> [u8; 32] {
         *blake3::hash(self.canonical().as_bytes()).as_bytes()

@@ -146,11 +146,14 @@ pub struct Progress {
     pub offset: u64,
 }
 
-/// The sizes of a drive in logical sectors, as its firmware states them; `None` where it has no such limit, or did not say.
+/// The sizes of a drive in bytes: what can be addressed, and what its firmware states; `None` where it has no such limit, or
+/// did not say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, MaxSize)]
 pub struct Sizes {
-    /// What can be addressed.
+    /// What can be addressed from here.
     pub visible: u64,
+    /// What the drive says that it shows (IDENTIFY DEVICE); a bridge in front of it may show less.
+    pub stated: Option<u64>,
     /// Without a Host Protected Area.
     pub native: Option<u64>,
     /// Without a Device Configuration Overlay.
@@ -162,10 +165,10 @@ pub struct Sizes {
 impl Sizes {
     /// The largest of them.
     pub fn largest(&self) -> u64 {
-        [self.native, self.factory, self.accessible].into_iter().flatten().fold(self.visible, u64::max)
+        [self.stated, self.native, self.factory, self.accessible].into_iter().flatten().fold(self.visible, u64::max)
     }
 
-    /// Sectors known to be hidden.
+    /// Bytes known to be hidden.
     pub fn hidden(&self) -> u64 {
         self.largest() - self.visible
     }
@@ -297,7 +300,7 @@ pub enum Event {
         before: Sizes,
         after: Sizes,
         unknown: Text<120>,
-        left: Text<200>,
+        left: Text<176>,
     },
     /// A command by which the drive erases itself is about to be sent. `technique` is its name in its standard.
     CommandStarted { job: JobId, slot: u8, technique: Text<64> },
@@ -311,4 +314,6 @@ pub enum Event {
     PasswordMayBeSet { model: Text<40>, serial: Text<20> },
     /// The drive was asked, and has no password any more.
     PasswordGone { model: Text<40>, serial: Text<20> },
+    /// The job went on without a drive that was not there or could not be touched, and stays open for it.
+    DriveWaits { job: JobId, slot: u8, reason: Text<200> },
 }

@@ -284,6 +284,7 @@ fn job_of(event: &Event) -> Option<&JobId> {
         | Event::Defects { job, .. }
         | Event::SweepFinished { job, .. }
         | Event::DriveRestarted { job, .. }
+        | Event::DriveWaits { job, .. }
         | Event::DriveFinished { job, .. }
         | Event::Certified { job, .. }
         | Event::HiddenAreas { job, .. }
@@ -342,8 +343,9 @@ impl JobHistory {
             }
             Event::JobResumed { .. } => {
                 let last_seen = self.last_seen;
-                let running = self.drives.iter_mut().filter(|drive| drive.finished.is_none());
+                let running = self.drives.iter_mut().filter(|drive| !drive.is_over());
                 running.for_each(|drive| {
+                    drive.finished = None;
                     drive.forget_what_is_done_again();
                     if let Some(command) = &mut drive.command {
                         command.stopped_since |= command.ended.is_some();
@@ -357,6 +359,7 @@ impl JobHistory {
             | Event::Defects { slot, .. }
             | Event::SweepFinished { slot, .. }
             | Event::DriveRestarted { slot, .. }
+            | Event::DriveWaits { slot, .. }
             | Event::DriveFinished { slot, .. }
             | Event::HiddenAreas { slot, .. }
             | Event::CommandStarted { slot, .. }
@@ -381,6 +384,13 @@ impl SweepHistory {
 impl DriveHistory {
     fn sweep(&mut self, sweep: Sweep) -> Option<&mut SweepHistory> {
         self.sweeps.iter_mut().find(|past| past.sweep == sweep)
+    }
+
+    /// Whether nothing more happens to the drive in this job: it is certified, or ended without success. A success that
+    /// nobody certified before the machine stopped is none any more: what was read then is read again.
+    pub fn is_over(&self) -> bool {
+        let failed = |(outcome, _): &(Outcome, String)| matches!(outcome, Outcome::Failed | Outcome::Interrupted);
+        self.certified || self.finished.as_ref().is_some_and(failed)
     }
 
     /// A checkpoint that was logged after its sweep ended says nothing new.
@@ -431,6 +441,12 @@ impl DriveHistory {
                 self.sweeps.clear();
                 self.defects.clear();
                 self.command = None;
+            }
+            Event::DriveWaits { reason, .. } => {
+                if let Some(last) = self.interruptions.last_mut() {
+                    last.resumed = None;
+                    last.detail = format!("the job went on without it: {reason}");
+                }
             }
             Event::CommandStarted { technique, .. } => {
                 let technique = technique.to_string();

@@ -70,15 +70,20 @@ pub fn identify_namespace(nsid: u32) -> AdminCommand {
     identify(nsid, 0)
 }
 
-/// The list of active namespaces (CNS 02h): 4,096 bytes that [`active_namespaces`] reads.
-pub fn list_namespaces() -> AdminCommand {
-    identify(0, 2)
+/// Identify Namespace of an allocated one, which need not be attached to this controller (CNS 11h): 4,096 bytes.
+pub fn identify_allocated(nsid: u32) -> AdminCommand {
+    identify(nsid, 0x11)
 }
 
-/// The list of allocated namespaces (CNS 10h), those that no controller can use at the moment among them; with namespace
-/// management alone.
-pub fn list_allocated() -> AdminCommand {
-    identify(0, 0x10)
+/// The list of active namespaces with numbers above `behind` (CNS 02h): 4,096 bytes that [`active_namespaces`] reads.
+pub fn list_namespaces(behind: u32) -> AdminCommand {
+    identify(behind, 2)
+}
+
+/// The list of allocated namespaces with numbers above `behind` (CNS 10h), those that no controller can use at the moment
+/// among them; with namespace management alone.
+pub fn list_allocated(behind: u32) -> AdminCommand {
+    identify(behind, 0x10)
 }
 
 /// Whether a controller manages namespaces (OACS bit 3): only then can there be some that are not attached.
@@ -102,7 +107,7 @@ mod tests {
         let words = |command: AdminCommand| (command.opcode, command.nsid, command.cdw10, command.cdw11);
         assert_eq!(words(identify_controller()), (0x06, 0, 1, 0));
         assert_eq!(words(identify_namespace(1)), (0x06, 1, 0, 0));
-        assert_eq!(words(list_namespaces()), (0x06, 0, 2, 0));
+        assert_eq!(words(list_namespaces(0)), (0x06, 0, 2, 0));
     }
 
     #[test]

@@ -99,6 +99,14 @@ impl Controller {
     }
 }
 
+/// UNVMCAP, bytes 311:296 of Identify Controller: bytes of NVM that belong to no namespace; `None` where the controller states
+/// no capacities (TNVMCAP is 0).
+pub fn unallocated(controller: &[u8; 4096]) -> Option<u64> {
+    let stated = long(controller, 280) != 0 || long(controller, 288) != 0;
+    let bytes = if long(controller, 304) == 0 { long(controller, 296) } else { u64::MAX };
+    stated.then_some(bytes)
+}
+
 impl Namespace {
     /// Reads Identify Namespace; `None` where it has no size, as of a namespace that is not active.
     pub fn parse(data: &[u8; 4096]) -> Option<Self> {

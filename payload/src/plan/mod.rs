@@ -20,7 +20,7 @@ use crate::{
     jobfile::Job,
     journal::{
         Verify,
-        event::{JobId, MAX_DRIVES},
+        event::{DriveRef, JobId, MAX_DRIVES},
         replay::{DriveHistory, HiddenAreas},
     },
 };
@@ -99,13 +99,27 @@ pub struct Refused {
     pub reason: Reason,
 }
 
-/// A drive of an interrupted job that is not there, or may not be touched, now.
+/// A drive of an interrupted job whose part is over without a certificate, or that a person gave up.
 #[derive(Debug)]
 pub struct Lost {
     pub history: DriveHistory,
     pub reason: String,
     /// When the log last saw the job running.
     pub last_seen: u64,
+}
+
+/// A drive of an interrupted job that is not there, or may not be touched, now: the job stays open for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub slot: u8,
+    pub drive: DriveRef,
+    pub reason: String,
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}: {}", self.drive.model, self.drive.serial, self.reason)
+    }
 }
 
 /// What will be done. Built only by this module.
@@ -123,6 +137,7 @@ pub struct Plan {
     targets: Vec<Target>,
     refused: Vec<Refused>,
     lost: Vec<Lost>,
+    waiting: Vec<Waiting>,
     missing: Vec<String>,
 }
 
@@ -193,6 +208,7 @@ impl Plan {
             targets,
             refused,
             lost: Vec::new(),
+            waiting: Vec::new(),
             missing,
         })
     }
@@ -302,21 +318,31 @@ impl Plan {
         &self.refused
     }
 
-    /// Drives of an interrupted job that cannot go on.
+    /// Drives of an interrupted job whose part is over, but for the certificate.
     pub fn lost(&self) -> &[Lost] {
         &self.lost
     }
 
-    /// What was asked for and is left alone or not there, a line each. A drive of an interrupted job is not here: it is
-    /// certified as interrupted.
+    /// Drives that an interrupted job stays open for.
+    pub fn waiting(&self) -> &[Waiting] {
+        &self.waiting
+    }
+
+    /// Whether the job only waits: no drive can be written now, no end is to be certified, and it is not over.
+    pub fn is_idle(&self) -> bool {
+        self.targets.is_empty() && self.lost.is_empty() && !self.waiting.is_empty()
+    }
+
+    /// What was asked for and is left alone or not there, a line each. A drive of an interrupted job is not here: the job
+    /// is certified for it, or stays open.
     pub fn denied(&self) -> Vec<String> {
         // Whatever its size is now: a drive at work on itself shows none.
         let lost = |drive: &Drive| {
-            let is = |lost: &Lost| {
-                *lost.history.drive.serial == *drive.identity.serial
-                    && *lost.history.drive.model == *drive.identity.model
-            };
-            self.lost.iter().any(is)
+            let known =
+                self.lost.iter().map(|lost| &lost.history.drive).chain(self.waiting.iter().map(|one| &one.drive));
+            known
+                .into_iter()
+                .any(|known| *known.serial == *drive.identity.serial && *known.model == *drive.identity.model)
         };
         let refused = self.refused.iter().filter(|refused| !lost(&refused.drive));
         denied(&self.selection, refused, &self.missing)
@@ -327,9 +353,9 @@ impl Plan {
         &self.missing
     }
 
-    /// Uses the plan up: its targets, to be claimed, and what cannot go on.
-    pub(crate) fn into_parts(self) -> (Vec<Target>, Vec<Lost>) {
-        (self.targets, self.lost)
+    /// Uses the plan up: its targets, to be claimed, what is only to be certified, and what is waited for.
+    pub(crate) fn into_parts(self) -> (Vec<Target>, Vec<Lost>, Vec<Waiting>) {
+        (self.targets, self.lost, self.waiting)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Going on with a job that was interrupted: its drives are found again by who they are, wherever they are plugged in.
 
-use super::{Authority, Lost, Plan, PlanError, Refused, Request, Sticks, Target, preflight};
+use super::{Authority, Lost, Plan, PlanError, Reason, Refused, Request, Sticks, Target, Waiting, preflight};
 use crate::{
     discover::Drive,
     journal::{
@@ -48,6 +48,7 @@ impl Plan {
             targets: Vec::new(),
             refused: Vec::new(),
             lost: Vec::new(),
+            waiting: Vec::new(),
             missing: Vec::new(),
         };
         let mut rest = drives.clone();
@@ -64,7 +65,7 @@ impl Plan {
 
     fn place(
         &mut self,
-        history: DriveHistory,
+        mut history: DriveHistory,
         request: &Request,
         drives: &[Drive],
         rest: &mut Vec<Drive>,
@@ -72,18 +73,26 @@ impl Plan {
     ) {
         let last_seen = self.last_seen.unwrap_or_default();
         let at = rest.iter().position(|drive| is_same(&history.drive, drive));
-        if let Some((_, reason)) = &history.finished {
-            let reason = reason.to_string();
+        if history.is_over() {
             at.map(|at| rest.remove(at));
             if !history.certified {
+                let reason = history.finished.as_ref().map(|(_, reason)| reason.clone()).unwrap_or_default();
                 self.lost.push(Lost { history, reason, last_seen });
             }
             return;
         }
+        history.finished = None;
+        let mut wait = |reason: String| {
+            self.waiting.push(Waiting { slot: history.slot, drive: history.drive.clone(), reason });
+        };
         let Some(at) = at else {
-            let reason = "the drive was not there when the job went on".into();
-            self.lost.push(Lost { history, reason, last_seen });
-            return;
+            // Under another size it may be the same drive: not yet ready, or with an area hidden.
+            let resized = rest.iter().find(|drive| is_named(&history.drive, drive));
+            let reason = resized.map(|drive| match drive.geometry {
+                Ok(_) => Reason::Resized { expected: history.drive.bytes, found: drive.identity.bytes },
+                Err(error) => Reason::Geometry(error),
+            });
+            return wait(reason.map_or_else(|| "it is not here".into(), |reason| reason.to_string()));
         };
         let drive = rest.remove(at);
         match preflight::check(&drive, drives, sticks, &request.selection) {
@@ -93,7 +102,7 @@ impl Plan {
                 self.targets.push(Target { slot: history.slot, labels, drive, hidden, history: Some(history) });
             }
             Err(reason) => {
-                self.lost.push(Lost { history, reason: reason.to_string(), last_seen });
+                wait(reason.to_string());
                 self.refused.push(Refused { drive, reason });
             }
         }
@@ -102,9 +111,12 @@ impl Plan {
 
 /// Whether a drive found now is the one the log names: all that identifies it must agree.
 fn is_same(logged: &DriveRef, drive: &Drive) -> bool {
+    is_named(logged, drive) && logged.bytes == drive.identity.bytes
+}
+
+fn is_named(logged: &DriveRef, drive: &Drive) -> bool {
     let identity = &drive.identity;
     *logged.serial == *identity.serial
         && *logged.model == *identity.model
         && logged.wwn.as_ref().map(|wwn| wwn.as_str()) == identity.wwn.as_deref()
-        && logged.bytes == identity.bytes
 }

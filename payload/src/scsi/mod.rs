@@ -3,6 +3,7 @@
 
 pub mod cdb;
 pub mod health;
+pub mod luns;
 pub mod plane;
 pub mod sanitize;
 pub mod sense;

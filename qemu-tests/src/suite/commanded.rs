@@ -230,6 +230,9 @@ fn nvme_format(bench: &mut Bench) -> Result<()> {
     finished.expect_erased(1)?;
     certificate.expect_outcome("erased")?.verify()?;
     ensure!(certificate.text("/sanitisation/command/evidence") == "reported-only", "other evidence");
+    let unit = (certificate.text("/media/unit/kind"), certificate.text("/media/unit/name"));
+    ensure!(unit == ("namespace", "1"), "the certificate is of {unit:?}");
+    ensure!(certificate.number("/media/unit/other_units") == Some(0), "QEMU's drive has other namespaces");
     let cells = fs::read(&disk.path).context("reading the cells")?;
     ensure!(cells.iter().all(|byte| *byte == 0), "the formatted drive is not blank");
     Ok(())

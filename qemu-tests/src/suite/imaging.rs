@@ -27,6 +27,12 @@ pub(super) const TESTS: &[Test] = &[
     Test::new("image-store-refused", "no store, or two of them: nothing is touched", store_refused),
     Test::new("image-alone", "an image is verified alone on the stick; one flipped bit of it is found", image_alone),
     Test::new("wipe-kept", "a wipe that first keeps an image; with a bad sector there is no wipe", wipe_kept),
+    Test::new(
+        "image-cut-then-kept",
+        "an image that was cut, new data, a wipe that keeps an image and is cut as well: what is kept holds the new data",
+        cut_then_kept,
+    )
+    .sleepy(),
     Test::new("clone-two", "one disk cloned onto two, the larger one's tail zeroed", clone_two),
 ];
 
@@ -267,6 +273,39 @@ fn wipe_kept(bench: &mut Bench) -> Result<()> {
     ensure!(kept == 1, "{kept} notes of kept images");
     let raw = kept_image(bench, &store)?;
     Tool::new("cmp").arg(&before).arg(&raw).run().map(drop)
+}
+
+/// ```text
+/// first boot    stick   USB     STORE, NEW   AHCI, slow, cut   image
+/// second boot   stick   USB     STORE, NEW   AHCI, slow, cut   wipe, keep = "48h"; 4 KiB at 5 MiB are new
+/// third boot    stick   USB     STORE, NEW   AHCI              the same
+/// ```
+fn cut_then_kept(bench: &mut Bench) -> Result<()> {
+    let disk = bench.disk("NEW", 24 * MIB)?;
+    let store = Store::new(&bench.folder, "STORE", 96 * MIB, Kind::Ext4)?;
+    let stick = bench.stick(&Job::copy("image").drives(&["NEW"]))?;
+    let slow =
+        |stick: &Stick| Machine::new(stick).drive(Drive::ahci(&store.disk)).drive(Drive::ahci(&disk).slowed(MIB));
+    let cut = |bench: &mut Bench, stick: &Stick| {
+        let vm = bench.start(&slow(stick))?;
+        std::thread::sleep(Duration::from_secs(18));
+        ensure!(!vm.has_finished(), "the image was whole before the cut");
+        vm.cut()
+    };
+    cut(bench, &stick)?;
+    let mut bytes = fs::read(&disk.path)?;
+    let at = usize::try_from(5 * MIB)?;
+    bytes[at..at + 4096].fill(0xd5);
+    fs::write(&disk.path, &bytes)?;
+    stick.set_job(&Job::wipe("zero").drives(&["NEW"]).key("keep", "48h"))?;
+    cut(bench, &stick)?;
+    ensure!(fs::read(&disk.path)? == bytes, "it was written before its image was whole");
+    bench.boot(&Machine::new(&stick).drives([&store.disk, &disk].map(Drive::ahci)))?.expect_erased(1)?;
+    bench.certificates(&stick)?.of("NEW")?.expect_outcome("erased")?.verify()?;
+    ensure!(fs::read(&disk.path)?.iter().all(|byte| *byte == 0), "the disk is not blank");
+    let raw = kept_image(bench, &store)?;
+    ensure!(fs::read(&raw)? == bytes, "what is kept is not what the disk held when it was wiped");
+    Ok(())
 }
 
 /// The image whose note is in a store, unpacked.

@@ -211,8 +211,8 @@ fn hidden_remove(bench: &mut Bench) -> Result<()> {
         certificate.expect_outcome("erased")?.verify()?;
         let number = |pointer: &str| certificate.number(pointer);
         let sizes = (number("/media/bytes"), number("/coverage/hidden/before/visible"));
-        ensure!(sizes == (Some(NATIVE), Some(shown)), "{}: the certificate has {sizes:?}", disk.serial);
-        ensure!(number("/coverage/hidden/sectors_not_reached") == Some(0), "{}: not all was reached", disk.serial);
+        ensure!(sizes == (Some(NATIVE), Some(shown * SECTOR)), "{}: the certificate has {sizes:?}", disk.serial);
+        ensure!(number("/coverage/hidden/bytes_not_reached") == Some(0), "{}: not all was reached", disk.serial);
     }
     Ok(())
 }
@@ -236,8 +236,8 @@ fn hidden_left(bench: &mut Bench) -> Result<()> {
     let certificates = bench.certificates(&stick)?;
     let certificate = certificates.of("LIES")?;
     certificate.expect_outcome("erased-with-exceptions")?.verify()?;
-    let left = certificate.number("/coverage/hidden/sectors_not_reached");
-    ensure!(left == Some(NATIVE / SECTOR - 16384), "the certificate says {left:?} sectors were not reached");
+    let left = certificate.number("/coverage/hidden/bytes_not_reached");
+    ensure!(left == Some(NATIVE - 16384 * SECTOR), "the certificate says {left:?} bytes were not reached");
     let (cells, shown) = (fs::read(&disks[0].path).context("reading the cells")?, 16384 * 512);
     let mut expected = vec![0; cells.len()];
     disks[0].tag.fill(&mut expected, 0);

@@ -1,6 +1,9 @@
 //! What may have changed between a cut and the next boot.
 
-use super::{Test, bench::Bench};
+use super::{
+    Test,
+    bench::{Bench, expect_words},
+};
 use crate::{
     disk::{Disk, MIB},
     job::Job,
@@ -13,7 +16,9 @@ use std::time::Duration;
 
 pub(super) const TESTS: &[Test] = &[
     Test::new("resume-repeats-little", "at most 10 s of work are done again", repeats_little).sleepy(),
-    Test::new("resume-drive-missing", "a drive that is missing at the next boot is certified as interrupted", missing)
+    Test::new("resume-drive-missing", "a drive that is missing is waited for, on any machine, and goes on", missing)
+        .sleepy(),
+    Test::new("resume-closed", "an interrupted job is given up by a person's word only, and then certified so", closed)
         .sleepy(),
     Test::new("resume-content-changed", "a drive somebody wrote to in between is wiped from the start", changed)
         .sleepy(),
@@ -66,20 +71,58 @@ fn repeats_little(bench: &mut Bench) -> Result<()> {
 }
 
 /// ```text
-/// first boot    stick   USB     GONE, STAYS   AHCI, slow, cut
-/// second boot   stick   USB     STAYS         AHCI
+/// first boot    stick   USB     LATE, HERE   AHCI, slow, cut
+/// second boot   stick   USB     OTHER        AHCI, on another PC
+/// third boot    stick   USB     HERE         AHCI
+/// fourth boot   stick   USB     LATE         AHCI
 /// ```
 fn missing(bench: &mut Bench) -> Result<()> {
-    let disks = bench.disks(&["GONE", "STAYS"], SIZE)?;
+    let disks = bench.disks(&["LATE", "HERE"], SIZE)?;
+    let other = bench.disk("OTHER", SIZE)?;
     let stick = cut(bench, &Job::wipe("zero"), &disks, SPEED, Duration::from_secs(2))?;
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&other)))?;
+    expect_words(&finished.expect_refusal_and_stay()?, &["waits for its drives", "LATE", "HERE"])?;
+    oracle::untouched(&other)?;
+    ensure!(bench.certificates(&stick)?.list.is_empty(), "something was certified on the other PC");
     let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disks[1])))?;
     let end = &finished.end;
     ensure!(finished.resumed() && end.outcome == Outcome::Interrupted, "{end}");
-    ensure!(end.erased == 1 && end.interrupted == 1, "one erased, one interrupted: {end}");
-    oracle::wiped(&disks[1], Leaves::Byte(0))?;
+    ensure!(end.erased == 1 && end.waiting == 1 && end.interrupted == 0, "one erased, one waited for: {end}");
     let certificates = bench.certificates(&stick)?;
-    certificates.of("STAYS")?.expect_outcome("erased")?.verify()?;
-    certificates.of("GONE")?.expect_outcome("interrupted")?.verify()
+    certificates.of("HERE")?.expect_outcome("erased")?.verify()?;
+    ensure!(certificates.of("LATE").is_err(), "a certificate for a drive that was not there");
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disks[0])))?;
+    finished.expect_erased(1)?;
+    ensure!(finished.resumed(), "it began anew");
+    let certificates = bench.certificates(&stick)?;
+    let late = certificates.of("LATE")?.expect_outcome("erased")?;
+    late.verify()?;
+    let pauses = late.items("/sanitisation/interruptions");
+    ensure!(pauses.iter().any(|pause| pause["detail"].to_string().contains("went on without it")), "{pauses:?}");
+    disks.iter().try_for_each(|disk| oracle::wiped(disk, Leaves::Byte(0)))
+}
+
+/// ```text
+/// first boot    stick   USB     GIVEN   AHCI, slow, cut
+/// second boot   stick   USB     NEXT    AHCI; CLOSE is typed, then AGAIN
+/// ```
+fn closed(bench: &mut Bench) -> Result<()> {
+    let disks = bench.disks(&["GIVEN", "NEXT"], SIZE)?;
+    let stick = cut(bench, &Job::wipe("zero"), &disks[..1], SPEED, Duration::from_secs(2))?;
+    let mut vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&disks[1])))?;
+    expect_words(&vm.finish()?.expect_refusal_and_stay()?, &["waits for its drives", "GIVEN"])?;
+    vm.type_text("CLOSE")?;
+    vm.wait_text(&["type again"], crate::limits::RUN)?;
+    oracle::untouched(&disks[1])?;
+    vm.type_text("AGAIN")?;
+    vm.wait_text(&["power down"], crate::limits::RUN)?;
+    drop(vm);
+    let certificates = bench.certificates(&stick)?;
+    let given = certificates.of("GIVEN")?.expect_outcome("interrupted")?;
+    given.verify()?;
+    ensure!(given.text("/sanitisation/reason").contains("a person closed the job"), "the reason is not told");
+    certificates.of("NEXT")?.expect_outcome("erased")?.verify()?;
+    oracle::wiped(&disks[1], Leaves::Byte(0))
 }
 
 /// ```text

@@ -30,6 +30,8 @@ pub(crate) struct Final {
     pub(crate) failed: u32,
     pub(crate) interrupted: u32,
     pub(crate) refused: u32,
+    /// Drives that the job stays open for; the line has the word only where there are any.
+    pub(crate) waiting: u32,
     pub(crate) then: Then,
 }
 
@@ -91,6 +93,7 @@ impl Final {
             failed: number("failed")?,
             interrupted: number("interrupted")?,
             refused: number("refused")?,
+            waiting: if field("waiting").is_ok() { number("waiting")? } else { 0 },
             then: lookup(THENS, field("then")?)?,
         })
     }
@@ -105,8 +108,15 @@ impl fmt::Display for Final {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?}: {} erased, {} with exceptions, {} failed, {} interrupted, {} refused, then {:?}",
-            self.outcome, self.erased, self.exceptions, self.failed, self.interrupted, self.refused, self.then
+            "{:?}: {} erased, {} with exceptions, {} failed, {} interrupted, {} refused, {} waiting, then {:?}",
+            self.outcome,
+            self.erased,
+            self.exceptions,
+            self.failed,
+            self.interrupted,
+            self.refused,
+            self.waiting,
+            self.then
         )
     }
 }

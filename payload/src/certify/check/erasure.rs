@@ -12,6 +12,8 @@ use crate::{
         Certifiable, erasure,
         record::{FORMAT, Record, Verification},
     },
+    discover::Bus,
+    firmware::units::{Kind, LISTED},
     plan::Content,
 };
 use mule_types::method::{self, Requires, Step};
@@ -25,6 +27,7 @@ pub(in crate::certify) fn contradictions(record: &Record) -> Vec<String> {
     passes(record, &mut found);
     counts(record, &mut found);
     hidden(record, &mut found);
+    unit(record, &mut found);
     words(record, &mut found);
     match record.outcome.as_str() {
         "erased" => erased(record, &mut found),
@@ -167,18 +170,32 @@ fn ended(verification: &Verification) -> bool {
 /// The sizes fit the drive and each other.
 fn hidden(record: &Record, found: &mut Findings) {
     let Some(hidden) = &record.coverage.hidden else { return };
-    let shown = hidden.after.visible == record.coverage.blocks_addressable;
+    let shown = hidden.after.visible == record.media.bytes;
     found.expect(shown, "a drive that shows another size than was dealt with");
     found.expect(hidden.before.visible <= hidden.after.visible, "a drive that shows less than before");
-    found.expect(hidden.sectors_not_reached == hidden.after.hidden(), "hidden sectors that do not fit the sizes");
+    found.expect(hidden.bytes_not_reached == hidden.after.hidden(), "hidden bytes that do not fit the sizes");
     let lifted = hidden.before.visible < hidden.after.visible;
     found.expect(!lifted || hidden.removal_asked, "hidden areas lifted that nobody asked for");
+}
+
+/// What was addressed fits the interface, and what else there is fits its count.
+fn unit(record: &Record, found: &mut Findings) {
+    let Some(unit) = &record.media.unit else { return };
+    let named = [(Bus::Nvme, Kind::Namespace), (Bus::Mmc, Kind::Area), (Bus::Usb, Kind::LogicalUnit)];
+    let fits = named.iter().all(|(bus, kind)| record.media.interface != bus.to_string() || unit.kind == *kind);
+    found.expect(fits, "a part of the device that such an interface does not have");
+    let listed = unit.others.len() as u64 == unit.other_units.min(LISTED as u64);
+    found.expect(listed, "a list of what else the device holds that does not fit its count");
+    let own = unit.others.iter().all(|other| !other.name.is_empty() && other.name != unit.name);
+    found.expect(own, "what was addressed among what was not");
+    let capacity = unit.unallocated_bytes.is_none() || unit.kind == Kind::Namespace;
+    found.expect(capacity, "capacity of no namespace, of a drive without namespaces");
 }
 
 /// Whether something of the drive may not have been reached, as far as it was asked.
 fn out_of_reach(record: &Record) -> bool {
     let hidden = record.coverage.hidden.as_ref();
-    hidden.is_some_and(|h| h.sectors_not_reached > 0 || (h.removal_asked && !h.unknown.is_empty()))
+    hidden.is_some_and(|h| h.bytes_not_reached > 0 || (h.removal_asked && !h.unknown.is_empty()))
 }
 
 /// What both kinds of erasure must show.
@@ -189,7 +206,8 @@ fn complete(record: &Record, found: &mut Findings) {
     found.expect(anything, "an erasure without a pass");
     let ended = sanitisation.passes.iter().all(|pass| !pass.started.is_empty() && !pass.finished.is_empty());
     found.expect(ended && !sanitisation.started.is_empty(), "an erasure with a pass that did not reach its end");
-    let resumed = sanitisation.interruptions.iter().all(|pause| !pause.resumed.is_empty());
+    // A job may go on without a drive: what counts is that the drive came back.
+    let resumed = sanitisation.interruptions.last().is_none_or(|pause| !pause.resumed.is_empty());
     found.expect(resumed, "an erasure that did not go on after an interruption");
     let blocks = record.coverage.blocks_addressable;
     let enough = match verification.extent.as_str() {

@@ -90,7 +90,15 @@ fn reservations(record: &CopyRecord) -> String {
         out = format!(" Not written, and perhaps holding older data: {}.", old.join(" and "));
     }
     if copy.cut.bytes > 0 {
-        out += &format!(" The disk's last {} have no room on the drive and held no data.", bytes(copy.cut.bytes));
+        out += &match copy.cut.bytes_used {
+            0 => format!(" The disk's last {} have no room on the drive and held no data.", bytes(copy.cut.bytes)),
+            used => format!(
+                " The disk's last {} have no room on the drive; {} of them, in blocks that were not empty and belonged to no \
+                 partition, were given up as the job said.",
+                bytes(copy.cut.bytes),
+                grouped(used)
+            ),
+        };
     }
     if copy.gpt.backup == GptBackup::Moved {
         out += " The partition table's backup was moved to the drive's end.";
@@ -126,8 +134,10 @@ pub(super) fn troubles(record: &CopyRecord) -> String {
         (v.blocks_different, " different"),
         (v.blocks_unreadable, afterwards),
     ];
-    let some = parts.iter().filter(|(count, _)| *count > 0);
-    some.map(|(count, what)| blocks(*count) + what).collect::<Vec<_>>().join(", ")
+    let some = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| blocks(*count) + what);
+    let used = record.copy.cut.bytes_used;
+    let given_up = (used > 0).then(|| bytes(used) + " behind the drive's end given up");
+    some.chain(given_up).collect::<Vec<_>>().join(", ")
 }
 
 fn blocks(count: u64) -> String {
@@ -202,6 +212,14 @@ pub(super) fn limits(record: &CopyRecord) -> Vec<String> {
     if record.action.writes() {
         limits.push("What is read back comes through the drive; an answer from its own cache cannot be told from one from the medium.");
         limits.push("This is no certificate of erasure: what the drive held before may be left wherever it was not written, in hidden areas, in remapped sectors and in over-provisioned cells.");
+    }
+    if !record.copy.interruptions.is_empty() {
+        limits.push(match record.action {
+            Action::Image => {
+                "The work was interrupted; a whole image holds only what was read from the drive after the last interruption."
+            }
+            _ => "The work was interrupted, and after the last interruption begun again with the first block.",
+        });
     }
     limits.push("Times are those of the machine's clock. The operator's words are not checked by this program.");
     limits.push("Whether the result is accepted is the organisation's decision.");

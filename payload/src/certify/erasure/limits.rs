@@ -4,12 +4,18 @@ use crate::{
     ata::Health,
     certify::record::{CommandRecord, KeptImage, Media, Record},
     discover::Bus,
-    firmware::purge,
+    firmware::{
+        purge,
+        units::{Kind, Other, Unit},
+    },
 };
+use mule_types::technique::Technique;
 use serde::Deserialize;
 
 pub(super) fn limits(record: &Record) -> Vec<String> {
     let mut limits: Vec<String> = record.kept_images.iter().map(kept).collect();
+    limits.extend(parts(record));
+    limits.extend(hidden(record));
     match &record.sanitisation.command {
         Some(command) => limits.extend(command_limits(command, record.sanitisation.category == "Purge")),
         None => limits.extend([
@@ -46,17 +52,84 @@ pub(super) fn limits(record: &Record) -> Vec<String> {
     limits
 }
 
+/// What was addressed, by kind and name.
+pub(super) fn unit_name(unit: &Unit) -> String {
+    match (unit.kind, unit.name.as_str()) {
+        (Kind::Drive, _) => "the drive that was addressed".into(),
+        (kind, "") => format!("the {} that was addressed", kind.words()),
+        (Kind::Area, name) => format!("the area \"{name}\""),
+        (kind, name) => format!("{} {name}", kind.words()),
+    }
+}
+
+/// What else the device holds, or may hold.
+fn parts(record: &Record) -> Vec<String> {
+    let Some(unit) = &record.media.unit else {
+        return vec![
+            "Whether the device holds more than what was addressed (other namespaces, logical units or areas) was not found out."
+                .into(),
+        ];
+    };
+    let kind = match unit.kind {
+        Kind::Drive => "Part",
+        Kind::Namespace => "Namespace",
+        Kind::LogicalUnit => "Logical unit",
+        Kind::Area => "Area",
+    };
+    let one = |other: &Other| {
+        let size = other.bytes.map_or_else(|| "size not known".to_owned(), |bytes| format!("{bytes} bytes"));
+        let what = if unit.kind == Kind::Namespace { "controller" } else { "device" };
+        format!(
+            "{kind} {} ({size}) of the same {what} was not addressed: this certificate says nothing about it.",
+            other.name
+        )
+    };
+    let mut limits: Vec<String> = unit.others.iter().map(one).collect();
+    if let more @ 1.. = unit.other_units.saturating_sub(unit.others.len() as u64) {
+        limits.push(format!("{more} more {}s of the same device were not addressed.", unit.kind.words()));
+    }
+    let technique = record.sanitisation.command.as_ref().and_then(|command| purge::named(&command.name));
+    let subsystem = matches!(technique, Some(Technique::NvmeSanitize(_)));
+    if let Some(bytes @ 1..) = unit.unallocated_bytes.filter(|_| !subsystem) {
+        limits.push(format!(
+            "{bytes} bytes of the device's capacity belong to no namespace and were not reached: what a deleted namespace \
+             held may still be there."
+        ));
+    }
+    if !unit.unknown.is_empty() {
+        limits.push(format!("What else the device holds could not all be found out: {}.", unit.unknown));
+    }
+    limits
+}
+
+/// What the drive, or what it is connected through, did not let through.
+fn hidden(record: &Record) -> Option<String> {
+    let hidden = record.coverage.hidden.as_ref().filter(|hidden| hidden.bytes_not_reached > 0)?;
+    Some(format!(
+        "{} bytes that the drive states beyond what can be addressed were NOT reached: what they hold is not known.",
+        hidden.bytes_not_reached
+    ))
+}
+
 fn kept(kept: &KeptImage) -> String {
-    format!(
-        "What the drive held before is NOT gone: the image {} of it, taken on {}, was kept until {} or until it is removed \
-         (SHA-256 of its manifest: {}).",
-        kept.image, kept.since, kept.until, kept.manifest_sha256
-    )
+    let KeptImage { image, since, until, manifest_sha256: manifest, looked, fault } = kept;
+    if fault.is_empty() {
+        format!(
+            "What the drive held on {since} is NOT gone: the image {image} of it is kept until {until} or until it is removed. When \
+             it was looked at, on {looked}, the sizes of its files, its index and its manifest (SHA-256 {manifest}) were as they \
+             were signed; its contents were not read again."
+        )
+    } else {
+        format!(
+            "What the drive held on {since} may NOT be gone: the image {image} of it (SHA-256 of its manifest: {manifest}) was to \
+             be kept until {until}, but when it was looked at, on {looked}, it was not as it was signed: {fault}."
+        )
+    }
 }
 
 fn command_limits(command: &CommandRecord, purged: bool) -> Vec<String> {
     let technique = purge::named(&command.name);
-    let name = technique.map_or("the command", mule_types::technique::Technique::name);
+    let name = technique.map_or("the command", Technique::name);
     let mut limits = vec![match purged {
         true => format!("{name} is called a purge of such a medium by: {}.", command.purge),
         false if technique.is_some_and(|technique| !technique.erases()) => {

@@ -2,7 +2,6 @@
 
 use super::super::Exit;
 use crate::{
-    blocks::FileBlocks,
     certify::key::StickKey,
     console::format,
     discover::Drive,
@@ -15,7 +14,6 @@ use crate::{
 };
 use serde_json::json;
 use std::{
-    fs::File,
     sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
@@ -23,7 +21,6 @@ use std::{
 /// Reads and compresses the drive, and says how fast.
 pub(super) fn measure(drive: &Drive, order: &Order, as_json: bool) -> Result<Exit, String> {
     let mut plane = LinuxDrive::open(&drive.path, Access::ReadOnly).map_err(|error| error.to_string())?;
-    let look = File::open(&drive.path).and_then(FileBlocks::new).map_err(|error| error.to_string())?;
     let key = StickKey::from_seed(&random::bytes().map_err(|error| error.to_string())?);
     let packed = AtomicU64::new(0);
     let eyes = Eyes {
@@ -31,9 +28,10 @@ pub(super) fn measure(drive: &Drive, order: &Order, as_json: bool) -> Result<Exi
         advanced: &|_| {},
         map: &|_| {},
         stored: &|_, file| packed.store(file, Ordering::Relaxed),
+        said: &|_| {},
     };
     let begin = Instant::now();
-    let imaged = image(&mut plane, &look, drive, order, &key, eyes, &|_| {}).map_err(|error| error.to_string())?;
+    let imaged = image(&mut plane, drive, order, &key, None, eyes, &|_| {}).map_err(|error| error.to_string())?;
     let (seconds, bytes) = (begin.elapsed().as_secs_f64(), drive.identity.bytes);
     let (taken, packed) = (&imaged.taken, packed.into_inner());
     if as_json {

@@ -131,6 +131,7 @@ pub(super) fn words(event: &Event) -> String {
         | Event::Defects { job, slot, .. }
         | Event::SweepFinished { job, slot, .. }
         | Event::DriveRestarted { job, slot, .. }
+        | Event::DriveWaits { job, slot, .. }
         | Event::DriveFinished { job, slot, .. }
         | Event::HiddenAreas { job, slot, .. }
         | Event::CommandStarted { job, slot, .. }
@@ -158,7 +159,7 @@ fn drive_event(event: &Event) -> String {
             let rest = rest.iter().filter(|(_, what)| !what.is_empty());
             let rest: String = rest.map(|(name, what)| format!("{name}{}", printable(what))).collect();
             format!(
-                "hidden areas {asked}: {} of {} sectors shown before, {} of {} after{rest}",
+                "hidden areas {asked}: {} of {} bytes shown before, {} of {} after{rest}",
                 grouped(before.visible),
                 grouped(before.largest()),
                 grouped(after.visible),
@@ -186,6 +187,7 @@ fn drive_event(event: &Event) -> String {
         }
         Event::SweepFinished { sweep, bytes, .. } => format!("{} ends: {} bytes", sweep_words(*sweep), grouped(*bytes)),
         Event::DriveRestarted { reason, .. } => format!("begins again with the first pass: {}", printable(reason)),
+        Event::DriveWaits { reason, .. } => format!("is waited for, the job stays open: {}", printable(reason)),
         Event::DriveFinished { outcome, reason, .. } => outcome_words(*outcome, reason),
         Event::Certified { name, sha256, .. } => format!("certificate {} (SHA-256 {})", printable(name), hex(sha256)),
         _ => String::new(),
@@ -254,6 +256,9 @@ fn drive_fields(event: &Event) -> (&'static str, Value) {
         }
         Event::DriveRestarted { job, slot, reason } => {
             ("drive-restarted", json!({"job": hex(job), "slot": slot, "reason": reason.as_str()}))
+        }
+        Event::DriveWaits { job, slot, reason } => {
+            ("drive-waits", json!({"job": hex(job), "slot": slot, "reason": reason.as_str()}))
         }
         Event::DriveFinished { job, slot, outcome, reason } => {
             let outcome = outcome.word();

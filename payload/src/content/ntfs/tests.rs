@@ -79,11 +79,15 @@ fn marks_of_an_unclean_volume_make_it_raw() {
     let marked = Disk::of(&bytes);
     marked.must("ntfsfix @");
     assert_eq!(raw(&marked.bytes()), "not cleanly unmounted: it is marked dirty");
+    let held = |bytes: &Vec<u8>| crate::content::not_let_go(bytes, &crate::content::outline(bytes, 512).volumes[0]);
+    assert_eq!(held(&marked.bytes()).unwrap(), "not cleanly unmounted: it is marked dirty");
+    assert_eq!(held(&bytes), None);
     let hibernated = Disk::of(&bytes);
     fs::write(hibernated.beside("hiberfil.sys"), [&b"hibr"[..], &[1; 5000]].concat()).unwrap();
     hibernated.must("ntfscp -f -q @ %/hiberfil.sys hiberfil.sys");
     let reason = raw(&hibernated.bytes());
     assert!(reason.contains("hibernated Windows"), "{reason}");
+    assert!(held(&hibernated.bytes()).unwrap().contains("hibernated Windows"));
     let resumed = Disk::of(&bytes);
     fs::write(resumed.beside("hiberfil.sys"), vec![0; 100_000]).unwrap();
     resumed.must("ntfscp -f -q @ %/hiberfil.sys hiberfil.sys");

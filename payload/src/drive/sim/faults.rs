@@ -44,6 +44,8 @@ pub struct Faults {
     pub hang_after: Option<u64>,
     /// Operations until the power is cut.
     pub power_cut_after: Option<(u64, PowerCut)>,
+    /// Operations until another disk takes its place, and the system does not notice.
+    pub exchange_after: Option<(u64, super::SimDisk)>,
     /// How long each operation takes.
     pub delay: Duration,
     /// Whether operations complete in a random order.
@@ -67,6 +69,12 @@ impl Faults {
     pub fn from_now(&mut self) -> &mut Self {
         self.performed = 0;
         self
+    }
+
+    /// The disk that takes its place now, once.
+    pub(super) fn due_exchange(&mut self) -> Option<super::SimDisk> {
+        let performed = self.performed;
+        self.exchange_after.take_if(|(after, _)| performed >= *after).map(|(_, other)| other)
     }
 
     pub(super) fn count_down(&mut self) {

@@ -2,7 +2,7 @@
 
 use super::{Cut, Firmware, Model, State, nvme};
 use crate::{
-    drive::{Access, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, Request, admission::admit},
+    drive::{Access, Address, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, Request, admission::admit},
     nvme::NvmeAdmin,
     scsi::CommandPlane,
 };
@@ -25,7 +25,9 @@ pub(crate) struct ModelDrive {
 
 impl Model {
     pub(crate) fn geometry(&self) -> Geometry {
-        Geometry::new(self.visible() * 512, 512, 4096).unwrap()
+        let (bytes, logical) = self.lock().bridge.unwrap_or((0, 512));
+        let bytes = if bytes > 0 { bytes } else { self.visible() * 512 };
+        Geometry::new(bytes, logical, 4096).unwrap()
     }
 
     /// Claims the disk, as `O_EXCL` does.
@@ -131,6 +133,11 @@ impl DataPlane for ModelDrive {
 
     fn commands(&self) -> Option<Box<dyn CommandPlane>> {
         (!self.model.is_nvme()).then(|| Box::new(self.model.clone()) as Box<dyn CommandPlane>)
+    }
+
+    fn address(&self) -> Address {
+        let luns = self.model.lock().luns.clone();
+        Address { lun: luns.first().copied(), luns, ..Address::default() }
     }
 
     fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {

@@ -85,12 +85,49 @@ fn nothing_is_written_to_an_nvme_drive_that_does_not_offer_it_or_would_erase_mor
 }
 
 #[test]
-fn a_format_of_one_namespace_leaves_the_others() {
-    let bench = bench("nvme-format-user-data", "namespaces=2");
-    assert_eq!(said(&certified(&bench)), ("erased", "Purge"));
-    let cells = cells(&bench);
-    let (erased, other) = cells.split_at(cells.len() / 2);
-    assert!(erased.iter().all(|byte| *byte == 0) && other.iter().all(|byte| *byte == STAMP));
+fn a_format_of_one_namespace_leaves_the_others_and_is_no_purge_of_the_drive() {
+    for words in ["namespaces=2", "namespaces=2,detached"] {
+        let bench = bench("nvme-format-user-data", words);
+        let record = certified(&bench);
+        assert_eq!(said(&record), ("erased", "Clear"), "{words}");
+        let unit = record.media.unit.as_ref().unwrap();
+        assert_eq!((unit.name.as_str(), unit.other_units, unit.unknown.as_str()), ("1", 1, ""), "{words}");
+        assert!(record.statement.starts_with("This is about namespace 1 alone"), "{}", record.statement);
+        let left = format!("Namespace 2 ({} bytes) of the same controller was not addressed", SIZE / 2);
+        assert!(record.limits.iter().any(|limit| limit.starts_with(&left)), "{words}: {:?}", record.limits);
+        let cells = cells(&bench);
+        let (erased, other) = cells.split_at(cells.len() / 2);
+        assert!(erased.iter().all(|byte| *byte == 0) && other.iter().all(|byte| *byte == STAMP));
+    }
+}
+
+#[test]
+fn what_a_deleted_namespace_left_is_reached_by_a_sanitize_and_by_no_format() {
+    let left = "unallocated=4096";
+    for (name, words, category, limit) in [
+        ("nvme-format-user-data", left, "Clear", "belong to no namespace and were not reached"),
+        ("nvme-format-crypto", left, "Clear", "belong to no namespace and were not reached"),
+        ("nvme-format-user-data", "managed", "Clear", "does not state how much of its capacity"),
+        ("nvme-format-user-data", "unallocated=0", "Purge", "is called a purge"),
+        ("nvme-sanitize-block", left, "Purge", "is called a purge"),
+    ] {
+        let bench = bench(name, &format!("{SLOW},{words}"));
+        let record = certified(&bench);
+        assert_eq!(said(&record), ("erased", category), "{name} {words}");
+        assert!(record.limits.iter().any(|said| said.contains(limit)), "{name} {words}: {:?}", record.limits);
+        let reached = name.starts_with("nvme-sanitize") || words != left;
+        assert_eq!(is_clean(&bench), reached, "{name} {words}");
+    }
+}
+
+#[test]
+fn an_overwritten_namespace_is_named_with_what_else_there_is() {
+    let bench = bench("zero", "namespaces=3");
+    let record = certified(&bench);
+    assert_eq!(said(&record), ("erased", "Clear"));
+    assert!(record.statement.starts_with("This is about namespace 1 alone"), "{}", record.statement);
+    let named = |number| record.limits.iter().any(|limit| limit.starts_with(&format!("Namespace {number} (")));
+    assert!(named(2) && named(3) && !named(1));
 }
 
 #[test]

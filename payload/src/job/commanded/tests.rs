@@ -323,3 +323,15 @@ fn a_drive_found_sanitizing_is_followed_and_one_found_idle_begins_again() {
         assert!(is_clean(&bench));
     }
 }
+
+#[test]
+fn one_logical_unit_of_several_is_not_the_drive() {
+    for (units, category) in [(1, "Purge"), (2, "Clear")] {
+        let bench = bench("ata-sanitize-overwrite", ALL);
+        bench.models[0].behind_bridge(SIZE, 512, units);
+        let record = certified(&bench);
+        assert_eq!((record.outcome.as_str(), record.sanitisation.category.as_str()), ("erased", category));
+        let named = record.limits.iter().any(|limit| limit.starts_with("Logical unit 1 (size not known)"));
+        assert_eq!(named, units == 2, "{:?}", record.limits);
+    }
+}

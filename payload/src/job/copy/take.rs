@@ -21,7 +21,7 @@ use crate::{
 use std::{io, ops::Range, sync::Arc};
 
 /// Buffers of one source: with the compressed frames behind them about 16 MiB.
-const BUFFERS: usize = 8;
+pub(super) const BUFFERS: usize = 8;
 
 /// How an image is taken.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +43,8 @@ pub struct Eyes<'a> {
     pub map: &'a (dyn Fn(&Map) + Sync),
     /// So many bytes of the disk are so many bytes of the image's files now.
     pub stored: &'a (dyn Fn(u64, u64) + Sync),
+    /// Something that a person should know.
+    pub said: &'a (dyn Fn(&str) + Sync),
 }
 
 impl std::fmt::Debug for Eyes<'_> {
@@ -183,7 +185,7 @@ fn first_pass(
 }
 
 /// What is free is zeros in the image, whatever the drive holds there.
-fn blank_free(data: &mut [u8], start: u64, used: &[Range<u64>]) {
+pub(super) fn blank_free(data: &mut [u8], start: u64, used: &[Range<u64>]) {
     let place = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(FRAME).min(FRAME);
     let len = data.len();
     let mut at = 0;

@@ -49,15 +49,15 @@ fn lifted_wiped_and_certified(words: &str) {
     let record = bench.certificate("A");
     let hidden = record.coverage.hidden.unwrap();
     assert_eq!((record.outcome.as_str(), record.media.bytes), ("erased", NATIVE));
-    assert_eq!((hidden.before.visible, hidden.after.visible), (SHOWN / 512, NATIVE / 512));
-    assert_eq!((hidden.sectors_not_reached, hidden.removal_asked), (0, true));
+    assert_eq!((hidden.before.visible, hidden.after.visible), (SHOWN, NATIVE));
+    assert_eq!((hidden.bytes_not_reached, hidden.removal_asked), (0, true));
     assert!(record.coverage.hidden_areas.contains("were lifted before the wipe"), "{}", record.coverage.hidden_areas);
     // The other drive has no firmware that could be asked.
     let other = bench.certificate("B");
     assert_eq!(other.outcome, "erased-with-exceptions");
     let history = bench.history();
     let logged = history.jobs[0].drives.iter().find(|drive| &*drive.drive.serial == "A").unwrap().clone();
-    assert_eq!((logged.drive.bytes, logged.hidden.unwrap().before.visible), (NATIVE, SHOWN / 512));
+    assert_eq!((logged.drive.bytes, logged.hidden.unwrap().before.visible), (NATIVE, SHOWN));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn what_stays_hidden_is_an_exception_and_never_an_erasure() {
         assert_eq!((record.outcome.as_str(), record.media.bytes), ("erased-with-exceptions", SHOWN));
         assert!(record.sanitisation.reason.contains("hides were not reached"), "{}", record.sanitisation.reason);
         let hidden = record.coverage.hidden.unwrap();
-        assert_eq!(hidden.sectors_not_reached, (NATIVE - SHOWN) / 512);
+        assert_eq!(hidden.bytes_not_reached, NATIVE - SHOWN);
         assert_eq!(hidden.left.is_empty(), policy == Policy::Report);
     }
 }
@@ -148,7 +148,7 @@ fn whenever_the_machine_stops_the_next_run_wipes_all_that_is_shown_then() {
         // Where the power went before the job was announced, the next one finds nothing hidden any more; where it went just
         // after, nothing is known, and nothing is claimed.
         let hidden = record.coverage.hidden.unwrap_or_default();
-        known += usize::from(hidden.before.visible == SHOWN / 512);
+        known += usize::from(hidden.before.visible == SHOWN);
     }
     assert!(known > 5, "only {known} jobs that went on know what was hidden before");
 }
@@ -185,4 +185,48 @@ fn a_power_cut_at_any_command_of_the_lifting_leaves_a_drive_that_the_next_run_wi
             assert_eq!((record.outcome.as_str(), record.media.bytes, old(&bench)), ("erased", NATIVE, 0), "{cut:?}");
         }
     }
+}
+
+/// A disk behind a USB bridge that shows so many bytes of it in blocks of this size.
+fn bridged(policy: Policy, bytes: u64, logical: u32) -> Bench {
+    let mut bench = bench(policy, "");
+    bench.disks.clear();
+    bench.models[0].behind_bridge(bytes, logical, 1);
+    bench
+}
+
+#[test]
+fn a_bridge_that_translates_blocks_changes_nothing_in_what_is_certified() {
+    for policy in [Policy::Report, Policy::Remove, Policy::Refuse] {
+        let bench = bridged(policy, NATIVE, 4096);
+        let tally = bench.run();
+        assert!(tally.is_clean() && tally.settled.len() == 1, "{policy:?}: {tally:?}");
+        let record = bench.certificate("A");
+        assert_eq!((record.outcome.as_str(), record.media.logical_block), ("erased", 4096));
+        assert_eq!((record.coverage.hidden.unwrap().bytes_not_reached, old(&bench)), (0, 0));
+    }
+}
+
+#[test]
+fn what_a_bridge_keeps_is_not_reached_and_said() {
+    for (logical, kept) in [(512, 2048), (4096, 8 * 4096)] {
+        let bench = bridged(Policy::Report, NATIVE - kept, logical);
+        let tally = bench.run();
+        assert!(tally.settled[0].certificate.is_ok(), "{tally:?}");
+        let record = bench.certificate("A");
+        assert_eq!(record.outcome, "erased-with-exceptions");
+        assert_eq!(record.coverage.hidden.as_ref().unwrap().bytes_not_reached, kept);
+        let limit = format!("{kept} bytes that the drive states beyond what can be addressed were NOT reached");
+        assert!(record.limits.iter().any(|said| said.starts_with(&limit)), "{:?}", record.limits);
+        assert_eq!(old(&bench) as u64, kept / 512);
+    }
+}
+
+#[test]
+fn a_bridge_that_shows_more_than_the_drive_has_is_refused_before_anything_is_written() {
+    let mut bench = bridged(Policy::Report, NATIVE + 4096, 4096);
+    bench.disks.push(disk("B", SHOWN));
+    let tally = bench.run();
+    assert_eq!((tally.settled.len(), tally.settled[0].serial.as_str()), (1, "B"));
+    assert_eq!((bench.models[0].writes(), old(&bench)), (0, usize::try_from(NATIVE / 512).unwrap()));
 }

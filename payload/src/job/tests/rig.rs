@@ -50,6 +50,12 @@ pub(in crate::job) fn clock() -> u64 {
     NOW.fetch_add(1000, Ordering::Relaxed)
 }
 
+/// The same on a machine that lost the date.
+pub(in crate::job) fn clock_back() -> u64 {
+    static NOW: AtomicU64 = AtomicU64::new(1_100_000_000_000);
+    NOW.fetch_add(1000, Ordering::Relaxed)
+}
+
 /// A simulated drive as discovery would describe it.
 pub(in crate::job) fn described(name: &str, disk: &SimDisk) -> Drive {
     let identity = disk.identity();
@@ -89,7 +95,8 @@ pub(in crate::job) fn described_model(name: &str, model: &Model) -> Drive {
     }
     let ata = Identify::parse(&model.words()).unwrap();
     let details = Details { rotation: ata.rotation, ..Details::default() };
-    Drive { ata: Some(ata), details, ..found(name, identity, Ok(geometry)) }
+    let bus = if model.has_bridge() { Bus::Usb } else { Bus::Ata };
+    Drive { bus, ata: Some(ata), details, ..found(name, identity, Ok(geometry)) }
 }
 
 /// What stands behind a path.
@@ -132,6 +139,12 @@ impl Opener for SimOpener {
         }
     }
 
+    fn ask_every(&self) -> Option<Duration> {
+        // Models count commands, and tests cut at each of them.
+        let models = self.0.iter().any(|(_, hardware)| matches!(hardware, Hardware::Model(_)));
+        (!models).then_some(Duration::ZERO)
+    }
+
     fn commands(&self, drive: &Drive, _: Access) -> Result<Option<Box<dyn CommandPlane>>, String> {
         Ok(match self.hardware(drive)? {
             Hardware::Sim(_) => None,
@@ -172,6 +185,7 @@ pub(in crate::job) struct Bench {
     pub(in crate::job) hidden_areas: HiddenAreas,
     /// Disks that have firmware.
     pub(in crate::job) models: Vec<Model>,
+    pub(in crate::job) clock: fn() -> u64,
 }
 
 impl Bench {
@@ -185,6 +199,7 @@ impl Bench {
             verify: Verify::Full,
             hidden_areas: HiddenAreas::Report,
             models: Vec::new(),
+            clock,
         }
     }
 
@@ -202,7 +217,7 @@ impl Bench {
     pub(in crate::job) fn request(&self) -> Request {
         Request {
             method: method::find(self.method).unwrap(),
-            selection: Selection::All,
+            selection: self.selection(),
             verify: self.verify,
             operator: Operator { name: "A. Technician".into(), ..Operator::default() },
             job: None,
@@ -210,8 +225,16 @@ impl Bench {
         }
     }
 
+    /// A USB drive is touched only where it is named.
+    fn selection(&self) -> Selection {
+        if !self.models.iter().any(Model::has_bridge) {
+            return Selection::All;
+        }
+        Selection::Named(self.drives().into_iter().map(|drive| drive.identity.serial).collect())
+    }
+
     pub(in crate::job) fn open_log(&self) -> Result<(Journal, Replay), JournalError> {
-        let opened = Journal::open(Box::new(self.medium.clone()), OWNER, clock());
+        let opened = Journal::open(Box::new(self.medium.clone()), OWNER, (self.clock)());
         if let Ok((_, replay)) = &opened {
             assert_eq!(replay.contradiction, None, "no run contradicts itself");
         }
@@ -258,7 +281,7 @@ impl Bench {
     }
 
     pub(in crate::job) fn execute(&self, mut plan: Plan, journal: Journal) -> Tally {
-        let (log, around) = (Arc::new(Log::new(journal, clock)), self.around());
+        let (log, around) = (Arc::new(Log::new(journal, self.clock)), self.around());
         if !self.models.is_empty() && !plan.is_resumed() {
             let (sticks, mut tell) = (Sticks::default(), |_: String| ());
             let bared = hidden::bare(&mut plan, self.hidden_areas, &sticks, &*around.opener, &log, &mut tell);

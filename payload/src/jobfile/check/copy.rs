@@ -29,6 +29,7 @@ impl Checker {
         let copy = CopyKeys {
             source: self.source(keys, action, drives),
             store: self.text(keys, Key::Store, store).unwrap_or(default.store),
+            store_drive: self.text(keys, Key::StoreDrive, drives::drive_name),
             image: self.text(keys, Key::Image, image_name),
             name: self.text(keys, Key::Name, image_name),
             base: self.text(keys, Key::Base, image_name),
@@ -38,6 +39,7 @@ impl Checker {
             retries: self.retries(keys).unwrap_or(default.retries),
             tail: self.word(keys, Key::Tail, default.tail),
             smaller: self.word(keys, Key::Smaller, default.smaller),
+            give_up_behind: self.word(keys, Key::GiveUpBehind, default.give_up_behind),
             move_gpt: self.word(keys, Key::MoveGpt, default.move_gpt),
             keep: self.text(keys, Key::Keep, keep_time),
         };
@@ -53,7 +55,7 @@ impl Checker {
         copy
     }
 
-    fn text<T>(&mut self, keys: &Keys, key: Key, read: fn(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn text<T>(&mut self, keys: &Keys, key: Key, read: fn(&str) -> Result<T, String>) -> Option<T> {
         let given = keys.get(key)?;
         read(given.value.trim()).map_err(|message| self.problem(given, message)).ok()
     }
@@ -112,6 +114,20 @@ fn level(text: &str) -> Result<Level, String> {
 
 /// How long an image is kept: `48h` or `2d`.
 pub fn keep_time(text: &str) -> Result<Duration, String> {
+    span(text).ok_or_else(|| {
+        format!("{} is no time to keep an image. Allowed: \"1h\" to \"366d\", such as \"48h\"", shown(text))
+    })
+}
+
+/// How long an interrupted job goes on by itself.
+pub(super) fn open_time(text: &str) -> Result<Duration, String> {
+    span(text).ok_or_else(|| {
+        format!("{} is no time for a job to stay open. Allowed: \"1h\" to \"366d\", such as \"7d\"", shown(text))
+    })
+}
+
+/// `48h` or `2d`, at most [`KEEP_MAX`].
+fn span(text: &str) -> Option<Duration> {
     let hours = |count: &str, each: u64| {
         let digits = count.bytes().all(|byte| byte.is_ascii_digit());
         count.parse::<u64>().ok().filter(|_| digits)?.checked_mul(each)?.checked_mul(60 * 60).map(Duration::from_secs)
@@ -121,7 +137,5 @@ pub fn keep_time(text: &str) -> Result<Duration, String> {
         Some((count, "d")) => hours(count, 24),
         _ => None,
     };
-    time.filter(|time| !time.is_zero() && *time <= KEEP_MAX).ok_or_else(|| {
-        format!("{} is no time to keep an image. Allowed: \"1h\" to \"366d\", such as \"48h\"", shown(text))
-    })
+    time.filter(|time| !time.is_zero() && *time <= KEEP_MAX)
 }

@@ -113,7 +113,7 @@ pub(super) fn names(drives: Option<&Selection>) -> &[String] {
 }
 
 /// A serial number or WWN, or what is wrong with it.
-fn drive_name(text: &str) -> Result<String, String> {
+pub(super) fn drive_name(text: &str) -> Result<String, String> {
     let name = text.trim();
     if name == "all" {
         return Err("\"all\" is no serial number".to_owned());

@@ -47,6 +47,7 @@ fn a_restore_and_a_clone_are_read() {
         image: Some("büro".into()),
         tail: Tail::Zero,
         smaller: true,
+        give_up_behind: false,
         move_gpt: true,
         keep: Some(Duration::from_secs(48 * 3600)),
         ..CopyKeys::default()
@@ -87,11 +88,26 @@ fn both_verifications_and_a_wipe_that_keeps_an_image_are_read() {
 fn what_is_not_said_has_its_default() {
     let image = job("[job]\naction = \"image\"\n").unwrap();
     assert_eq!((image.drives(), image.verify()), (&Selection::All, VerifyExtent::Full));
-    let CopyKeys { source, store, image, name, base, raw, hash, level, retries, tail, smaller, move_gpt, keep } =
-        image.copy().clone();
-    assert_eq!([source, image, name, base], [const { None }; 4]);
+    let CopyKeys {
+        source,
+        store,
+        store_drive,
+        image,
+        name,
+        base,
+        raw,
+        hash,
+        level,
+        retries,
+        tail,
+        smaller,
+        give_up_behind,
+        move_gpt,
+        keep,
+    } = image.copy().clone();
+    assert_eq!([source, store_drive, image, name, base], [const { None }; 5]);
     assert_eq!((store.as_str(), hash, level, retries, tail), ("MULE-STORE", Hash::Auto, Level::Auto, 1, Tail::Leave));
-    assert_eq!((raw, smaller, move_gpt, keep), (false, false, false, None));
+    assert_eq!((raw, smaller, give_up_behind, move_gpt, keep), (false, false, false, false, None));
 }
 
 #[test]
@@ -184,6 +200,7 @@ fn the_digest_covers_every_one_of_these_keys() {
         (RESTORE, "büro", "buero"),
         (RESTORE, "zero", "leave"),
         (RESTORE, "smaller = true", ""),
+        (RESTORE, "smaller = true", "smaller = true\ngive-up-behind = true"),
         (RESTORE, "move-gpt = true", "move-gpt = false"),
         (RESTORE, "keep = \"2d\"", ""),
         (RESTORE, "2d", "47h"),

@@ -27,14 +27,26 @@ fn it_is_valid_touches_nothing_and_can_be_switched_on() {
 #[test]
 fn it_names_every_key_and_every_action_can_be_switched_on() {
     let rows: &[(&str, &[&str])] = &[
-        ("wipe", &["method", "drives", "confirm", "store", "keep", "frozen", "repeat"]),
+        ("wipe", &["method", "drives", "confirm", "store ", "store-drive", "keep", "frozen", "repeat", "open-for"]),
         ("verify", &["method", "drives"]),
-        ("verify", &["image", "store"]),
-        ("image", &["drives", "store", "name", "base", "raw", "level", "hash", "retries"]),
-        ("restore", &["drives", "confirm", "store", "image", "keep", "tail", "smaller", "move-gpt"]),
+        ("verify", &["image", "store "]),
+        ("image", &["drives", "store ", "name", "base", "raw", "level", "hash", "retries"]),
+        ("restore", &["drives", "confirm", "store ", "image", "keep", "tail", "smaller", "give-up-behind", "move-gpt"]),
         (
             "clone",
-            &["drives", "confirm", "store", "keep", "source = \"WD", "hash", "retries", "tail", "smaller", "move-gpt"],
+            &[
+                "drives",
+                "confirm",
+                "store ",
+                "keep",
+                "source = \"WD",
+                "hash",
+                "retries",
+                "tail",
+                "smaller",
+                "give-up-behind",
+                "move-gpt",
+            ],
         ),
     ];
     for (action, starts) in rows {
@@ -53,14 +65,14 @@ fn it_names_every_key_and_every_action_can_be_switched_on() {
 
 #[test]
 fn what_it_shows_as_a_default_is_the_default() {
-    let all = ["store", "raw", "level", "hash", "retries"];
+    let all = ["store ", "raw", "level", "hash", "retries"];
     let image = |starts: &[&str]| job(&switched_on("image", starts)).unwrap();
     assert_eq!(image(&all).copy(), image(&[]).copy());
     let clone = |starts: &[&str]| {
         let starts = [&["drives", "confirm", "source = \"WD"], starts].concat();
         job(&switched_on("clone", &starts).replace("drives = \"all\"", ONE)).unwrap()
     };
-    let all = ["hash", "retries", "tail", "smaller", "move-gpt"];
+    let all = ["hash", "retries", "tail", "smaller", "give-up-behind", "move-gpt"];
     assert_eq!(clone(&all).copy(), clone(&[]).copy());
     assert_eq!(clone(&all).copy().source.as_deref(), Some("WD-WX11A22B4444"));
 }

@@ -39,13 +39,18 @@ pub(super) fn check(job: &JobHistory, event: &Event, runs: u64) -> Verdict {
         }
         Event::SweepFinished { slot, sweep, bytes, .. } => may_finish(running(job, *slot)?, *sweep, *bytes),
         Event::DriveRestarted { slot, .. } => running(job, *slot).map(drop),
+        Event::DriveWaits { slot, .. } => {
+            let drive = running(job, *slot)?;
+            let resumed = drive.interruptions.last().is_some_and(|last| last.resumed.is_some());
+            expect(resumed, "a drive was waited for in a job that did not go on")
+        }
         Event::HiddenAreas { slot, after, .. } => {
             let drive = running(job, *slot)?;
             expect(
                 drive.sweeps.is_empty() && drive.hidden.is_none(),
                 "hidden areas were looked for after a sweep began",
             )?;
-            let shown = after.visible.checked_mul(u64::from(drive.drive.logical)) == Some(drive.drive.bytes);
+            let shown = after.visible == drive.drive.bytes;
             expect(shown, "a drive that shows another size than it began with")
         }
         Event::CommandStarted { slot, .. } => {

@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule { of: |r| r.action == Action::Clone, holds: two_drives, otherwise: "a drive cloned onto itself" },
     Rule {
-        of: |r| complete(r) && r.action != Action::Image,
+        of: |r| (clean(r) || verified(r)) && r.action != Action::Image,
         holds: |r| r.copy.cut.bytes_used == 0,
         otherwise: "contents for which the drive has no room",
     },
@@ -161,5 +161,8 @@ fn all_read_back(r: &CopyRecord) -> bool {
 }
 
 fn has_exception(r: &CopyRecord) -> bool {
-    r.exceptions.unreadable_blocks > 0 || r.exceptions.unwritable_blocks > 0 || r.verification.blocks_unreadable > 0
+    r.exceptions.unreadable_blocks > 0
+        || r.exceptions.unwritable_blocks > 0
+        || r.verification.blocks_unreadable > 0
+        || r.copy.cut.bytes_used > 0
 }

@@ -95,12 +95,11 @@ pub(in crate::certify) fn category(record: &Record) -> &'static str {
     if record.outcome == "discarded" {
         return "";
     }
-    let hidden = record
-        .coverage
-        .hidden
-        .as_ref()
-        .is_none_or(|hidden| hidden.unknown.is_empty() && hidden.sectors_not_reached == 0);
-    let known = hidden && !command.stopped_since && !out_of_reach(record);
+    let hidden =
+        record.coverage.hidden.as_ref().is_none_or(|hidden| hidden.unknown.is_empty() && hidden.bytes_not_reached == 0);
+    let technique = purge::named(&command.name);
+    let whole = record.media.unit.as_ref().is_some_and(|unit| unit.is_whole(technique));
+    let known = whole && hidden && !command.stopped_since && !out_of_reach(record);
     let purge = record.outcome == "erased" && !command.purge.is_empty() && known;
     if purge { "Purge" } else { "Clear" }
 }

@@ -30,7 +30,7 @@ use crate::{
 use std::sync::Arc;
 
 /// Drives compared with an image; nothing is written.
-pub fn check(job: Job, content: Content, sources: Vec<Source>, watcher: &mut dyn Watcher) -> Tally {
+pub fn check(mut job: Job, content: Content, sources: Vec<Source>, watcher: &mut dyn Watcher) -> Tally {
     let announced: Vec<_> = sources.iter().map(|source| (source.slot(), source.drive())).collect();
     if let Err(error) = job.announce(Action::Verify, &announced) {
         return not_announced(&error);
@@ -47,6 +47,7 @@ pub fn check(job: Job, content: Content, sources: Vec<Source>, watcher: &mut dyn
 fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> Settled {
     let (drive, labels, slot, started) =
         (source.drive().clone(), source.labels().clone(), source.slot(), job.log.now());
+    let (began, interruptions) = (job.began(&drive, started), job.interruptions(&drive));
     let compared = compare_with(job, source, content, status);
     let ended = job.log.now();
     let (compared, end) = match compared {
@@ -54,11 +55,12 @@ fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> S
         Err(reason) => (Compared::default(), end(Some(reason), job.log.stopping(), &job.log)),
     };
     let (manifest, image) = (&content.manifest, &content.manifest.image);
-    job.office(copy::Action::Verify).settle(&drive, &labels, slot, started, end, |record| {
+    job.office(copy::Action::Verify).settle(&drive, &labels, slot, began, end, |record| {
+        record.copy.interruptions = interruptions;
         image_of(record, manifest, &content.manifest_bytes, content.file_bytes);
         record.media.heat = heat(&status.shown().heat);
         if let Some(image) = &mut record.image {
-            image.signature = job.trust(manifest);
+            image.signature = job.trust(content);
             // The index is proved by the manifest's root; the comparison is with it.
             image.bytes_checked = manifest.image.disk_bytes;
         }

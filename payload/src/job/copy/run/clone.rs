@@ -7,13 +7,17 @@ use super::{
 use crate::{
     certify::copy,
     console::Watcher,
+    content,
     discover::Drive,
+    drive::DataPlane,
     engine::frames::Expected,
     job::{
         claim::Opened,
         copy::{
             digest::{self, Stream},
             duplicate::{self, Duplicated, Hashes, duplicate},
+            fit::{Allowed, Fitted, fit},
+            look::Shared,
             outlet::Outlet,
         },
         issue::{Settled, heat},
@@ -23,15 +27,16 @@ use crate::{
     journal::event::Action,
     plan::Source,
 };
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
 /// One drive onto several.
 pub fn clone(
-    job: Job,
+    mut job: Job,
     source: Source,
     aims: Vec<Aim>,
     hash: digest::Wish,
     retries: u8,
+    allowed: Allowed,
     watcher: &mut dyn Watcher,
 ) -> Tally {
     let announced: Vec<_> = aims.iter().map(|aim| (aim.target.slot(), aim.target.drive())).collect();
@@ -41,9 +46,11 @@ pub fn clone(
     let (job, count) = (Arc::new(job), aims.len());
     let origin = source.drive().clone();
     let bytes = origin.identity.bytes;
+    let fits: Vec<_> = aims.iter().map(|aim| (aim.target.drive().clone(), aim.fitted.clone())).collect();
     let works: Vec<_> = aims.iter().map(|aim| work_of(aim, bytes)).collect();
     let (parts, outlets) = parts(aims, bytes);
-    let shared = Arc::new(Cloning { origin, hashes: Hashes::default(), read: std::sync::OnceLock::new() });
+    let shared =
+        Arc::new(Cloning { origin, fits, allowed, hashes: Hashes::default(), read: std::sync::OnceLock::new() });
     job.run(count, watcher, || {
         let (feeding, reading) = (Arc::clone(&job), Arc::clone(&shared));
         thread::spawn(move || read_source(&feeding, source, &reading, outlets, hash, retries));
@@ -59,6 +66,9 @@ pub fn clone(
 /// What the source's thread and the targets share.
 struct Cloning {
     origin: Drive,
+    /// Every target, and how the content was to go onto it by what was seen before the source was claimed.
+    fits: Vec<(Drive, Fitted)>,
+    allowed: Allowed,
     hashes: Hashes,
     read: std::sync::OnceLock<(Duplicated, digest::Digests)>,
 }
@@ -73,6 +83,11 @@ fn read_source(job: &Job, source: Source, shared: &Cloning, outlets: Vec<Outlet>
             return;
         }
     };
+    if let Err(reason) = still_fits(shared, &mut *plane, job.limits().hang) {
+        outlets.into_iter().for_each(|outlet| outlet.finish(Err(&reason)));
+        job.log.tell(Message::Problem(reason));
+        return;
+    }
     let mut stream = Stream::new(hash);
     // The source has no line of its own.
     let status = Status::new(0);
@@ -91,15 +106,33 @@ fn read_source(job: &Job, source: Source, shared: &Cloning, outlets: Vec<Outlet>
     }
 }
 
+/// What a target needs written over the content was made out before anybody held the source: it is looked at again through
+/// the claim.
+fn still_fits(shared: &Cloning, plane: &mut dyn DataPlane, hang: Duration) -> Result<(), String> {
+    let logical = plane.geometry().logical();
+    let look = Shared::new(plane, hang);
+    let survey = content::outline(&look, logical);
+    for (drive, planned) in &shared.fits {
+        if fit(&look, logical, &survey, drive, shared.allowed)? != *planned {
+            return Err(format!(
+                "{}: its partition table is not what it was when the job was planned; nothing was written",
+                shared.origin.identity
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn one_clone(job: &Job, part: Part, shared: &Cloning, status: &Status) -> Settled {
     let wanted = |index| -> Result<Expected, String> { shared.hashes.expected(index) };
     let office = job.office(copy::Action::Clone);
-    let (tail, shape) = (part.tail, Arc::clone(&part.shape));
-    let (drive, labels, slot, started) =
-        (part.target.drive().clone(), part.target.labels().clone(), part.target.slot(), job.log.now());
+    let (tail, shape, left_behind) = (part.tail, Arc::clone(&part.shape), part.left_behind);
+    let (drive, labels, slot) = (part.target.drive().clone(), part.target.labels().clone(), part.target.slot());
+    let (began, interruptions) = (job.began(&drive, job.log.now()), job.interruptions(&drive));
     let laid = write_target(job, part, &wanted, status);
     let end = end(laid.failure.clone(), laid.stopped, &job.log);
-    office.settle(&drive, &labels, slot, started, end, |record| {
+    office.settle(&drive, &labels, slot, began, end, |record| {
+        record.copy.interruptions = interruptions;
         record.media.heat = heat(&status.shown().heat);
         let id = &shared.origin.identity;
         record.source = Some(copy::Origin {
@@ -112,7 +145,7 @@ fn one_clone(job: &Job, part: Part, shared: &Cloning, status: &Status) -> Settle
         let (read, digests) = shared.read.get().cloned().unwrap_or_default();
         record.copy.sha512 = digests.sha512.unwrap_or_default();
         record.copy.sha256 = digests.sha256.unwrap_or_default();
-        let counted = Counted { read: read.bytes, free: 0, bad: &read.unreadable, bytes: id.bytes };
+        let counted = Counted { read: read.bytes, free: 0, bad: &read.unreadable, bytes: id.bytes, left_behind };
         laid_down(record, &laid, &shape, tail, &counted);
     })
 }

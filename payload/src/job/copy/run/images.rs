@@ -2,7 +2,10 @@
 
 use super::{Job, end, not_announced};
 use crate::{
-    certify::copy::{self, End},
+    certify::{
+        copy::{self, End},
+        key::StickKey,
+    },
     console::Watcher,
     engine::extents::Ranges,
     imagefile::{Manifest, Mode},
@@ -10,12 +13,13 @@ use crate::{
         claim::Opened,
         copy::{
             image::{self, ImageError, Imaged, image},
+            part::{Account, Alive, Hand},
             settle::{listed, verification},
             take::Eyes,
         },
         issue::{self, Settled},
         run::{Line, Tally},
-        status::Status,
+        status::{Message, Status},
     },
     journal::event::Action,
     plan::Source,
@@ -24,7 +28,7 @@ use sha2::{Digest, Sha256};
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 /// Images of several drives at once.
-pub fn images(job: Job, sources: Vec<(Source, image::Order)>, watcher: &mut dyn Watcher) -> Tally {
+pub fn images(mut job: Job, sources: Vec<(Source, image::Order)>, watcher: &mut dyn Watcher) -> Tally {
     let announced: Vec<_> = sources.iter().map(|(source, _)| (source.slot(), source.drive())).collect();
     if let Err(error) = job.announce(Action::Image, &announced) {
         return not_announced(&error);
@@ -48,13 +52,27 @@ pub fn images(job: Job, sources: Vec<(Source, image::Order)>, watcher: &mut dyn 
 fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -> Settled {
     let (drive, labels, slot) = (source.drive().clone(), source.labels().clone(), source.slot());
     let office = job.office(copy::Action::Image);
-    let result = take_image(job, source, order, status);
+    let now = job.log.now();
+    let (result, account) = match job.key() {
+        Some(key) => {
+            let hand = Hand { key: &key, request: job.request };
+            let every = u64::try_from(job.limits().checkpoint.as_millis()).unwrap_or(u64::MAX);
+            let account = Alive::new(Account::open(&order.path, order.purpose, hand, order.clock, every));
+            (take_image(job, source, order, &key, &account, status), Some(account))
+        }
+        None => (Err("the log is closed".into()), None),
+    };
+    let (began, interruptions) = match &account {
+        Some(account) => account.with(|account| (account.began(), account.interruptions())),
+        None => (now, Vec::new()),
+    };
     let (end, imaged) = match result {
         Ok(imaged) => (End::Complete, Some(imaged)),
         Err(reason) => (end(Some(reason), job.log.stopping(), &job.log), None),
     };
     let block = drive.geometry.map_or(512, |geometry| geometry.logical());
-    office.settle(&drive, &labels, slot, order.started, end, |record| {
+    office.settle(&drive, &labels, slot, began, end, |record| {
+        record.copy.interruptions = interruptions;
         record.copy.bytes = drive.identity.bytes;
         record.media.heat = issue::heat(&status.shown().heat);
         record.image = Some(unproved(&order.path, drive.identity.bytes));
@@ -64,12 +82,17 @@ fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -
     })
 }
 
-fn take_image(job: &Job, source: Source, order: &image::Order, status: &Status) -> Result<Imaged, String> {
-    let look = job.around.opener.look(source.drive())?;
+fn take_image(
+    job: &Job,
+    source: Source,
+    order: &image::Order,
+    key: &StickKey,
+    account: &Alive,
+    status: &Status,
+) -> Result<Imaged, String> {
     let opened = Opened::new(source, &*job.around.opener).map_err(|(_, error)| error.to_string())?;
     let (source, mut plane) = opened.into_parts();
     job.begin_sweep(source.slot())?;
-    let key = job.log.with(|journal| journal.key().clone()).ok_or("the log is closed")?;
     let stored = |disk: u64, file: u64| {
         let tenths = disk.saturating_mul(10) / file.max(1);
         status.update(|shown| shown.step = format!("image, {}.{}:1", tenths / 10, tenths % 10));
@@ -83,9 +106,14 @@ fn take_image(job: &Job, source: Source, order: &image::Order, status: &Status) 
             status.update(|shown| shown.defects = bad);
         },
         stored: &stored,
+        said: &|what| {
+            // What was compared is read again.
+            status.update(|shown| shown.done = 0);
+            job.log.tell(Message::Problem(format!("{}: {what}", source.drive().identity)));
+        },
     };
     let step = |name: &str| status.update(|shown| shown.step = name.into());
-    let imaged = image(&mut *plane, &*look, source.drive(), order, &key, eyes, &step);
+    let imaged = image(&mut *plane, source.drive(), order, key, Some(account), eyes, &step);
     imaged.map_err(|error: ImageError| error.to_string())
 }
 

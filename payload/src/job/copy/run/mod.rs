@@ -2,18 +2,21 @@
 
 mod check;
 mod clone;
+mod earlier;
 mod images;
 mod restore;
 mod targets;
 
 pub use check::check;
 pub use clone::clone;
+pub use earlier::earlier;
 pub use images::images;
 pub use restore::restore;
 pub use targets::Aim;
 
 use super::{
     image,
+    part::{self, Hand, Purpose},
     settle::Office,
     spread::Origin,
     target::{First, Steps},
@@ -21,11 +24,12 @@ use super::{
 use crate::{
     certify::{
         copy::{self, End},
+        key::{PublicStickKey, StickKey},
         record::Operator,
     },
     console::Watcher,
     discover::Drive,
-    drive::DataPlane,
+    drive::{DataPlane, Identity},
     engine::{
         frames,
         sweep::{Found, Limits, Observer},
@@ -42,9 +46,13 @@ use crate::{
         JournalError,
         bounded::Text,
         event::{Action, Event, JobId, Sweep, Verify},
+        replay::JobHistory,
     },
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// What every copy job has.
 pub struct Job {
@@ -56,6 +64,10 @@ pub struct Job {
     pub around: Surroundings,
     /// A line for the person: what the job is.
     pub title: String,
+    /// The job that it goes on with, or begins again: see [`earlier`].
+    pub earlier: Option<JobHistory>,
+    /// When it went on; milliseconds since 1970.
+    pub resumed: u64,
 }
 
 impl std::fmt::Debug for Job {
@@ -79,11 +91,21 @@ impl Job {
         }
     }
 
+    /// The key that signs; nothing when the run is over.
+    fn key(&self) -> Option<StickKey> {
+        self.log.with(|journal| journal.key().clone())
+    }
+
+    /// The unfinished image of a drive that this very job began earlier in a folder, by its name as a whole image. One that
+    /// another job began is left alone.
+    pub fn unfinished(&self, dir: &Path, id: &Identity, purpose: Purpose) -> Option<PathBuf> {
+        part::of_job(dir, id, purpose, Hand { key: &self.key()?, request: self.request })
+    }
+
     /// Why a manifest's signer is believed, whose signature holds.
-    fn trust(&self, manifest: &Manifest) -> copy::Signature {
-        let own = self.log.with(|journal| journal.key().stick_id());
-        match own {
-            Some(own) if own == manifest.signer => copy::Signature::OwnKey,
+    fn trust(&self, content: &Content) -> copy::Signature {
+        match self.key() {
+            Some(own) if own.public_key() == content.key => copy::Signature::OwnKey,
             _ => copy::Signature::SelfAsserted,
         }
     }
@@ -93,7 +115,10 @@ impl Job {
     }
 
     /// All of this is on the medium before the first write.
-    fn announce(&self, action: Action, drives: &[(u8, &Drive)]) -> Result<(), JournalError> {
+    fn announce(&mut self, action: Action, drives: &[(u8, &Drive)]) -> Result<(), JournalError> {
+        if self.goes_on(drives)? {
+            return Ok(());
+        }
         self.log.append(&Event::JobStarted {
             job: self.id,
             action,
@@ -126,12 +151,12 @@ impl Job {
         if self.log.lost().is_none() {
             let _ = self.log.append(&Event::JobFinished { job: self.id });
         }
-        Tally { settled, stopped: self.log.stopping().then(|| self.log.why_stopped()) }
+        Tally { settled, waiting: Vec::new(), stopped: self.log.stopping().then(|| self.log.why_stopped()) }
     }
 }
 
 fn not_announced(error: &JournalError) -> Tally {
-    Tally { settled: Vec::new(), stopped: Some(format!("the log could not be written: {error}")) }
+    Tally { stopped: Some(format!("the log could not be written: {error}")), ..Tally::default() }
 }
 
 /// A step's name and progress, for the main loop.
@@ -180,8 +205,17 @@ pub struct Content {
     pub reader: Reader,
     pub manifest: Manifest,
     pub manifest_bytes: Vec<u8>,
+    /// Who signed the manifest.
+    pub key: PublicStickKey,
     pub file_bytes: u64,
     unpacker: Unpacker,
+}
+
+impl Content {
+    /// The root over all that it holds, in hexadecimal.
+    pub fn root(&self) -> &str {
+        &self.manifest.blake3_root
+    }
 }
 
 impl Origin for Content {
@@ -208,5 +242,12 @@ pub fn open_content(path: &Path) -> Result<Content, String> {
     }
     let unpacker = Unpacker::new().map_err(|error| format!("no memory for buffers: {error}"))?;
     let file_bytes = reader.file_bytes();
-    Ok(Content { reader, manifest: signed.manifest, manifest_bytes: signed.bytes, file_bytes, unpacker })
+    Ok(Content {
+        reader,
+        manifest: signed.manifest,
+        manifest_bytes: signed.bytes,
+        key: signed.key,
+        file_bytes,
+        unpacker,
+    })
 }

@@ -21,7 +21,7 @@ use crate::{
 use std::{sync::Arc, thread};
 
 /// One image onto several drives.
-pub fn restore(job: Job, content: Content, aims: Vec<Aim>, threads: usize, watcher: &mut dyn Watcher) -> Tally {
+pub fn restore(mut job: Job, content: Content, aims: Vec<Aim>, threads: usize, watcher: &mut dyn Watcher) -> Tally {
     let announced: Vec<_> = aims.iter().map(|aim| (aim.target.slot(), aim.target.drive())).collect();
     if let Err(error) = job.announce(Action::Restore, &announced) {
         return not_announced(&error);
@@ -51,18 +51,19 @@ pub fn restore(job: Job, content: Content, aims: Vec<Aim>, threads: usize, watch
 fn one_restore(job: &Job, part: Part, content: &Content, status: &Status) -> Settled {
     let wanted = |index| content.reader.expected(index).map_err(|error| error.to_string());
     let office = job.office(copy::Action::Restore);
-    let tail = part.tail;
+    let (tail, left_behind) = (part.tail, part.left_behind);
     let shape = Arc::clone(&part.shape);
-    let (drive, labels, slot, started) =
-        (part.target.drive().clone(), part.target.labels().clone(), part.target.slot(), job.log.now());
+    let (drive, labels, slot) = (part.target.drive().clone(), part.target.labels().clone(), part.target.slot());
+    let (began, interruptions) = (job.began(&drive, job.log.now()), job.interruptions(&drive));
     let laid = write_target(job, part, &wanted, status);
     let manifest = &content.manifest;
     let end = end(laid.failure.clone(), laid.stopped, &job.log);
-    office.settle(&drive, &labels, slot, started, end, |record| {
+    office.settle(&drive, &labels, slot, began, end, |record| {
+        record.copy.interruptions = interruptions;
         image_of(record, manifest, &content.manifest_bytes, content.file_bytes);
         record.media.heat = issue::heat(&status.shown().heat);
         if let Some(image) = &mut record.image {
-            image.signature = job.trust(manifest);
+            image.signature = job.trust(content);
             // Every frame was proved when it was unpacked, if all were.
             image.bytes_checked = if laid.first_written { manifest.image.disk_bytes } else { 0 };
         }
@@ -80,6 +81,7 @@ fn one_restore(job: &Job, part: Part, content: &Content, status: &Status) -> Set
             free: manifest.bytes_free,
             bad: &bad,
             bytes: manifest.image.disk_bytes,
+            left_behind,
         };
         laid_down(record, &laid, &shape, tail, &counted);
         files_hit(&mut record.exceptions, manifest);

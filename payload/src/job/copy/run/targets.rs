@@ -7,7 +7,7 @@ use crate::{
     job::{
         claim::Claimed,
         copy::{
-            gpt::Patches,
+            fit::Fitted,
             outlet::{Outlet, Shape},
             settle::{listed, verification},
             target::{Laid, Order, Tail, Wanted, lay},
@@ -25,7 +25,7 @@ use std::sync::{
 #[derive(Debug)]
 pub struct Aim {
     pub target: Target,
-    pub patches: Patches,
+    pub fitted: Fitted,
     pub tail: Tail,
 }
 
@@ -34,15 +34,17 @@ pub(super) struct Part {
     pub(super) target: Target,
     pub(super) shape: Arc<Shape>,
     pub(super) tail: Tail,
+    pub(super) left_behind: u64,
     pub(super) jobs: Receiver<frames::Job>,
 }
 
 pub(super) fn parts(aims: Vec<Aim>, bytes: u64) -> (Vec<Part>, Vec<Outlet>) {
     let part = |aim: Aim| {
         let (sender, jobs) = sync_channel(2);
-        let shape = Arc::new(Shape::new(bytes.min(aim.target.drive().identity.bytes), aim.patches));
+        let shape = Arc::new(Shape::new(bytes.min(aim.target.drive().identity.bytes), aim.fitted.patches));
         let outlet = Outlet::new(sender, Arc::clone(&shape));
-        (Part { target: aim.target, shape, tail: aim.tail, jobs }, outlet)
+        let left_behind = aim.fitted.left_behind;
+        (Part { target: aim.target, shape, tail: aim.tail, left_behind, jobs }, outlet)
     };
     aims.into_iter().map(part).unzip()
 }
@@ -60,6 +62,8 @@ pub(super) struct Counted<'a> {
     pub(super) free: u64,
     pub(super) bad: &'a Ranges,
     pub(super) bytes: u64,
+    /// What this target has no room for and was given up.
+    pub(super) left_behind: u64,
 }
 
 /// The numbers of a target.
@@ -74,7 +78,8 @@ pub(super) fn laid_down(record: &mut copy::CopyRecord, laid: &Laid, shape: &Shap
     let complete = laid.first_written && laid.written.unwritable.is_empty();
     copying.bytes_zeroed = if complete { zeros } else { 0 };
     copying.bytes_written = laid.written.bytes.saturating_sub(copying.bytes_zeroed).min(from.read);
-    copying.cut.bytes_read = from.bytes.saturating_sub(shape.bytes);
+    copying.cut.bytes_read = from.bytes.saturating_sub(shape.bytes).min(from.read);
+    copying.cut.bytes_used = from.left_behind.min(copying.cut.bytes_read);
     copying.tail.handling = match tail {
         Tail::Leave => TailHandling::Left,
         Tail::Zero => TailHandling::Zeroed,
@@ -100,7 +105,7 @@ pub(super) fn laid_down(record: &mut copy::CopyRecord, laid: &Laid, shape: &Shap
 
 /// One target, from the claim to the first MiB.
 pub(super) fn write_target(job: &Job, part: Part, wanted: Wanted<'_>, status: &Status) -> Laid {
-    let Part { target, shape, tail, jobs } = part;
+    let Part { target, shape, tail, jobs, .. } = part;
     let (serial, slot) = (target.drive().identity.serial.clone(), target.slot());
     let claimed = match Claimed::new(target, &*job.around.opener) {
         Ok(claimed) => claimed,

@@ -2,9 +2,10 @@
 
 use super::super::{
     digest,
-    gpt::Patches,
+    fit::{Allowed, Fitted},
     image::Order,
     level::{Level, Wish},
+    part::Purpose,
     run::{self, Aim, Content, Job, open_content},
     take,
     target::Tail,
@@ -19,7 +20,7 @@ use crate::{
         tests::rig::{self, Bench, MIB, clock},
     },
     jobfile::Selection,
-    journal::Verify,
+    journal::{Verify, event::Action},
     plan::{Authority, Plan, Request, Source, Sources, Sticks, Target},
 };
 use mule_types::method;
@@ -106,14 +107,16 @@ impl Copies {
     }
 
     pub(super) fn aims(&self, serials: &[&str], tail: Tail) -> Vec<Aim> {
-        let aim = |target| Aim { target, patches: Patches::new(), tail };
+        let aim = |target| Aim { target, fitted: Fitted::default(), tail };
         self.targets(serials).into_iter().map(aim).collect()
     }
 
     /// A job in the bench's log.
-    pub(super) fn job(&self) -> Job {
-        let (journal, _) = self.bench.open_log().unwrap();
+    pub(super) fn job(&self, action: Action) -> Job {
+        let (journal, replay) = self.bench.open_log().unwrap();
         Job {
+            earlier: run::earlier(&replay, action, &[2; 32]),
+            resumed: 0,
             id: *crate::random::bytes::<16>().unwrap().first_chunk().unwrap(),
             request: [2; 32],
             operator: Operator::default(),
@@ -139,7 +142,7 @@ impl Copies {
             verify: true,
             operator: Operator::default(),
             tool: self.bench.around().tool,
-            started: clock(),
+            purpose: Purpose::Image,
             clock,
             room: Arc::default(),
         }
@@ -147,7 +150,7 @@ impl Copies {
 
     pub(super) fn image(&self, serial: &str, name: &str, base: Option<&str>) -> Tally {
         let orders = self.sources(&[serial]).into_iter().map(|source| (source, self.order(name, base)));
-        run::images(self.job(), orders.collect(), &mut Silent)
+        run::images(self.job(Action::Image), orders.collect(), &mut Silent)
     }
 
     pub(super) fn content(&self, name: &str) -> Content {
@@ -155,16 +158,20 @@ impl Copies {
     }
 
     pub(super) fn restore(&self, name: &str, serials: &[&str], tail: Tail) -> Tally {
-        run::restore(self.job(), self.content(name), self.aims(serials, tail), 2, &mut Silent)
+        run::restore(self.job(Action::Restore), self.content(name), self.aims(serials, tail), 2, &mut Silent)
     }
 
     pub(super) fn clone(&self, source: &str, serials: &[&str]) -> Tally {
         let source = self.sources(&[source]).pop().unwrap();
-        run::clone(self.job(), source, self.aims(serials, Tail::Leave), digest::Wish::Sha256, 1, &mut Silent)
+        self.clone_onto(source, self.aims(serials, Tail::Leave), Allowed::default())
+    }
+
+    pub(super) fn clone_onto(&self, source: Source, aims: Vec<Aim>, allowed: Allowed) -> Tally {
+        run::clone(self.job(Action::Clone), source, aims, digest::Wish::Sha256, 1, allowed, &mut Silent)
     }
 
     pub(super) fn check(&self, name: &str, serials: &[&str]) -> Tally {
-        run::check(self.job(), self.content(name), self.sources(serials), &mut Silent)
+        run::check(self.job(Action::Verify), self.content(name), self.sources(serials), &mut Silent)
     }
 
     /// The newest certificate of a drive.

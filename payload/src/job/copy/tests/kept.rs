@@ -6,14 +6,17 @@ use super::{
     clean,
 };
 use crate::{
+    certify::{key::StickKey, record::Record},
     console::Silent,
-    imagefile::names_of,
+    files,
+    imagefile::Manifest,
     job::{
-        retain::{self, RetainError, Retained, Wish},
+        retain::{self, Kept, RetainError, Retained, Wish},
         run::{Surroundings, execute},
         status::Log,
         tests::rig::clock,
     },
+    journal::event::Action,
 };
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -28,9 +31,9 @@ fn wish(copies: &Copies) -> Wish {
     }
 }
 
-fn kept(copies: &Copies, serials: &[&str]) -> Result<Vec<Retained>, String> {
+fn kept(copies: &Copies, serials: &[&str]) -> Result<Vec<Kept>, String> {
     let targets = copies.targets(serials);
-    retain::retain(copies.job(), targets.iter(), &wish(copies), &mut Silent)
+    retain::retain(copies.job(Action::Image), targets.iter(), &wish(copies), &mut Silent)
 }
 
 fn only_image(copies: &Copies) -> PathBuf {
@@ -44,7 +47,7 @@ fn what_is_kept_before_a_wipe_is_named_by_its_certificate_and_comes_back() {
     let mut copies = Copies::new(vec![full("A", SIZE)]);
     let before = cells(copies.disk("A"), SIZE);
     let notes = kept(&copies, &["A"]).unwrap();
-    assert_eq!((notes[0].serial.as_str(), notes[0].bytes), ("A", SIZE));
+    assert_eq!((notes[0].note.serial.as_str(), notes[0].note.bytes), ("A", SIZE));
     copies.bench.method = "zero";
     let (journal, _) = copies.bench.open_log().unwrap();
     let around = Surroundings { retained: notes.clone(), ..copies.bench.around() };
@@ -53,7 +56,7 @@ fn what_is_kept_before_a_wipe_is_named_by_its_certificate_and_comes_back() {
     assert!(cells(copies.disk("A"), SIZE).iter().all(|byte| *byte == 0));
     let name = tally.settled[0].certificate.clone().unwrap();
     let text = fs::read_to_string(copies.bench.folder().join(&name)).unwrap();
-    assert!(text.contains("NOT gone") && text.contains(&notes[0].image), "{text}");
+    assert!(text.contains("NOT gone") && text.contains(&notes[0].note.image), "{text}");
     let image = only_image(&copies);
     let name = image.file_name().unwrap().to_str().unwrap().trim_end_matches(".img.zst").to_owned();
     clean(&copies.restore(&name, &["A"], Tail::Leave));
@@ -69,25 +72,106 @@ fn a_drive_that_cannot_be_read_whole_is_not_overwritten() {
     assert!(["A", "B"].iter().all(|serial| copies.disk(serial).counts().writes == 0));
 }
 
+/// The certificate of an erasure before which an image was kept, and to which something happened in between.
+fn erased(meanwhile: impl FnOnce(&Copies, &Kept)) -> Record {
+    let mut copies = Copies::new(vec![full("A", SIZE)]);
+    let kept = kept(&copies, &["A"]).unwrap().remove(0);
+    copies.bench.method = "zero";
+    let (journal, _) = copies.bench.open_log().unwrap();
+    let log = Arc::new(Log::new(journal, clock));
+    let retained = retain::notes(copies.images_dir(), &log).unwrap();
+    assert_eq!(retained, std::slice::from_ref(&kept));
+    meanwhile(&copies, &kept);
+    let around = Surroundings { retained, ..copies.bench.around() };
+    let tally = execute(copies.bench.plan(), &log, around, &mut Silent);
+    clean(&tally);
+    let name = tally.settled[0].certificate.clone().unwrap();
+    let record: Record = serde_json::from_slice(&fs::read(copies.bench.folder().join(name)).unwrap()).unwrap();
+    assert_eq!(record.kept_images.len(), 1);
+    record
+}
+
 #[test]
-fn an_image_cut_short_is_gone_on_with() {
+fn a_certificate_says_of_a_kept_image_what_was_found_when_it_was_looked_at() {
+    let whole = erased(|_, _| ());
+    assert_eq!(whole.kept_images[0].fault, "");
+    assert!(whole.limits[0].contains("is NOT gone") && whole.limits[0].contains("were as they were signed"));
+    type Harm = fn(&Copies, &Kept);
+    let harms: [(Harm, &str); 5] = [
+        (|_, kept| fs::remove_file(&kept.image).unwrap(), "is not there with its"),
+        (|_, kept| fs::write(&kept.image, b"").unwrap(), "is not there with its"),
+        (|_, kept| fs::remove_file(Manifest::path(&kept.image)).unwrap(), "manifest"),
+        (
+            |_, kept| {
+                let mut bytes = fs::read(&kept.image).unwrap();
+                // In the index of its only group.
+                let at = bytes.windows(8).rposition(|eight| eight == b"MULEIDX1").unwrap();
+                bytes[at + 40] ^= 1;
+                fs::write(&kept.image, bytes).unwrap();
+            },
+            "index",
+        ),
+        (
+            |copies, kept| {
+                // Another image of the same drive by the same key, of another time.
+                copies.disk("A").write_cells(0, b"other");
+                clean(&copies.image("A", "other", None));
+                for ending in ["", ".manifest.json", ".manifest.json.sig"] {
+                    let from = copies.images_dir().join(format!("other.img.zst{ending}"));
+                    fs::copy(from, format!("{}{ending}", kept.image.display())).unwrap();
+                }
+            },
+            "is not the one that was signed for",
+        ),
+    ];
+    for (harm, why) in harms {
+        let record = erased(harm);
+        assert!(record.kept_images[0].fault.contains(why), "{}", record.kept_images[0].fault);
+        assert!(record.limits[0].contains("may NOT be gone") && record.limits[0].contains(why), "{}", record.limits[0]);
+    }
+}
+
+#[test]
+fn a_strangers_note_is_not_repeated() {
     let copies = Copies::new(vec![full("A", SIZE)]);
-    copies.disk("A").break_it(|faults| {
-        faults.from_now().power_cut_after = Some((4, crate::drive::sim::PowerCut::KeepUnflushed));
-    });
-    assert!(kept(&copies, &["A"]).is_err());
-    assert_eq!(retain::list(copies.images_dir()).unwrap().len(), 0);
-    assert!(kept(&copies, &["A"]).is_ok());
-    let parts = fs::read_dir(copies.images_dir()).unwrap().flatten();
-    assert_eq!(parts.filter(|entry| entry.path().to_str().unwrap().contains(".img.zst.part")).count(), 0);
-    assert_eq!(names_of(&only_image(&copies)).len(), 1);
+    let kept = kept(&copies, &["A"]).unwrap().remove(0);
+    let (path, log) = (Retained::path(&kept.image), copies.job(Action::Image).log);
+    let own = fs::read_to_string(&path).unwrap();
+    let signature = files::beside(&path, ".sig");
+    let armour = fs::read(&signature).unwrap();
+    let refused = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let stranger = StickKey::from_seed(&[9; 32]);
+        let mut errors = Vec::new();
+        for armour in [armour.clone(), stranger.sign(text.as_bytes()).unwrap().into_bytes(), Vec::new()] {
+            fs::write(&signature, armour).unwrap();
+            assert_eq!(retain::notes(copies.images_dir(), &log).unwrap(), [], "{text}");
+            errors.push(Retained::read(&kept.image).map(|kept| kept.note));
+        }
+        errors
+    };
+    let changed = refused(&own.replace("wipe (zero)", "nothing"));
+    assert!(changed[0].is_err() && changed[1].is_ok() && changed[2].is_err());
+    // Whoever signs it, a path and what is not printable are refused.
+    for text in [
+        own.replace("\"kept-", "\"../kept-"),
+        own.replace("\"kept-", "\"/etc/kept-"),
+        own.replace("wipe (zero)", "\\u001b[2J"),
+        own.replace(&kept.note.manifest_sha256, "../../x"),
+    ] {
+        assert!(text != own && refused(&text).iter().all(Result::is_err), "{text}");
+        assert!(retain::remove(&kept.image).is_err() && kept.image.exists());
+    }
+    fs::write(&path, &own).unwrap();
+    fs::write(&signature, &armour).unwrap();
+    assert_eq!(retain::notes(copies.images_dir(), &log).unwrap(), [kept]);
 }
 
 #[test]
 fn its_time_runs_out_but_only_a_commit_removes_it() {
     let copies = Copies::new(vec![full("A", SIZE), old("B", SIZE)]);
     clean(&copies.image("B", "mine", None));
-    let note = kept(&copies, &["A"]).unwrap().remove(0);
+    let note = kept(&copies, &["A"]).unwrap().remove(0).note;
     let day = 24 * 3600 * 1000;
     let since = clock();
     assert!(!note.has_expired(since) && note.has_expired(since + 2 * day + 3_600_000));

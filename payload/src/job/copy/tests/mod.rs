@@ -1,14 +1,17 @@
 //! Whole copies on simulated drives: what is on the cells and in the images afterwards, and what the certificates say.
 
 mod bench;
+mod fitted;
 mod hit;
 mod kept;
+mod resumed;
 
 use super::target::Tail;
 use crate::{
     certify::copy::Outcome,
     drive::sim::{Lie, PowerCut},
     job::{run::Tally, tests::rig::MIB},
+    journal::event::Action,
 };
 use bench::{Copies, SIZE, cells, full, looks_old, old};
 use sha2::{Digest, Sha256, Sha512};
@@ -159,7 +162,8 @@ fn another_drive_in_a_targets_place_is_not_written() {
     let mut swapped = copies.disk("B").identity();
     swapped.serial = "SOMEBODY ELSE'S".into();
     copies.disk("B").set_identity(swapped);
-    let tally = super::run::restore(copies.job(), copies.content("a"), aims, 2, &mut crate::console::Silent);
+    let tally =
+        super::run::restore(copies.job(Action::Restore), copies.content("a"), aims, 2, &mut crate::console::Silent);
     assert!(!tally.is_clean());
     assert_eq!(copies.disk("SOMEBODY ELSE'S").counts().writes, 0);
     let outcomes = ["B", "C"].map(|serial| copies.certificate(serial).outcome);
@@ -196,7 +200,8 @@ fn an_image_cut_short_at_any_moment_ends_as_if_nothing_had_happened() {
     let copies = Copies::new(vec![full("A", SIZE)]);
     clean(&copies.image("A", "whole", None));
     let whole = fs::read(copies.image_path("whole")).unwrap();
-    for after in [0, 1, 2, 3, 5, 7, 8] {
+    // The first reads are the survey's.
+    for after in [0, 1, 2, 3, 5, 7, 8, 10, 11, 12] {
         copies.disk("A").break_it(|faults| {
             faults.from_now().power_cut_after = Some((after, PowerCut::KeepUnflushed));
         });
@@ -245,7 +250,7 @@ fn a_log_that_cannot_be_written_stops_everything_before_the_first_write() {
         log: std::sync::Arc::new(crate::job::status::Log::new(journal, crate::job::tests::rig::clock)),
         ..{
             copies.bench.medium.fails_after = None;
-            copies.job()
+            copies.job(Action::Restore)
         }
     };
     let tally =

@@ -1,0 +1,260 @@
+//! What lies beside an unfinished image, `NAME.img.zst.part.job`: which job it belongs to and when it was worked on, signed.
+//!
+//! A part is gone on with only by the job that began it: the same words, the same options, the same key. Its content is proved
+//! by the drive, never by this note; what the note proves is how often the work was interrupted.
+
+use crate::{
+    certify::{key::StickKey, record::Interruption, signature},
+    drive::Identity,
+    files::{self, beside},
+    imagefile,
+    job::{issue::hex, record::time},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+const FORMAT: &str = "mule-part/1";
+/// Where the signature begins in the file.
+const ARMOUR: &str = "-----BEGIN SSH SIGNATURE-----";
+/// More than any note needs.
+const MAX: u64 = 1 << 20;
+/// Runs that are kept account of.
+const RUNS: usize = 200;
+
+/// What an image is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Somebody wants it.
+    Image,
+    /// The safety net of a job that destroys: never gone on with.
+    Keep,
+}
+
+/// One run of the program over the image. Milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Run {
+    started: u64,
+    /// The last sign of it.
+    seen: u64,
+    /// What the next run made of what it found; blank before there is one.
+    then: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    format: String,
+    purpose: Purpose,
+    /// BLAKE3 of what was asked for, hexadecimal.
+    request: String,
+    runs: Vec<Run>,
+}
+
+/// Whose hands make an image.
+#[derive(Debug, Clone, Copy)]
+pub struct Hand<'a> {
+    pub key: &'a StickKey,
+    /// BLAKE3 of what was asked for.
+    pub request: [u8; 32],
+}
+
+/// The unfinished image as it is called until it is whole.
+pub(super) fn part_of(image: &Path) -> PathBuf {
+    beside(image, ".part")
+}
+
+fn note_of(image: &Path) -> PathBuf {
+    beside(image, ".part.job")
+}
+
+fn read(image: &Path, hand: Hand<'_>) -> Option<Note> {
+    let mut text = String::new();
+    fs::File::open(note_of(image)).ok()?.take(MAX).read_to_string(&mut text).ok()?;
+    let (body, armour) = text.split_at(text.find(ARMOUR)?);
+    let key = signature::verify(body.as_bytes(), armour).ok()?;
+    let note: Note = serde_json::from_str(body).ok()?;
+    let ours = key.0 == hand.key.public() && note.format == FORMAT && note.request == hex(&hand.request);
+    Some(note).filter(|_| ours)
+}
+
+/// The account of the runs over one image.
+#[derive(Debug)]
+pub struct Account {
+    image: PathBuf,
+    note: Note,
+    key: StickKey,
+    clock: fn() -> u64,
+    /// Milliseconds between two signs of life.
+    every: u64,
+    /// How many runs of the note came before this one.
+    earlier: usize,
+}
+
+impl Account {
+    /// Begins a run over the image; earlier runs of the same job are taken in where the note about them holds.
+    pub(super) fn open(image: &Path, purpose: Purpose, hand: Hand<'_>, clock: fn() -> u64, every: u64) -> Self {
+        let found = read(image, hand).filter(|note| note.purpose == purpose && note.runs.len() < RUNS);
+        let now = clock();
+        let fresh = || Note { format: FORMAT.into(), purpose, request: hex(&hand.request), runs: Vec::new() };
+        let mut note = found.unwrap_or_else(fresh);
+        let earlier = note.runs.len();
+        note.runs.push(Run { started: now, seen: now, then: String::new() });
+        Self { image: image.into(), note, key: hand.key.clone(), clock, every, earlier }
+    }
+
+    /// Whether a run of this job was there before.
+    pub(super) fn goes_on(&self) -> bool {
+        self.earlier > 0
+    }
+
+    /// When the first run began.
+    pub fn began(&self) -> u64 {
+        self.note.runs.first().map_or(0, |run| run.started)
+    }
+
+    /// What became of what the last run left.
+    pub(super) fn found(&mut self, what: &str) {
+        if let Some(last) = self.earlier.checked_sub(1) {
+            self.note.runs[last].then = what.into();
+        }
+    }
+
+    /// The interruptions so far, as certificates name them.
+    pub fn interruptions(&self) -> Vec<Interruption> {
+        let pairs = self.note.runs.iter().zip(self.note.runs.iter().skip(1));
+        let pause = |(run, next): (&Run, &Run)| Interruption {
+            last_seen: time(Some(run.seen)),
+            resumed: time(Some(next.started)),
+            detail: if run.then.is_empty() { "nothing of it was gone on with".into() } else { run.then.clone() },
+        };
+        pairs.map(pause).collect()
+    }
+
+    /// On the medium, whole or as it was before.
+    pub(super) fn keep(&mut self) -> io::Result<()> {
+        let now = (self.clock)();
+        if let Some(run) = self.note.runs.last_mut() {
+            run.seen = now;
+        }
+        let mut body = serde_json::to_string_pretty(&self.note)?;
+        body.push('\n');
+        let armour = self.key.sign(body.as_bytes()).map_err(io::Error::other)?;
+        files::replace(&note_of(&self.image), format!("{body}{armour}").as_bytes())
+    }
+
+    fn is_due(&self) -> bool {
+        let seen = self.note.runs.last().map_or(0, |run| run.seen);
+        (self.clock)().saturating_sub(seen) > self.every
+    }
+}
+
+/// Signs of life, from whichever thread has something to say.
+#[derive(Debug)]
+pub struct Alive(Mutex<Account>);
+
+impl Alive {
+    pub(super) fn new(account: Account) -> Self {
+        Self(Mutex::new(account))
+    }
+
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Account) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Now and then; a store that takes no note takes no image either, and says so there.
+    pub(super) fn sign(&self) {
+        self.with(|account| {
+            if account.is_due() {
+                let _ = account.keep();
+            }
+        });
+    }
+}
+
+/// Removes an unfinished image with everything that lies beside it.
+pub(super) fn discard(image: &Path) -> io::Result<()> {
+    imagefile::remove(&part_of(image))?;
+    forget(image)
+}
+
+/// Removes what lay beside an unfinished image.
+pub(super) fn forget(image: &Path) -> io::Result<()> {
+    gone(&beside(image, ".map"))?;
+    forget_job(image)
+}
+
+/// Removes the account alone: the map of what is bad stays.
+pub(super) fn forget_job(image: &Path) -> io::Result<()> {
+    gone(&note_of(image))
+}
+
+fn gone(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// The unfinished image of this drive in a folder that this job began, if there is one; by its name as a whole image.
+pub(super) fn of_job(dir: &Path, id: &Identity, purpose: Purpose, hand: Hand<'_>) -> Option<PathBuf> {
+    let is_it = |image: &PathBuf| {
+        let header = imagefile::peek(&part_of(image)).ok();
+        let of_drive = |h: imagefile::Header| h.model == id.model && h.serial == id.serial && h.disk_bytes == id.bytes;
+        // Of a run that ended before it wrote the header only the note is there.
+        let of_drive = header.is_none_or(of_drive);
+        imagefile::names_of(image).is_empty()
+            && of_drive
+            && name_is_of(image, id)
+            && read(image, hand).is_some_and(|note| note.purpose == purpose)
+    };
+    let names = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
+    let mut images: Vec<_> =
+        names.filter_map(|path| Some(PathBuf::from(path.to_str()?.strip_suffix(".part.job")?))).filter(is_it).collect();
+    images.sort();
+    images.into_iter().next()
+}
+
+/// Whether a name that was made up is one of this drive's.
+fn name_is_of(image: &Path, id: &Identity) -> bool {
+    let stem = super::name::stem(id);
+    image.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains(&stem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::tests::rig::clock;
+
+    #[test]
+    fn only_the_job_that_began_an_image_finds_its_account() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("a.img.zst");
+        let (key, other) = (StickKey::from_seed(&[1; 32]), StickKey::from_seed(&[2; 32]));
+        let hand = Hand { key: &key, request: [7; 32] };
+        let open = |purpose, hand| Account::open(&image, purpose, hand, clock, 0);
+        let mut first = open(Purpose::Image, hand);
+        assert!(!first.goes_on() && first.interruptions().is_empty());
+        first.keep().unwrap();
+        let mut second = open(Purpose::Image, hand);
+        second.found("byte 5 is not the same");
+        assert_eq!((second.began(), second.interruptions().len()), (first.began(), 1));
+        assert_eq!(second.interruptions()[0].detail, "byte 5 is not the same");
+        for (purpose, hand) in [
+            (Purpose::Keep, hand),
+            (Purpose::Image, Hand { key: &other, ..hand }),
+            (Purpose::Image, Hand { request: [8; 32], ..hand }),
+        ] {
+            assert!(!open(purpose, hand).goes_on());
+        }
+        let text = fs::read_to_string(note_of(&image)).unwrap();
+        fs::write(note_of(&image), text.replace("\"seen\": 1", "\"seen\": 2")).unwrap();
+        assert!(!open(Purpose::Image, hand).goes_on(), "a note that was changed");
+    }
+}
