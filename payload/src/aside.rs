@@ -218,29 +218,6 @@ impl Aside<'_> {
         self.rename(RenameFlags::empty())
     }
 
-    /// The same, where the name is still free.
-    pub(crate) fn commit_new(mut self) -> io::Result<()> {
-        let unknown = |error: &io::Error| {
-            [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP]
-                .iter()
-                .any(|e| error.raw_os_error() == Some(e.raw_os_error()))
-        };
-        self.file.sync_all()?;
-        match self.rename(RenameFlags::NOREPLACE) {
-            // File systems that do not know the flag.
-            Err(error) if unknown(&error) => match self.folder.stat(&self.name)? {
-                Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
-                None => self.rename(RenameFlags::empty()),
-            },
-            done => done,
-        }
-    }
-
-    /// The open file.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
-    }
-
     fn rename(&mut self, flags: RenameFlags) -> io::Result<()> {
         let folder = &self.folder.fd;
         rustix::fs::renameat_with(folder, &self.aside, folder, &self.name, flags)?;

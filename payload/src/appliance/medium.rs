@@ -6,7 +6,15 @@ use crate::{
         machine::{Machine, kernel},
         stick_fs::{MOUNT_POINT, StickFs, Vfat, partition_node},
     },
-    certify::{Certifiable, key::StickKey, store},
+    certify::{
+        Certifiable,
+        key::StickKey,
+        store::{
+            self,
+            tidy::{self, Known},
+        },
+    },
+    console::Watcher,
     job::issue::{Kept, Shelf},
     journal::{FileMedium, Journal, Owner, bounded::Text, event::Event, replay::Replay},
 };
@@ -26,7 +34,12 @@ pub(super) struct Stick {
 
 impl Stick {
     /// Opens the log and mounts the FAT partition read-only.
-    pub(super) fn open(hardware: &Hardware, now: u64, machine: &Machine) -> Result<(Self, Replay), Stopped> {
+    pub(super) fn open(
+        hardware: &Hardware,
+        now: u64,
+        machine: &Machine,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(Self, Replay), Stopped> {
         const REMEDY: &str = "Nothing is written without a log. No disk was touched.";
         let log = log_partition(&hardware.boot.path, &hardware.id).map_err(|what| Stopped::new(what, REMEDY))?;
         let medium = FileMedium::open(&log, 0, hardware.id.log_len).map_err(|error| {
@@ -45,8 +58,22 @@ impl Stick {
             .map_err(|error| Stopped::new(error, "Write the stick anew from mule.img. No disk was touched."))?;
         let fs = StickFs::mount(Vfat, &node, Path::new(MOUNT_POINT))
             .map_err(|error| Stopped::new(error, "Check the stick on a PC. No disk was touched."))?;
+        let mut fs = fs;
+        let adopted = put_in_order(&mut fs, &mut journal, &replay, now, watcher).map_err(|what| {
+            Stopped::new(what, "Look at the folder certificates of the stick on a PC. No disk was touched.")
+        })?;
         let shelf = Arc::new(StickShelf { dir: fs.dir().to_owned(), fs: Mutex::new(Some(fs)) });
-        Ok((Self { id: journal.key().stick_id(), journal: Some(journal), shelf }, replay))
+        let stick = |journal: Journal| Self { id: journal.key().stick_id(), journal: Some(journal), shelf };
+        if !adopted {
+            return Ok((stick(journal), replay));
+        }
+        // What the log adds up to with the new entries.
+        drop(journal);
+        let medium = FileMedium::open(&log, 0, hardware.id.log_len).map_err(|error| Stopped::new(error, REMEDY))?;
+        let owner = Owner::of(hardware.image, &hardware.boot.identity);
+        let (journal, replay) =
+            Journal::open(Box::new(medium), owner, now).map_err(|error| Stopped::new(error, REMEDY))?;
+        Ok((stick(journal), replay))
     }
 
     /// The principal of its certificates.
@@ -83,6 +110,26 @@ impl Stick {
             fs.close();
         }
     }
+}
+
+/// Finishes or removes what a power cut left of certificates; the log judges. Whether the log has new entries for it.
+fn put_in_order(
+    fs: &mut StickFs,
+    journal: &mut Journal,
+    replay: &Replay,
+    now: u64,
+    watcher: &mut dyn Watcher,
+) -> Result<bool, String> {
+    let dir = fs.dir().join(CERTIFICATES_DIR);
+    let found = tidy::look(&dir, &Known::of(replay, journal.key())).map_err(|error| error.to_string())?;
+    if found.changes_files() {
+        let apply = |root: &Path| tidy::apply(&root.join(CERTIFICATES_DIR), &found).map_err(io::Error::other);
+        fs.with_writable(apply).map_err(|error| error.to_string())?;
+    }
+    found.adopt.iter().try_for_each(|event| journal.append(now, event).map(drop)).map_err(|error| error.to_string())?;
+    found.said.iter().for_each(|text| watcher.problem(text));
+    found.notes.iter().for_each(|text| watcher.note(text));
+    Ok(!found.adopt.is_empty())
 }
 
 /// The certificates folder on the FAT partition, writable only while one is written.

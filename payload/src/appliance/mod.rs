@@ -136,7 +136,7 @@ fn work(
     slot: &mut Option<Stick>,
 ) -> Result<Ending, Stopped> {
     let hardware = Hardware::find(overrides.stick().map(str::to_owned), watcher)?;
-    let (stick, replay) = Stick::open(&hardware, now(), machine)?;
+    let (stick, replay) = Stick::open(&hardware, now(), machine, watcher)?;
     watcher.note(&format!("stick {}, log with {} jobs", stick.id(), replay.started));
     let job = jobfile::read(stick.dir(), overrides);
     let stick = slot.insert(stick);

@@ -58,11 +58,6 @@ fn what_is_not_committed_is_gone() {
     let folder = bench.folder();
     folder.begin(name()).unwrap().write_all(b"half").unwrap();
     assert!(folder.files().unwrap().is_empty());
-    fs::write(bench.at("folder/certificate"), "theirs").unwrap();
-    let aside = folder.begin(name()).unwrap();
-    assert_eq!(aside.commit_new().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-    assert_eq!(fs::read_to_string(bench.at("folder/certificate")).unwrap(), "theirs");
-    assert_eq!(names(&folder), [NAME]);
 }
 
 /// The remains of an earlier run, or a trap: whatever has the name aside is removed, never written through.
