@@ -216,7 +216,7 @@ fn report(hardware: &Hardware, replay: &Replay, then: Then, watcher: &mut dyn Wa
     let mut page = pages::drives(&found, &controller_hints(Path::new("/")));
     if let Some(old) = replay.unfinished() {
         page.text("");
-        page.text(&open::line(old));
+        page.text(open::line(old));
     }
     page.text("");
     page.text("Nothing is written. To erase, open this stick on any PC and edit mule.toml (README.txt explains it).");

@@ -47,19 +47,18 @@ pub(super) fn wipe(
     let digest = job.digest();
     let goes_on = replay.unfinished().is_some_and(|old| open::is_same(old, &digest));
     let store = keep::open_store(job, &mut hardware, goes_on, watcher)?;
-    let result = with_store(job, hardware, store.as_ref(), stick, replay, machine, said, watcher);
+    let result = with_store((job, said), hardware, store.as_ref(), stick, replay, machine, watcher);
     keep::close(store, watcher);
     result
 }
 
 fn with_store(
-    job: &Job,
+    (job, said): (&Job, Option<Said>),
     hardware: Hardware,
     store: Option<&Store>,
     stick: &mut Stick,
     replay: &Replay,
     machine: &Machine,
-    said: Option<Said>,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, Stopped> {
     let request = request(job)?;

@@ -56,7 +56,7 @@ fn another_drive_with_the_label_does_not_stand_in_for_the_named_one() {
     assert_eq!(find(&both, Some("SHOP")).unwrap(), shop.path);
     let error = find(&both, None).unwrap_err().to_string();
     assert!(error.contains("2 file systems have the label"), "{error}");
-    let error = find(&[customer.clone()], Some("SHOP")).unwrap_err().to_string();
+    let error = find(std::slice::from_ref(&customer), Some("SHOP")).unwrap_err().to_string();
     assert!(error.contains("SHOP") && error.contains("not plugged in"), "{error}");
     let bare = drive(dir.path(), "BARE", "OTHER");
     let error = find(&[customer, bare], Some("BARE")).unwrap_err().to_string();

@@ -16,8 +16,10 @@ const SIZE: u64 = 6 * MIB;
 /// What a customer wrote, or another drive holds.
 const FOREIGN: u8 = 0x33;
 
+type Change = fn(&mut Bench) -> Vec<SimDisk>;
+
 /// What happens between a cut and the next start. Each gives the drives that must not be written.
-const WHILE_OFF: &[(&str, fn(&mut Bench) -> Vec<SimDisk>)] = &[
+const WHILE_OFF: &[(&str, Change)] = &[
     ("nothing", |_| Vec::new()),
     ("another drive in its place", |bench| {
         let home = std::mem::replace(&mut bench.disks[0], foreign("STRANGER"));
