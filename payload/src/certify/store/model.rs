@@ -108,7 +108,10 @@ impl Files for Fat {
     fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.step(|cache| match cache.contains_key(name) {
             true => Err(io::ErrorKind::AlreadyExists.into()),
-            false => Ok(drop(cache.insert(name.into(), Vec::new()))),
+            false => {
+                cache.insert(name.into(), Vec::new());
+                Ok(())
+            }
         })?;
         self.changed(name, |content| content.extend_from_slice(bytes))
     }

@@ -172,7 +172,8 @@ fn other_bytes_than_were_written_are_an_error() {
         let worn = Worn { fat: model::Fat::default(), good: Cell::new(good), gives };
         Sheets::of(&record, &key()).unwrap().write(&worn, &record.common(), &key())
     };
-    let changed: [fn(Vec<u8>) -> io::Result<Vec<u8>>; 3] =
+    type Change = fn(Vec<u8>) -> io::Result<Vec<u8>>;
+    let changed: [Change; 3] =
         [|bytes| Ok([&bytes[..], b"x"].concat()), |bytes| Ok(bytes[1..].to_vec()), |_| Ok(Vec::new())];
     for good in 0..3 {
         for gives in changed {

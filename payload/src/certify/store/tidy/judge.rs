@@ -50,7 +50,7 @@ pub(super) fn logged(findings: &mut Findings, name: &str, sha256: &[u8; 32], par
     if certificate.common().log.stick == known.key.stick_id() {
         let again = known.key.sign(json).unwrap_or_default();
         restore(findings, name, SIGNATURE, parts, again.as_bytes());
-    } else if parts.bytes(SIGNATURE).is_none_or(|text| is_blank(text)) {
+    } else if parts.bytes(SIGNATURE).is_none_or(is_blank) {
         findings.said.push(format!("the signature of {name} is lost: an earlier key of this stick made it"));
     }
     restore(findings, name, PAGE, parts, certificate.page(name, sha256).as_bytes());
