@@ -6,7 +6,7 @@
 //! in order at the next start (see [`tidy`]).
 //!
 //! Each file is read back before the certificate counts as written, and not from the kernel's memory: see
-//! [`files::OnDisk`] for what that proves.
+//! `files::OnDisk` for what that proves.
 
 use super::{
     Certifiable, Common,
