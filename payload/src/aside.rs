@@ -5,7 +5,7 @@
 //! (`O_EXCL`), and no link is followed (`O_NOFOLLOW`). A name that is left of an earlier time is removed, not written through.
 
 use rustix::{
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat},
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat},
     io::Errno,
 };
 use std::{
@@ -215,12 +215,8 @@ impl Aside<'_> {
     /// What has the name then is not what was written: somebody else changed the folder meanwhile.
     pub(crate) fn commit(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        self.rename(RenameFlags::empty())
-    }
-
-    fn rename(&mut self, flags: RenameFlags) -> io::Result<()> {
         let folder = &self.folder.fd;
-        rustix::fs::renameat_with(folder, &self.aside, folder, &self.name, flags)?;
+        rustix::fs::renameat(folder, &self.aside, folder, &self.name)?;
         self.committed = true;
         // FAT writes the new name with a length of 0; the length follows with the file's own next flush.
         self.file.sync_all()?;

@@ -1,6 +1,6 @@
 //! The unattended image, restore and clone: what is on the store, which drives, a countdown before anything is overwritten.
 
-use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, medium::Stick, open, wipe};
+use super::{Ending, NOTHING_TOUCHED, Stopped, hardware, hardware::Hardware, keep, logged, medium::Stick, open, wipe};
 use crate::{
     blocks::ReadAt,
     boot::{machine::Machine, store::Store},
@@ -23,11 +23,7 @@ use crate::{
         status::Log,
     },
     jobfile::{self, Action, CopyKeys, IMAGE_SUFFIX, Job},
-    journal::{
-        Journal, Verify,
-        event::{self, Outcome},
-        replay::Replay,
-    },
+    journal::{Journal, Verify, event::Outcome, replay::Replay},
     plan::{Authority, Plan, PlanError, Request, Source, Sources, Sticks, Target},
     random,
 };
@@ -90,7 +86,7 @@ fn with_store(
         return Err(stop(full));
     }
     let log = Arc::new(Log::new(journal, now));
-    let earlier = run::earlier(replay, event_action(job.action()), &job.digest());
+    let earlier = run::earlier(replay, logged(job.action()), &job.digest());
     let other = replay.unfinished().filter(|old| earlier.as_ref().is_none_or(|earlier| earlier.job != old.job));
     if let Some(old) = other {
         watcher.note(
@@ -125,17 +121,6 @@ fn with_store(
     let tally = execute(whole, work, job.copy(), watcher);
     log.take_journal().into_iter().for_each(|journal: Journal| stick.give_back(journal));
     Ok(finish(job, &tally, &denied, watcher))
-}
-
-fn event_action(action: Action) -> event::Action {
-    match action {
-        Action::Report => event::Action::Report,
-        Action::Wipe => event::Action::Wipe,
-        Action::Verify => event::Action::Verify,
-        Action::Image => event::Action::Image,
-        Action::Restore => event::Action::Restore,
-        Action::Clone => event::Action::Clone,
-    }
 }
 
 fn title(job: &Job) -> String {

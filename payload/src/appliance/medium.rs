@@ -42,12 +42,14 @@ impl Stick {
     ) -> Result<(Self, Replay), Stopped> {
         const REMEDY: &str = "Nothing is written without a log. No disk was touched.";
         let log = log_partition(&hardware.boot.path, &hardware.id).map_err(|what| Stopped::new(what, REMEDY))?;
-        let medium = FileMedium::open(&log, 0, hardware.id.log_len).map_err(|error| {
-            Stopped::new(format!("the log partition {} cannot be opened: {error}", log.display()), REMEDY)
-        })?;
-        let owner = Owner::of(hardware.image, &hardware.boot.identity);
-        let (mut journal, replay) =
-            Journal::open(Box::new(medium), owner, now).map_err(|error| Stopped::new(error, REMEDY))?;
+        let open_log = || {
+            let medium = FileMedium::open(&log, 0, hardware.id.log_len).map_err(|error| {
+                Stopped::new(format!("the log partition {} cannot be opened: {error}", log.display()), REMEDY)
+            })?;
+            let owner = Owner::of(hardware.image, &hardware.boot.identity);
+            Journal::open(Box::new(medium), owner, now).map_err(|error| Stopped::new(error, REMEDY))
+        };
+        let (mut journal, mut replay) = open_log()?;
         let boot = Event::Boot {
             version: Text::new(env!("CARGO_PKG_VERSION")),
             kernel: Text::new(&kernel()),
@@ -56,24 +58,18 @@ impl Stick {
         journal.append(now, &boot).map_err(|error| Stopped::new(error, REMEDY))?;
         let node = partition_node(Path::new("/sys/block"), &hardware.boot.path)
             .map_err(|error| Stopped::new(error, "Write the stick anew from mule.img. No disk was touched."))?;
-        let fs = StickFs::mount(Vfat, &node, Path::new(MOUNT_POINT))
+        let mut fs = StickFs::mount(Vfat, &node, Path::new(MOUNT_POINT))
             .map_err(|error| Stopped::new(error, "Check the stick on a PC. No disk was touched."))?;
-        let mut fs = fs;
-        let adopted = put_in_order(&mut fs, &mut journal, &replay, now, watcher).map_err(|what| {
-            Stopped::new(what, "Look at the folder certificates of the stick on a PC. No disk was touched.")
-        })?;
-        let shelf = Arc::new(StickShelf { dir: fs.dir().to_owned(), fs: Mutex::new(Some(fs)) });
-        let stick = |journal: Journal| Self { id: journal.key().stick_id(), journal: Some(journal), shelf };
-        if !adopted {
-            return Ok((stick(journal), replay));
+        let adopted = put_in_order(&mut fs, &replay, journal.key(), watcher);
+        let new = adopted.iter().try_for_each(|event| journal.append(now, event).map(drop));
+        new.map_err(|error| Stopped::new(error, REMEDY))?;
+        if !adopted.is_empty() {
+            // What the log adds up to with the new entries.
+            drop(journal);
+            (journal, replay) = open_log()?;
         }
-        // What the log adds up to with the new entries.
-        drop(journal);
-        let medium = FileMedium::open(&log, 0, hardware.id.log_len).map_err(|error| Stopped::new(error, REMEDY))?;
-        let owner = Owner::of(hardware.image, &hardware.boot.identity);
-        let (journal, replay) =
-            Journal::open(Box::new(medium), owner, now).map_err(|error| Stopped::new(error, REMEDY))?;
-        Ok((stick(journal), replay))
+        let shelf = Arc::new(StickShelf { dir: fs.dir().to_owned(), fs: Mutex::new(Some(fs)) });
+        Ok((Self { id: journal.key().stick_id(), journal: Some(journal), shelf }, replay))
     }
 
     /// The principal of its certificates.
@@ -112,24 +108,27 @@ impl Stick {
     }
 }
 
-/// Finishes or removes what a power cut left of certificates; the log judges. Whether the log has new entries for it.
-fn put_in_order(
-    fs: &mut StickFs,
-    journal: &mut Journal,
-    replay: &Replay,
-    now: u64,
-    watcher: &mut dyn Watcher,
-) -> Result<bool, String> {
+/// Finishes or removes what a power cut left of certificates; the log judges. Gives the entries that the log lacks. Where the
+/// folder cannot be read or written a person is told, and the log gets none: certificates are missing then, and none is false.
+fn put_in_order(fs: &mut StickFs, replay: &Replay, key: &StickKey, watcher: &mut dyn Watcher) -> Vec<Event> {
     let dir = fs.dir().join(CERTIFICATES_DIR);
-    let found = tidy::look(&dir, &Known::of(replay, journal.key())).map_err(|error| error.to_string())?;
-    if found.changes_files() {
-        let apply = |root: &Path| tidy::apply(&root.join(CERTIFICATES_DIR), &found).map_err(io::Error::other);
-        fs.with_writable(apply).map_err(|error| error.to_string())?;
-    }
-    found.adopt.iter().try_for_each(|event| journal.append(now, event).map(drop)).map_err(|error| error.to_string())?;
+    let mut found = match tidy::look(&dir, &Known::of(replay, key)) {
+        Ok(found) => found,
+        Err(error) => {
+            watcher.problem(&format!("the certificates of earlier jobs could not be looked at: {error}"));
+            return Vec::new();
+        }
+    };
     found.said.iter().for_each(|text| watcher.problem(text));
     found.notes.iter().for_each(|text| watcher.note(text));
-    Ok(!found.adopt.is_empty())
+    let apply = |root: &Path| tidy::apply(&root.join(CERTIFICATES_DIR), &found).map_err(io::Error::other);
+    if found.changes_files()
+        && let Err(error) = fs.with_writable(apply)
+    {
+        watcher.problem(&format!("what a power cut left of certificates could not be put in order: {error}"));
+        return Vec::new();
+    }
+    std::mem::take(&mut found.adopt)
 }
 
 /// The certificates folder on the FAT partition, writable only while one is written.

@@ -170,15 +170,22 @@ fn work(
     }
 }
 
+/// An action of a job file, as the log has it.
+fn logged(action: Action) -> event::Action {
+    match action {
+        Action::Report => event::Action::Report,
+        Action::Wipe => event::Action::Wipe,
+        Action::Verify => event::Action::Verify,
+        Action::Image => event::Action::Image,
+        Action::Restore => event::Action::Restore,
+        Action::Clone => event::Action::Clone,
+    }
+}
+
 /// Whether this is the job that ended last: the drives that are there now were not meant by whoever wrote it, unless a person
 /// says so. The images that such a job keeps first are in the log as a job of the same request.
 fn is_done(job: &Job, done: &JobHistory) -> bool {
-    let same = matches!(
-        (job.action(), done.action),
-        (Action::Wipe, event::Action::Wipe)
-            | (Action::Restore, event::Action::Restore)
-            | (Action::Clone, event::Action::Clone)
-    );
+    let same = job.action().is_destructive() && done.action == logged(job.action());
     same && !job.repeat() && done.request == job.digest()
 }
 

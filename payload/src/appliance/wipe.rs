@@ -97,7 +97,9 @@ fn with_store(
     let host = machine.host("");
     if let Some(old) = unfinished.filter(|_| !goes_on) {
         let why = open::why_not(&old);
-        watcher.note(&format!("An earlier job does not go on: {why}. Its drives are certified as interrupted."));
+        watcher.note(&format!(
+            "An earlier job does not go on: {why}. Drives that it had begun to erase are certified as interrupted."
+        ));
         if let Err(error) = open::abandon(&old, &why, &log, stick, &tool, &host, watcher) {
             watcher.problem(&error);
         }

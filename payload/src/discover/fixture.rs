@@ -1,13 +1,39 @@
 //! Trees of files that look like the kernel's file systems.
 
-use super::Roots;
-use crate::ata::identify::tests::Sample;
+use super::{Bus, Details, Drive, Roots};
+use crate::{
+    ata::identify::tests::Sample,
+    drive::{Geometry, GeometryError, Identity},
+};
 use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
+
+/// A built-in drive of which only this is known.
+pub(crate) fn plain(name: &str, identity: Identity, geometry: Result<Geometry, GeometryError>) -> Drive {
+    Drive {
+        name: name.into(),
+        path: Path::new("/dev").join(name),
+        geometry,
+        identity,
+        bus: Bus::Ata,
+        port: String::new(),
+        firmware: None,
+        removable: false,
+        read_only: false,
+        rotational: None,
+        usage: Vec::new(),
+        partitions: Vec::new(),
+        ata: None,
+        native_sectors: None,
+        health: None,
+        link: None,
+        details: Details::default(),
+    }
+}
 
 /// A machine made of files; gone with the value.
 pub(super) struct Machine {

@@ -14,7 +14,7 @@ mod wait;
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 

@@ -158,8 +158,8 @@ impl Facts {
                 }
                 Sweep::MarkersWritten | Sweep::MarkersRead | Sweep::MarkersGone => {}
                 // What was read before the machine stopped proves nothing about what the drive holds now: it is read again
-                // from the beginning, also where it had come to its end. Only a drive that had been finished, and lacks
-                // nothing but its certificate, is certified for what was true then.
+                // from the beginning, also where it had come to its end. Only of a drive whose part was over what was read
+                // then is told; of a success that nobody certified, `Plan::resume` and `run::abandon` say that it is not.
                 Sweep::Verify if history.finished.is_none() => {}
                 // What kinds of data were read is in the log only when all were.
                 Sweep::Verify

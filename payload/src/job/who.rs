@@ -4,7 +4,7 @@
 use crate::{
     ata::AtaDrive,
     discover::{Bus, Drive},
-    drive::{Completion, DataPlane, Geometry, Identity, IoError, IoErrorKind, Op, Request},
+    drive::{Address, Completion, DataPlane, Geometry, Identity, IoError, IoErrorKind, Op, Request},
     nvme::{NvmeAdmin, admin},
     scsi::{CommandPlane, Data, cdb, text::clean, vpd},
 };
@@ -116,6 +116,10 @@ impl DataPlane for Watched {
         self.plane.commands()
     }
 
+    fn address(&self) -> Address {
+        self.plane.address()
+    }
+
     fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {
         self.plane.admin()
     }
@@ -167,6 +171,47 @@ fn answer(plane: &dyn DataPlane, drive: &Drive) -> Result<Option<Name>, String> 
 mod tests {
     use super::*;
     use crate::{drive::Access, firmware::model::Model, job::tests::rig::described_model};
+
+    /// A plane that only says where it is.
+    struct Addressed;
+
+    impl DataPlane for Addressed {
+        fn geometry(&self) -> Geometry {
+            Geometry::new(512, 512, 512).unwrap()
+        }
+
+        fn depth(&self) -> usize {
+            1
+        }
+
+        fn submit(&mut self, _: Request) -> Result<(), IoError> {
+            Ok(())
+        }
+
+        fn wait(&mut self, _: Duration) -> Result<Option<Completion>, IoError> {
+            Ok(None)
+        }
+
+        fn flush(&mut self) -> Result<(), IoError> {
+            Ok(())
+        }
+
+        fn make_zeros(&mut self, _: u64, _: u64) -> Result<bool, IoError> {
+            Ok(false)
+        }
+
+        fn address(&self) -> Address {
+            Address { lun: Some(3), luns: vec![0, 3], ..Address::default() }
+        }
+    }
+
+    /// What a certificate says of the rest of the device is asked through it.
+    #[test]
+    fn a_watched_drive_is_where_the_drive_is() {
+        let drive = described_model("A", &Model::new("A", 64, "smart"));
+        let watched = Watched::new(Box::new(Addressed), drive, Duration::ZERO);
+        assert_eq!(watched.address(), Addressed.address());
+    }
 
     /// The kernel goes on calling a place by what was in it when it was found.
     #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::discover::fixture::plain;
 
 #[test]
 fn a_volume_is_found_by_where_it_begins() {
@@ -26,25 +27,7 @@ fn drive(dir: &Path, serial: &str, label: &str) -> Drive {
     let made = std::process::Command::new("mke2fs").args(["-q", "-F", "-L", label]).arg(&path).status().unwrap();
     assert!(made.success());
     let identity = crate::drive::Identity { model: "MODEL".into(), serial: serial.into(), wwn: None, bytes: 8 << 20 };
-    Drive {
-        name: serial.into(),
-        path,
-        geometry: crate::drive::Geometry::new(8 << 20, 512, 512),
-        identity,
-        bus: crate::discover::Bus::Ata,
-        port: String::new(),
-        firmware: None,
-        removable: false,
-        read_only: false,
-        rotational: None,
-        usage: Vec::new(),
-        partitions: Vec::new(),
-        ata: None,
-        native_sectors: None,
-        health: None,
-        link: None,
-        details: crate::discover::Details::default(),
-    }
+    Drive { path, ..plain(serial, identity, crate::drive::Geometry::new(8 << 20, 512, 512)) }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::{
     cut_at,
+    resumed::bench,
     rig::{Bench, MIB, clock_back, disk},
 };
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     job::run::Tally,
     journal::{Verify, medium::MemoryMedium},
 };
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 const SIZE: u64 = 6 * MIB;
 /// What a customer wrote, or another drive holds.
@@ -96,15 +97,6 @@ fn truthful(bench: &Bench, disks: &[SimDisk], what: &str) {
     }
 }
 
-fn bench(verify: Verify) -> Bench {
-    let mut bench = Bench::new(vec![disk("A", SIZE)]);
-    (bench.method, bench.verify) = ("zero", verify);
-    // So that there are checkpoints.
-    bench.disks[0].break_it(|faults| faults.delay = Duration::from_millis(1));
-    drop(bench.open_log().unwrap());
-    bench
-}
-
 /// Cuts the power at every entry of the log.
 #[test]
 fn whatever_changes_while_the_machine_is_off_no_outcome_is_too_good() {
@@ -112,7 +104,7 @@ fn whatever_changes_while_the_machine_is_off_no_outcome_is_too_good() {
         for (what, change) in WHILE_OFF {
             let mut resumed = 0;
             for at in 4..40 {
-                let mut bench = bench(verify);
+                let mut bench = bench(verify, SIZE);
                 let whole = bench.disks.clone();
                 cut_at(&mut bench, at, u64::MAX);
                 let what = format!("{what}, cut at entry {at}, {verify:?}");
@@ -146,7 +138,7 @@ fn a_drive_that_is_exchanged_while_it_works_is_noticed_at_once() {
     for verify in [Verify::Full, Verify::None] {
         let requests = if verify == Verify::Full { 8 } else { 4 };
         for after in 0..requests {
-            let bench = bench(verify);
+            let bench = bench(verify, SIZE);
             let other = foreign("STRANGER");
             bench.disks[0].break_it(|faults| faults.exchange_after = Some((after, other.clone())));
             let tally = bench.run();

@@ -19,8 +19,9 @@ const SIZE: u64 = 12 * MIB;
 /// A sector that neither the first nor the last chunk has, which are read before a job goes on.
 const PLACE: u64 = 4 * MIB;
 
-fn bench(verify: Verify) -> Bench {
-    let mut bench = Bench::new(vec![disk("A", SIZE)]);
+/// One disk that is slow enough for checkpoints, to be zeroed.
+pub(super) fn bench(verify: Verify, bytes: u64) -> Bench {
+    let mut bench = Bench::new(vec![disk("A", bytes)]);
     (bench.method, bench.verify) = ("zero", verify);
     bench.disks[0].break_it(|faults| faults.delay = Duration::from_millis(1));
     drop(bench.open_log().unwrap());
@@ -46,7 +47,7 @@ fn cut_until(
 ) {
     let mut met = 0;
     for attempt in 0..1000 {
-        let mut bench = bench(verify);
+        let mut bench = bench(verify, SIZE);
         cut_at(&mut bench, 5 + attempt % 25, u64::MAX);
         let (_, replay) = bench.open_log().unwrap();
         if replay.unfinished().is_none_or(|job| !job.was_announced()) || !wanted(&bench) {
@@ -114,7 +115,7 @@ fn what_was_read_in_full_after_the_interruption_is_no_exception() {
 #[test]
 fn a_drive_that_lacks_only_its_certificate_gets_the_outcome_it_had() {
     for verify in [Verify::Full, Verify::Sampled, Verify::None] {
-        let bench = bench(verify);
+        let bench = bench(verify, SIZE);
         assert!(bench.run().is_clean());
         let job = bench.history().jobs.pop().unwrap();
         let passes: Vec<Content> = job.passes.iter().copied().map(Into::into).collect();
@@ -129,7 +130,7 @@ fn a_drive_that_lacks_only_its_certificate_gets_the_outcome_it_had() {
 fn a_passing_write_error_and_two_power_cuts_are_no_failure() {
     let mut met = 0;
     for attempt in 0..1000 {
-        let mut bench = bench(Verify::Full);
+        let mut bench = bench(Verify::Full, SIZE);
         bench.disks[0].break_it(|faults| faults.unwritable.extend([PLACE / 512]));
         cut_at(&mut bench, 5 + attempt % 25, u64::MAX);
         let (_, replay) = bench.open_log().unwrap();

@@ -9,7 +9,7 @@ use crate::{
     },
     cli::host::Folder,
     console::Silent,
-    discover::{Bus, Details, Drive},
+    discover::{Bus, Details, Drive, fixture::plain},
     drive::{Access, DataPlane, Geometry, GeometryError, Identity, sim::SimDisk},
     engine::sweep::Limits,
     firmware::{Name, model::Model},
@@ -65,23 +65,10 @@ pub(in crate::job) fn described(name: &str, disk: &SimDisk) -> Drive {
 
 fn found(name: &str, identity: Identity, geometry: Result<Geometry, GeometryError>) -> Drive {
     Drive {
-        name: name.into(),
-        path: PathBuf::from("/dev").join(name),
-        geometry,
-        identity,
-        bus: Bus::Ata,
         port: "ata1".into(),
         firmware: Some("1.0".into()),
-        removable: false,
-        read_only: false,
         rotational: Some(true),
-        usage: Vec::new(),
-        partitions: Vec::new(),
-        ata: None,
-        native_sectors: None,
-        health: None,
-        link: None,
-        details: Details::default(),
+        ..plain(name, identity, geometry)
     }
 }
 

@@ -2,31 +2,14 @@
 
 use super::*;
 use crate::{
-    discover::Usage,
+    discover::{Usage, fixture::plain},
     drive::{Geometry, Identity},
 };
 
 fn drive(name: &str) -> Drive {
     let bytes = 1 << 30;
-    Drive {
-        name: name.into(),
-        path: PathBuf::from("/dev").join(name),
-        identity: Identity { model: "M".into(), serial: format!("S-{name}"), wwn: None, bytes },
-        geometry: Geometry::new(bytes, 512, 4096),
-        bus: Bus::Ata,
-        port: String::new(),
-        firmware: None,
-        removable: false,
-        read_only: false,
-        rotational: None,
-        usage: Vec::new(),
-        partitions: Vec::new(),
-        ata: None,
-        native_sectors: None,
-        health: None,
-        link: None,
-        details: crate::discover::Details::default(),
-    }
+    let identity = Identity { model: "M".into(), serial: format!("S-{name}"), wwn: None, bytes };
+    plain(name, identity, Geometry::new(bytes, 512, 4096))
 }
 
 fn named(names: &[&str]) -> Selection {

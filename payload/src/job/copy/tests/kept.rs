@@ -20,7 +20,7 @@ use crate::{
 };
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-fn wish(copies: &Copies) -> Wish {
+pub(super) fn wish(copies: &Copies) -> Wish {
     Wish {
         dir: copies.images_dir().into(),
         keep: Duration::from_secs(48 * 3600),
@@ -31,7 +31,7 @@ fn wish(copies: &Copies) -> Wish {
     }
 }
 
-fn kept(copies: &Copies, serials: &[&str]) -> Result<Vec<Kept>, String> {
+pub(super) fn kept(copies: &Copies, serials: &[&str]) -> Result<Vec<Kept>, String> {
     let targets = copies.targets(serials);
     retain::retain(copies.job(Action::Image), targets.iter(), &wish(copies), &mut Silent)
 }

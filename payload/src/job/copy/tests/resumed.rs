@@ -4,7 +4,9 @@
 use super::{
     super::{part::Purpose, target::Tail},
     bench::{Copies, SIZE, cells, full, old},
-    clean, hex, not_clean,
+    clean, hex,
+    kept::kept,
+    not_clean,
 };
 use crate::{
     certify::copy::{CopyRecord, Outcome},
@@ -12,13 +14,13 @@ use crate::{
     drive::sim::PowerCut,
     imagefile::Manifest,
     job::{
-        retain::{self, Wish},
+        retain,
         tests::rig::{MIB, clock},
     },
     journal::event::Action,
 };
 use sha2::{Digest, Sha512};
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command};
 
 /// Frames that are read before the machine stops.
 const CUTS: [u64; 5] = [0, 2, 4, 7, 9];
@@ -215,22 +217,6 @@ fn a_part_of_another_job_or_disk_is_not_gone_on_with() {
     assert!(fs::read(part(&copies, "disk")).unwrap() == before);
 }
 
-fn keeping(copies: &Copies) -> Wish {
-    Wish {
-        dir: copies.images_dir().into(),
-        keep: Duration::from_secs(48 * 3600),
-        before: "wipe (zero)".into(),
-        threads: 2,
-        limit: None,
-        clock,
-    }
-}
-
-fn keep(copies: &Copies) -> Result<Vec<retain::Kept>, String> {
-    let targets = copies.targets(&["A"]);
-    retain::retain(copies.job(Action::Image), targets.iter(), &keeping(copies), &mut Silent)
-}
-
 /// An image, a power cut, new data, then a wipe that keeps an image first: the safety net holds the new data.
 #[test]
 fn a_safety_net_is_never_made_of_an_unfinished_image() {
@@ -239,7 +225,7 @@ fn a_safety_net_is_never_made_of_an_unfinished_image() {
         cut(&copies, "mine", after);
         let begun = part(&copies, "mine").exists();
         copies.disk("A").write_cells(5 * MIB, b"the new data");
-        let kept = keep(&copies).unwrap().remove(0);
+        let kept = kept(&copies, &["A"]).unwrap().remove(0);
         assert!(unpacked(&kept.image) == cells(copies.disk("A"), SIZE));
         assert_eq!(copies.certificate("A").copy.interruptions, []);
         assert_eq!(part(&copies, "mine").exists(), begun, "somebody's image is left alone");
@@ -254,11 +240,11 @@ fn a_safety_net_that_was_cut_is_begun_anew_in_its_place() {
         copies.disk("A").break_it(|faults| {
             faults.from_now().power_cut_after = Some((reads, PowerCut::KeepUnflushed));
         });
-        assert!(keep(&copies).is_err());
+        assert!(kept(&copies, &["A"]).is_err());
         let begun = !beside(&copies).is_empty();
         // Nothing that is stored differs: it is read in one go nevertheless.
         let reads = copies.disk("A").counts().reads;
-        let kept = keep(&copies).unwrap().remove(0);
+        let kept = kept(&copies, &["A"]).unwrap().remove(0);
         assert!(copies.disk("A").counts().reads - reads >= SIZE / MIB);
         assert!(unpacked(&kept.image) == cells(copies.disk("A"), SIZE));
         assert_eq!(beside(&copies), Vec::<String>::new());
