@@ -11,10 +11,10 @@ use super::{
 use crate::journal::event::MAX_DRIVES;
 
 /// What was found so far.
-struct Findings(Vec<String>);
+pub(super) struct Findings(Vec<String>);
 
 impl Findings {
-    fn expect(&mut self, holds: bool, otherwise: &str) {
+    pub(super) fn expect(&mut self, holds: bool, otherwise: &str) {
         if !holds {
             self.0.push(otherwise.to_owned());
         }

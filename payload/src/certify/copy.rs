@@ -11,8 +11,10 @@ mod conclude;
 mod words;
 
 pub use conclude::End;
+#[cfg(test)]
+pub(super) use words::CLOCK;
+pub(super) use words::put_into_words;
 pub use words::statement;
-pub(super) use words::{CLOCK, in_order};
 
 use super::record::{BlockRange, Host, Interruption, LogReference, Media, Operator, Tool, Validation, Verification};
 use serde::{Deserialize, Serialize};

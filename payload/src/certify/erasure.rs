@@ -7,7 +7,8 @@ pub(crate) use limits::grown;
 
 use super::{
     check::erasure::category,
-    record::{CommandRecord, KindsRecord, Record},
+    parts,
+    record::{CommandRecord, KindsRecord, Record, Verification},
 };
 use crate::{
     engine::sampling::SUBSECTIONS,
@@ -26,23 +27,12 @@ pub fn put_into_words(record: &mut Record) {
         "erased" | "erased-with-exceptions" => category(record).into(),
         _ => String::new(),
     };
-    record.statement = match about(record) {
+    record.statement = match parts::about(&record.media, record.sanitisation.command.as_ref().and_then(named)) {
         Some(about) => format!("{about} {}", statement(record)),
         None => statement(record),
     };
     record.verification.description = description(record);
     record.limits = limits::limits(record);
-}
-
-/// What a statement is about, where that is not known to be the whole drive.
-fn about(record: &Record) -> Option<String> {
-    let technique = record.sanitisation.command.as_ref().and_then(named);
-    let unit = record.media.unit.as_ref().filter(|unit| !unit.is_whole(technique))?;
-    let name = limits::unit_name(unit);
-    Some(match unit.other_units {
-        0 => format!("This is about {name} alone: it is not known to be all that the device holds."),
-        _ => format!("This is about {name} alone, which is not all that the device holds."),
-    })
 }
 
 fn named(command: &CommandRecord) -> Option<Technique> {
@@ -114,9 +104,13 @@ fn discard_statement(record: &Record) -> String {
 fn overwritten_statement(record: &Record) -> String {
     let blocks = record.coverage.blocks_addressable;
     let matched = record.verification.blocks_matched;
+    let held = match record.verification.past_host_caches {
+        true => "read back and held what the last pass wrote",
+        false => "read back, from the medium or from a cache of the host, and held what the last pass wrote",
+    };
     let read_back = match record.verification.extent.as_str() {
-        "full" => format!("and {matched} blocks were read back and held what the last pass wrote"),
-        "sampled" => format!("and a sample of {matched} blocks was read back and held what the last pass wrote"),
+        "full" => format!("and {matched} blocks were {held}"),
+        "sampled" => format!("and a sample of {matched} blocks was {held}"),
         _ => "and nothing was read back: the drive's acknowledgements are all the evidence".into(),
     };
     match record.outcome.as_str() {
@@ -132,19 +126,26 @@ fn overwritten_statement(record: &Record) -> String {
 }
 
 fn description(record: &Record) -> String {
-    let inspected = "to be read past all caches of the host, after the drive's own command, to look for the markers and to \
-                     tell what kinds of data are there";
+    let way = way(&record.verification);
+    let inspected = format!(
+        "to be read{way}, after the drive's own command, to look for the markers and to tell what kinds of data are there"
+    );
     match (record.verification.extent.as_str(), is_command_only(record)) {
         ("full", true) => format!("every addressable block was {inspected}"),
         ("sampled", true) => {
             format!("{}; these and all places with markers were {inspected}", sampled_description(record))
         }
-        ("full", false) => {
-            "every addressable block was to be read back past all caches of the host and compared with the last pass"
-                .into()
-        }
+        ("full", false) => format!("every addressable block was to be read back{way} and compared with the last pass"),
         ("sampled", false) => sampled_description(record),
         _ => "none was asked for".into(),
+    }
+}
+
+/// How blocks came to be read.
+pub(super) fn way(verification: &Verification) -> &'static str {
+    match verification.past_host_caches {
+        true => " past all caches of the host",
+        false => "",
     }
 }
 

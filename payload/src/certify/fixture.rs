@@ -63,6 +63,7 @@ pub(crate) fn erased() -> Record {
         verification: Verification {
             extent: "full".into(),
             description: String::new(),
+            past_host_caches: true,
             blocks_planned: Some(BLOCKS),
             blocks_matched: BLOCKS,
             blocks_different: 0,

@@ -9,6 +9,7 @@ pub mod erasure;
 pub(crate) mod fixture;
 pub mod html;
 pub mod key;
+mod parts;
 pub mod record;
 pub mod signature;
 pub mod store;

@@ -232,6 +232,9 @@ pub struct Verification {
     pub extent: String,
     /// What was done, in words, with the standard's section where it follows one.
     pub description: String,
+    /// Whether what was read came from a device attached to the machine, past all caches of the host, as far as the system
+    /// tells; `false` where that is not known.
+    pub past_host_caches: bool,
     /// Blocks that an erasure's verification was to read back; 0 where it did not begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks_planned: Option<u64>,

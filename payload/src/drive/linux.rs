@@ -1,8 +1,8 @@
 //! A drive of this machine: a block device (or a regular file, for tests and images) with direct I/O through io_uring.
 
 use super::{
-    Access, Address, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, OpenError, Request, admission::admit,
-    worker::Worker,
+    Access, Address, Completion, DataPlane, Geometry, Identity, IoError, IoErrorKind, Op, OpenError, Request,
+    admission::admit, worker::Worker,
 };
 use crate::{
     nvme::{LinuxAdmin, NvmeAdmin},
@@ -20,6 +20,7 @@ use std::{
 };
 
 mod claim;
+mod direct;
 
 pub use claim::Device;
 
@@ -281,6 +282,10 @@ impl DataPlane for LinuxDrive {
         }
     }
 
+    fn is_direct(&self) -> bool {
+        direct::is_direct(&self.file, self.device)
+    }
+
     fn flush(&mut self) -> Result<(), IoError> {
         let deadline = Instant::now() + FLUSH_LIMIT;
         // A flush that was given up earlier says nothing about the writes since.
@@ -325,6 +330,10 @@ impl DataPlane for LinuxDrive {
             }
         };
         done.map_err(|e| IoError::new(kind_of(&e), Op::Write, offset, len, format!("discard: {e}")))
+    }
+
+    fn stated(&self) -> Option<Identity> {
+        None
     }
 
     fn commands(&self) -> Option<Box<dyn CommandPlane>> {

@@ -82,7 +82,7 @@ pub struct Completion {
 /// - at most `depth` requests are in flight, one more is rejected as `Invalid`;
 /// - completions may come in any order; each submitted request completes exactly once;
 /// - a completed write followed by a successful `flush` survives power loss;
-/// - reads come from the medium, never from a cache of the host.
+/// - reads go past the caches of the host as far as the system lets them; whether that is down to a device, `is_direct` says.
 pub trait DataPlane: Send {
     /// Size and block sizes, as the drive reported when it was opened.
     fn geometry(&self) -> Geometry;
@@ -95,6 +95,10 @@ pub trait DataPlane: Send {
 
     /// The next finished request; `None` where none finished within `timeout` (or none was in flight).
     fn wait(&mut self, timeout: Duration) -> Result<Option<Completion>, IoError>;
+
+    /// Whether what is read is known to come from a device, past all caches of the host. May change while a drive is held, by
+    /// another hand.
+    fn is_direct(&self) -> bool;
 
     /// Makes all completed writes durable on the medium.
     fn flush(&mut self) -> Result<(), IoError>;
@@ -116,23 +120,15 @@ pub trait DataPlane: Send {
     }
 
     /// Who the drive says it is now, where the plane itself knows that; others are asked by their commands.
-    fn stated(&self) -> Option<Identity> {
-        None
-    }
+    fn stated(&self) -> Option<Identity>;
 
     /// The drive's command plane, under the same claim; `None` where it takes no SCSI or ATA commands.
-    fn commands(&self) -> Option<Box<dyn CommandPlane>> {
-        None
-    }
+    fn commands(&self) -> Option<Box<dyn CommandPlane>>;
 
     /// Where the system has it, by the descriptor that is held: which part of a device it is. What is not known is left out.
-    fn address(&self) -> Address {
-        Address::default()
-    }
+    fn address(&self) -> Address;
 
     /// The drive's controller, under the same claim, and the namespace that is the drive; `None` where it is no NVMe
     /// drive.
-    fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {
-        None
-    }
+    fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)>;
 }

@@ -8,8 +8,10 @@ mod cells;
 mod faults;
 
 use super::{
-    Access, Completion, DataPlane, Geometry, Identity, IoError, IoErrorKind, Op, OpenError, Request, admission::admit,
+    Access, Address, Completion, DataPlane, Geometry, Identity, IoError, IoErrorKind, Op, OpenError, Request,
+    admission::admit,
 };
+use crate::{nvme::NvmeAdmin, scsi::CommandPlane};
 pub use cells::Background;
 use cells::Cells;
 pub use faults::{Faults, Lie, PowerCut};
@@ -343,6 +345,10 @@ impl DataPlane for SimDrive {
         Ok(Some(Completion { op, offset, buf, result }))
     }
 
+    fn is_direct(&self) -> bool {
+        !self.disk.lock().faults.through_a_cache
+    }
+
     fn flush(&mut self) -> Result<(), IoError> {
         let mut state = self.disk.lock();
         if state.cycle != self.cycle || state.bytes == 0 {
@@ -375,6 +381,18 @@ impl DataPlane for SimDrive {
 
     fn stated(&self) -> Option<Identity> {
         Some(self.disk.identity())
+    }
+
+    fn commands(&self) -> Option<Box<dyn CommandPlane>> {
+        None
+    }
+
+    fn address(&self) -> Address {
+        Address::default()
+    }
+
+    fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {
+        None
     }
 
     fn discards(&self) -> bool {

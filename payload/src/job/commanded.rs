@@ -6,11 +6,12 @@ mod discard;
 use super::{
     claim::Claimed,
     facts::{Facts, Pause, command::CommandFacts},
+    held::Held,
     observer::Watch,
     recheck,
     stages::{Context, begin, describe, fail},
     status::{Message, Status},
-    unit,
+    who,
 };
 use crate::{
     ata::AtaDrive,
@@ -76,7 +77,7 @@ impl Commanded {
         if let Some(command) = &mut facts.command {
             command.purge = command.technique.and_then(|technique| purge::source(technique, target.drive().medium()));
         }
-        facts.unit = Some(unit::ask(&*plane, target.drive()));
+        facts.held = Some(Held::ask(&*plane, target.drive()));
         let mut this = Self { target, plane, facts };
         this.go_on_or_begin_again(context, status);
         let Some(wanted) = context.command else { return this };
@@ -142,8 +143,8 @@ impl Commanded {
 
     fn begin_again(&mut self, why: &str, context: &Context<'_>) -> String {
         let (pauses, hidden) = (std::mem::take(&mut self.facts.pauses), self.facts.hidden.take());
-        let unit = self.facts.unit.take();
-        self.facts = Facts { pauses, hidden, unit, ..context.no_facts(self.facts.capacity) };
+        let held = self.facts.held.take();
+        self.facts = Facts { pauses, hidden, held, ..context.no_facts(self.facts.capacity) };
         let (job, slot) = (context.job, self.target.slot());
         if let Err(error) = context.log.append(&Event::DriveRestarted { job, slot, reason: Text::new(why) }) {
             fail(&mut self.facts, format!("the log could not be written: {error}"));
@@ -183,6 +184,8 @@ impl Commanded {
         self.mark(context, status)?;
         let capacity = self.plane.geometry().bytes();
         let mut beside = Beside::new(context, status, technique.name(), chosen.estimate, capacity);
+        // A command cannot be taken back, and another drive may have taken the place since the markers were read.
+        who::is_still(&*self.plane, self.target.drive())?;
         let (job, slot) = (context.job, self.target.slot());
         let started = Event::CommandStarted { job, slot, technique: Text::new(technique.name()) };
         context.log.append(&started).map_err(|e| format!("the log could not be written: {e}"))?;

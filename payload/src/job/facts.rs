@@ -2,11 +2,10 @@
 
 pub mod command;
 
-use super::commanded;
+use super::{commanded, held::Held};
 use crate::{
     drive::Geometry,
     engine::{extents::Ranges, pattern::StreamKey, sampling},
-    firmware::units::Unit,
     journal::{
         Verify,
         event::{DefectKind, Outcome, Sweep},
@@ -83,8 +82,8 @@ pub struct Facts {
     pub heat: Heat,
     /// What was found out about areas the drive hides.
     pub hidden: Option<HiddenAreas>,
-    /// Which part of its device it is, and what else the device holds; `None` where it was not asked in this run.
-    pub unit: Option<Unit>,
+    /// What it, and the way to it, was while it was held; `None` where it was not asked in this run.
+    pub held: Option<Held>,
     /// The erasure by the drive's own firmware, where the method has one.
     pub command: Option<CommandFacts>,
     /// Why it ended before its end, if it did.
@@ -122,7 +121,7 @@ impl Facts {
             seen_again: 0,
             heat: Heat::default(),
             hidden: None,
-            unit: None,
+            held: None,
             command: None,
             failure: None,
             stopped: false,

@@ -144,7 +144,7 @@ impl Issuer<'_> {
         let mut media = media(target.drive(), target.labels());
         media.health_after = (self.health)(target.drive());
         media.heat = heat(&examined.facts().heat);
-        media.unit.clone_from(&examined.facts().unit);
+        media.unit = examined.facts().held.as_ref().map(|held| held.unit.clone());
         let drive = target.drive();
         let place = Place {
             name: &drive.name,

@@ -5,6 +5,7 @@ pub mod commanded;
 pub mod copy;
 pub mod facts;
 pub mod heat;
+mod held;
 pub mod hidden;
 pub mod issue;
 mod observer;
@@ -17,7 +18,6 @@ pub mod show;
 pub mod stages;
 pub mod status;
 pub mod thaw;
-mod unit;
 pub mod verify;
 mod who;
 

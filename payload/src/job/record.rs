@@ -166,6 +166,7 @@ fn verification(facts: &Facts, block: u64) -> Verification {
     Verification {
         extent: extent.into(),
         description: String::new(),
+        past_host_caches: verify.started.is_some() && facts.held.as_ref().is_some_and(|held| held.direct),
         blocks_planned: Some(verify.planned / block),
         blocks_matched: verify.matched / block,
         blocks_different: verify.different.bytes() / block,

@@ -5,9 +5,10 @@ use super::{
     claim::ClaimError,
     commanded::{self, Commanded},
     facts::{Facts, command::CommandFacts},
+    held::Held,
     observer::Watch,
     status::{Log, Message, Status},
-    unit, who,
+    who,
 };
 use crate::{
     drive::{DataPlane, Geometry},
@@ -171,19 +172,11 @@ impl Overwritten {
         {
             fail(&mut self.facts, reason);
         }
-        // The last moment at which the claim is held: what is certified is certified of this drive.
-        if self.facts.failure.is_none()
-            && let Err(reason) = who::is_still(&*self.plane, self.target.drive())
-        {
-            fail(&mut self.facts, reason);
-        }
-        // What else its device holds may have been made or attached in the meantime.
         if self.facts.failure.is_none() {
-            let now = unit::ask(&*self.plane, self.target.drive());
-            self.facts.unit = Some(match &self.facts.unit {
-                Some(before) => now.since(before),
-                None => now,
-            });
+            match Held::at_last(&*self.plane, self.target.drive(), self.facts.held.as_ref()) {
+                Ok(held) => self.facts.held = Some(held),
+                Err(reason) => fail(&mut self.facts, reason),
+            }
         }
         Examined { target: self.target, facts: self.facts }
     }

@@ -89,6 +89,10 @@ impl DataPlane for Watched {
         Ok(completion)
     }
 
+    fn is_direct(&self) -> bool {
+        self.plane.is_direct()
+    }
+
     fn flush(&mut self) -> Result<(), IoError> {
         self.plane.flush()?;
         self.ask().map_err(|detail| IoError::flush(IoErrorKind::Exchanged, detail))
@@ -192,12 +196,28 @@ mod tests {
             Ok(None)
         }
 
+        fn is_direct(&self) -> bool {
+            true
+        }
+
         fn flush(&mut self) -> Result<(), IoError> {
             Ok(())
         }
 
         fn make_zeros(&mut self, _: u64, _: u64) -> Result<bool, IoError> {
             Ok(false)
+        }
+
+        fn stated(&self) -> Option<Identity> {
+            None
+        }
+
+        fn commands(&self) -> Option<Box<dyn CommandPlane>> {
+            None
+        }
+
+        fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {
+            None
         }
 
         fn address(&self) -> Address {

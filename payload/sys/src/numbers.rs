@@ -1,7 +1,7 @@
 //! Every ioctl number and kernel constant this crate uses, and nothing else.
 //!
-//! Sources: `include/uapi/linux/fs.h` (BLK*), `include/scsi/sg.h` (SG_*), `include/uapi/linux/nvme_ioctl.h` (NVME_*) of
-//! Linux. `_IO`, `_IOR` encode direction, size,
+//! Sources: `include/uapi/linux/fs.h` (BLK*), `include/uapi/linux/loop.h` (LOOP_*), `include/scsi/sg.h` (SG_*),
+//! `include/uapi/linux/nvme_ioctl.h` (NVME_*) of Linux. `_IO`, `_IOR` encode direction, size,
 //! type and number; the BLK* numbers carry `size_t`, so `BLKGETSIZE64` below is that of a 64-bit target.
 
 const _: () = assert!(size_of::<usize>() == 8, "BLKGETSIZE64 is spelled for 64-bit targets");
@@ -20,6 +20,11 @@ pub(crate) const BLKDISCARD: u32 = 0x1277;
 pub(crate) const BLKGETSIZE64: u32 = 0x8008_1272;
 /// `_IO(0x12, 123)`: physical block size in bytes (unsigned int).
 pub(crate) const BLKPBSZGET: u32 = 0x127b;
+
+/// What a loop device is over.
+pub(crate) const LOOP_GET_STATUS64: u32 = 0x4c05;
+/// In `lo_flags`: it reads and writes its file with direct I/O.
+pub(crate) const LO_FLAGS_DIRECT_IO: u32 = 16;
 
 /// The SCSI generic pass-through.
 pub(crate) const SG_IO: u32 = 0x2285;

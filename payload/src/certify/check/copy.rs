@@ -10,6 +10,7 @@ use super::{Findings, identity};
 use crate::certify::{
     Certifiable,
     copy::{CopyRecord, Outcome},
+    parts,
 };
 
 /// What must hold, for which records, and what it means where it does not.
@@ -28,6 +29,7 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
 pub(in crate::certify) fn contradictions(record: &CopyRecord) -> Vec<String> {
     let mut found = Findings(Vec::new());
     identity(&record.common(), &mut found);
+    parts::check(&record.media, &mut found);
     for rule in rules().filter(|rule| (rule.of)(record)) {
         found.expect((rule.holds)(record), rule.otherwise);
     }

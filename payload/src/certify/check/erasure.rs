@@ -9,11 +9,9 @@ pub(in crate::certify) use command::category;
 use super::{Findings, fits, identity, is_time};
 use crate::{
     certify::{
-        Certifiable, erasure,
+        Certifiable, erasure, parts,
         record::{FORMAT, Record, Verification},
     },
-    discover::Bus,
-    firmware::units::{Kind, LISTED},
     plan::Content,
 };
 use mule_types::method::{self, Requires, Step};
@@ -27,7 +25,7 @@ pub(in crate::certify) fn contradictions(record: &Record) -> Vec<String> {
     passes(record, &mut found);
     counts(record, &mut found);
     hidden(record, &mut found);
-    unit(record, &mut found);
+    parts::check(&record.media, &mut found);
     words(record, &mut found);
     match record.outcome.as_str() {
         "erased" => erased(record, &mut found),
@@ -156,11 +154,13 @@ fn counts(record: &Record, found: &mut Findings) {
     match verification.extent.as_str() {
         "full" | "sampled" => {}
         "none" => {
-            let nothing = super::read_back(&record.verification) == Some(0) && verification.started.is_empty();
+            let nothing = super::read_back(verification) == Some(0) && verification.started.is_empty();
             found.expect(nothing, "results of a verification that was not asked for");
         }
         _ => found.expect(false, "the extent of the verification is none of the three words"),
     }
+    let read = !verification.past_host_caches || !verification.started.is_empty();
+    found.expect(read, "a way of reading where nothing was read");
 }
 
 fn ended(verification: &Verification) -> bool {
@@ -176,20 +176,6 @@ fn hidden(record: &Record, found: &mut Findings) {
     found.expect(hidden.bytes_not_reached == hidden.after.hidden(), "hidden bytes that do not fit the sizes");
     let lifted = hidden.before.visible < hidden.after.visible;
     found.expect(!lifted || hidden.removal_asked, "hidden areas lifted that nobody asked for");
-}
-
-/// What was addressed fits the interface, and what else there is fits its count.
-fn unit(record: &Record, found: &mut Findings) {
-    let Some(unit) = &record.media.unit else { return };
-    let named = [(Bus::Nvme, Kind::Namespace), (Bus::Mmc, Kind::Area), (Bus::Usb, Kind::LogicalUnit)];
-    let fits = named.iter().all(|(bus, kind)| record.media.interface != bus.to_string() || unit.kind == *kind);
-    found.expect(fits, "a part of the device that such an interface does not have");
-    let listed = unit.others.len() as u64 == unit.other_units.min(LISTED as u64);
-    found.expect(listed, "a list of what else the device holds that does not fit its count");
-    let own = unit.others.iter().all(|other| !other.name.is_empty() && other.name != unit.name);
-    found.expect(own, "what was addressed among what was not");
-    let capacity = unit.unallocated_bytes.is_none() || unit.kind == Kind::Namespace;
-    found.expect(capacity, "capacity of no namespace, of a drive without namespaces");
 }
 
 /// Whether something of the drive may not have been reached, as far as it was asked.

@@ -48,6 +48,7 @@ impl CopyRecord {
             verification: Verification {
                 extent: "none".into(),
                 description: String::new(),
+                past_host_caches: false,
                 blocks_planned: None,
                 blocks_matched: 0,
                 blocks_different: 0,
@@ -79,11 +80,6 @@ impl CopyRecord {
             (handling @ TailHandling::None, _) => *handling = TailHandling::Left,
             _ => {}
         }
-        if self.verification.description.is_empty() {
-            self.verification.description = words::description(&self).into();
-        }
-        let limits = words::limits(&self).into_iter().filter(|limit| !self.limits.contains(limit)).collect::<Vec<_>>();
-        self.limits.extend(limits);
         match end {
             End::Complete => self.best(),
             End::Failed(why) => self.stated(Outcome::Failed, why),
@@ -111,7 +107,7 @@ impl CopyRecord {
     fn stated(mut self, outcome: Outcome, reason: String) -> Self {
         self.outcome = outcome;
         self.copy.reason = reason;
-        self.statement = words::statement(&self);
+        words::put_into_words(&mut self);
         self
     }
 }

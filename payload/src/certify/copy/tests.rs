@@ -1,5 +1,8 @@
 use super::*;
-use crate::certify::{Certifiable, fixture::copy::*};
+use crate::{
+    certify::{Certifiable, fixture::copy::*},
+    firmware::units::{Kind, Other, Unit},
+};
 
 /// The words belong to the format: where this test has to change, so does [`FORMAT`].
 #[test]
@@ -146,4 +149,32 @@ fn concluding_twice_changes_nothing() {
         };
         assert_eq!(record.clone().conclude(end), record);
     }
+}
+
+/// Whose parts are not all that the device holds, and what may have been read from memory.
+#[test]
+fn a_part_of_a_device_and_a_cache_are_told_in_the_statement() {
+    let mut record = cloned();
+    record.verification.past_host_caches = false;
+    record.media.interface = "NVMe".into();
+    let other = Other { name: "2".into(), bytes: Some(25_165_824) };
+    record.media.unit = Some(Unit {
+        kind: Kind::Namespace,
+        name: "1".into(),
+        others: vec![other],
+        other_units: 1,
+        managed: true,
+        unallocated_bytes: Some(0),
+        unknown: String::new(),
+    });
+    let record = record.conclude(End::Complete);
+    assert_eq!(
+        record.statement,
+        "This is about namespace 1 alone, which is not all that the device holds. The source was copied to the drive, and all \
+         that was written, 976,773,168 blocks, was read back, from the medium or from a cache of the host, and is equal."
+    );
+    let said = |words: &str| record.limits.iter().any(|limit| limit.contains(words));
+    assert!(said("Namespace 2 (25165824 bytes) of the same controller was not addressed"), "{:?}", record.limits);
+    assert!(said("the host may have answered from a cache of its own"), "{:?}", record.limits);
+    assert_eq!(record.verification.description, "every block written was to be read back and compared with the source");
 }

@@ -2,17 +2,41 @@
 //! what they do not carry.
 
 use super::{Action, CopyRecord, GptBackup, Mode, Outcome, Signature, TailHandling};
-use crate::console::format::grouped;
+use crate::{
+    certify::{
+        erasure::{grown, way},
+        parts,
+    },
+    console::format::grouped,
+};
 use humantime::parse_rfc3339;
 
 /// The reservation of a record whose times are not in order.
 pub(crate) const CLOCK: &str =
     "The machine's clock was put back while the work ran: the times are not in the order of events.";
 
+/// Puts every word that follows from the rest of the record into it.
+pub(in crate::certify) fn put_into_words(record: &mut CopyRecord) {
+    record.statement = statement(record);
+    record.verification.description = description(record);
+    record.limits = limits(record);
+}
+
 /// What the numbers of a record prove. Part of [`super::FORMAT`].
 pub fn statement(record: &CopyRecord) -> String {
+    match parts::about(&record.media, None) {
+        Some(about) => format!("{about} {}", proved(record)),
+        None => proved(record),
+    }
+}
+
+fn proved(record: &CopyRecord) -> String {
     let name = record.image.as_ref().map_or("", |image| image.name.as_str());
     let equal = blocks(record.verification.blocks_matched);
+    let cached = match record.verification.past_host_caches {
+        true => "",
+        false => ", from the medium or from a cache of the host,",
+    };
     let copied = match record.action {
         Action::Restore => format!("The image {name} was written to the drive"),
         _ => "The source was copied to the drive".into(),
@@ -22,15 +46,18 @@ pub fn statement(record: &CopyRecord) -> String {
             format!("{}{}", imaged(record, name), image_read_back(record))
         }
         Outcome::Restored | Outcome::Cloned => {
-            format!("{copied}, and all that was written, {equal}, was read back and is equal.{}", reservations(record))
+            format!(
+                "{copied}, and all that was written, {equal}, was read back{cached} and is equal.{}",
+                reservations(record)
+            )
         }
         Outcome::RestoredWithExceptions | Outcome::ClonedWithExceptions => format!(
-            "{copied} with exceptions: {}. The rest of what was written, {equal}, was read back and is equal.{}",
+            "{copied} with exceptions: {}. The rest of what was written, {equal}, was read back{cached} and is equal.{}",
             troubles(record),
             reservations(record)
         ),
         Outcome::Verified => format!(
-            "All that the image {name} holds, {equal}, was read from the drive and is equal.{}",
+            "All that the image {name} holds, {equal}, was read from the drive{cached} and is equal.{}",
             not_compared(record)
         ),
         Outcome::Differs => {
@@ -168,27 +195,34 @@ fn interrupted(action: Action) -> &'static str {
     }
 }
 
-/// What the verification was to do, where the job says nothing of its own; it may not have come to that.
-pub(super) fn description(record: &CopyRecord) -> &'static str {
+/// What the verification was to do; it may not have come to that.
+fn description(record: &CopyRecord) -> String {
+    let way = way(&record.verification);
     match (record.verification.extent.as_str(), record.action) {
-        ("none", _) => "nothing was read back",
+        ("none", _) => "nothing was read back".into(),
         (_, Action::Image) => {
-            "the image was to be read back from where it is stored and compared with what was read from the drive"
+            "the image was to be read back through the file system that stores it and compared with what was read from the drive".into()
         }
-        (_, Action::Restore) => {
-            "every block written was to be read back past all caches of the host and compared with the image"
-        }
-        (_, Action::Clone) => {
-            "every block written was to be read back past all caches of the host and compared with the source"
-        }
+        (_, Action::Restore) => format!("every block written was to be read back{way} and compared with the image"),
+        (_, Action::Clone) => format!("every block written was to be read back{way} and compared with the source"),
         (_, Action::Verify) => {
-            "every block that the image holds was to be read from the drive past all caches of the host and compared"
+            format!("every block that the image holds was to be read from the drive{way} and compared")
         }
     }
 }
 
 /// What the certificate does not claim.
-pub(super) fn limits(record: &CopyRecord) -> Vec<String> {
+fn limits(record: &CopyRecord) -> Vec<String> {
+    let mut limits: Vec<String> = grown(&record.media).into_iter().collect();
+    limits.extend(parts::limits(&record.media, None));
+    if record.action != Action::Image {
+        limits.extend(parts::cached(&record.verification));
+    }
+    limits.extend(reserved(record).into_iter().map(String::from));
+    limits
+}
+
+fn reserved(record: &CopyRecord) -> Vec<&'static str> {
     let mut limits = vec![match record.action {
         Action::Image => {
             "It says what the drive gave when it was read: nothing about areas the drive hides (HPA, DCO), about sectors it has remapped, or about who wrote the data."
@@ -226,7 +260,7 @@ pub(super) fn limits(record: &CopyRecord) -> Vec<String> {
     if !in_order(record) {
         limits.push(CLOCK);
     }
-    limits.into_iter().map(String::from).collect()
+    limits
 }
 
 /// Whether the times could be those of a clock that nobody put back.

@@ -2,20 +2,21 @@
 
 use crate::{
     ata::Health,
-    certify::record::{CommandRecord, KeptImage, Media, Record},
-    discover::Bus,
-    firmware::{
-        purge,
-        units::{Kind, Other, Unit},
+    certify::{
+        parts,
+        record::{CommandRecord, KeptImage, Media, Record},
     },
+    discover::Bus,
+    firmware::purge,
 };
 use mule_types::technique::Technique;
 use serde::Deserialize;
 
 pub(super) fn limits(record: &Record) -> Vec<String> {
     let mut limits: Vec<String> = record.kept_images.iter().map(kept).collect();
-    limits.extend(parts(record));
+    limits.extend(parts::limits(&record.media, technique(record)));
     limits.extend(hidden(record));
+    limits.extend(parts::cached(&record.verification));
     match &record.sanitisation.command {
         Some(command) => limits.extend(command_limits(command, record.sanitisation.category == "Purge")),
         None => limits.extend([
@@ -52,56 +53,6 @@ pub(super) fn limits(record: &Record) -> Vec<String> {
     limits
 }
 
-/// What was addressed, by kind and name.
-pub(super) fn unit_name(unit: &Unit) -> String {
-    match (unit.kind, unit.name.as_str()) {
-        (Kind::Drive, _) => "the drive that was addressed".into(),
-        (kind, "") => format!("the {} that was addressed", kind.words()),
-        (Kind::Area, name) => format!("the area \"{name}\""),
-        (kind, name) => format!("{} {name}", kind.words()),
-    }
-}
-
-/// What else the device holds, or may hold.
-fn parts(record: &Record) -> Vec<String> {
-    let Some(unit) = &record.media.unit else {
-        return vec![
-            "Whether the device holds more than what was addressed (other namespaces, logical units or areas) was not found out."
-                .into(),
-        ];
-    };
-    let kind = match unit.kind {
-        Kind::Drive => "Part",
-        Kind::Namespace => "Namespace",
-        Kind::LogicalUnit => "Logical unit",
-        Kind::Area => "Area",
-    };
-    let one = |other: &Other| {
-        let size = other.bytes.map_or_else(|| "size not known".to_owned(), |bytes| format!("{bytes} bytes"));
-        let what = if unit.kind == Kind::Namespace { "controller" } else { "device" };
-        format!(
-            "{kind} {} ({size}) of the same {what} was not addressed: this certificate says nothing about it.",
-            other.name
-        )
-    };
-    let mut limits: Vec<String> = unit.others.iter().map(one).collect();
-    if let more @ 1.. = unit.other_units.saturating_sub(unit.others.len() as u64) {
-        limits.push(format!("{more} more {}s of the same device were not addressed.", unit.kind.words()));
-    }
-    let technique = record.sanitisation.command.as_ref().and_then(|command| purge::named(&command.name));
-    let subsystem = matches!(technique, Some(Technique::NvmeSanitize(_)));
-    if let Some(bytes @ 1..) = unit.unallocated_bytes.filter(|_| !subsystem) {
-        limits.push(format!(
-            "{bytes} bytes of the device's capacity belong to no namespace and were not reached: what a deleted namespace \
-             held may still be there."
-        ));
-    }
-    if !unit.unknown.is_empty() {
-        limits.push(format!("What else the device holds could not all be found out: {}.", unit.unknown));
-    }
-    limits
-}
-
 /// What the drive, or what it is connected through, did not let through.
 fn hidden(record: &Record) -> Option<String> {
     let hidden = record.coverage.hidden.as_ref().filter(|hidden| hidden.bytes_not_reached > 0)?;
@@ -125,6 +76,10 @@ fn kept(kept: &KeptImage) -> String {
              be kept until {until}, but when it was looked at, on {looked}, it was not as it was signed: {fault}."
         )
     }
+}
+
+fn technique(record: &Record) -> Option<Technique> {
+    purge::named(&record.sanitisation.command.as_ref()?.name)
 }
 
 fn command_limits(command: &CommandRecord, purged: bool) -> Vec<String> {

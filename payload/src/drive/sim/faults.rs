@@ -58,6 +58,8 @@ pub struct Faults {
     pub flush_fails: bool,
     /// Whether a flush reports success and does nothing.
     pub flush_lies: bool,
+    /// Whether what is read may come from a cache of the host.
+    pub through_a_cache: bool,
     /// Whether a claim finds direct I/O refused.
     pub refuses_direct_io: bool,
     /// Operations performed since the counters above were set.

@@ -2,7 +2,9 @@
 
 use super::{Cut, Firmware, Model, State, nvme};
 use crate::{
-    drive::{Access, Address, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, Request, admission::admit},
+    drive::{
+        Access, Address, Completion, DataPlane, Geometry, Identity, IoError, IoErrorKind, Op, Request, admission::admit,
+    },
     nvme::NvmeAdmin,
     scsi::CommandPlane,
 };
@@ -119,6 +121,10 @@ impl DataPlane for ModelDrive {
         Ok(Some(Completion { op, offset, buf, result }))
     }
 
+    fn is_direct(&self) -> bool {
+        true
+    }
+
     fn flush(&mut self) -> Result<(), IoError> {
         let mut state = self.model.lock();
         state.count_access().map_err(|(kind, why)| IoError::flush(kind, why))?;
@@ -129,6 +135,10 @@ impl DataPlane for ModelDrive {
 
     fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
         admit((Op::Write, offset, len), self.geometry, self.access, 0, DEPTH).map(|()| false)
+    }
+
+    fn stated(&self) -> Option<Identity> {
+        None
     }
 
     fn commands(&self) -> Option<Box<dyn CommandPlane>> {

@@ -65,6 +65,8 @@ pub struct Wish<'a> {
     pub retries: u8,
     pub stop: &'a (dyn Fn() -> bool + Sync),
     pub advanced: &'a (dyn Fn(u64) + Sync),
+    /// Whether it is still the source, asked when all was read.
+    pub still: &'a dyn Fn(&dyn DataPlane) -> Result<(), String>,
 }
 
 impl std::fmt::Debug for Wish<'_> {
@@ -84,6 +86,7 @@ pub fn duplicate(
 ) -> Duplicated {
     let mut done = Duplicated::default();
     let sent = send(plane, hashes, stream, &mut targets, wish, &mut done);
+    let sent = sent.and_then(|first| (wish.still)(plane).map(|()| first));
     done.failure = sent.as_ref().err().cloned();
     // A target looks at this when its part ends.
     read(&done, stream);

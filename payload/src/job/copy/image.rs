@@ -25,7 +25,7 @@ use crate::{
     engine::frames,
     files::{self, beside},
     imagefile::{Finished, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError},
-    job::issue::hex,
+    job::{issue::hex, who},
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -108,6 +108,8 @@ pub enum ImageError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    #[error("{0}. The image was not given its name")]
+    AnotherDrive(String),
     #[error("the image was written, but what was read back is not right: {0}. It was not given its name")]
     ReadBack(String),
 }
@@ -170,6 +172,7 @@ pub fn image(
     let mut stream = Stream::new(job.hash());
     step("image");
     let (writer, taken, map) = job.take(&shared, &part, &mut stream, eyes)?;
+    who::is_still(&shared.lane(), drive).map_err(ImageError::AnotherDrive)?;
     let bad = (!map.is_finished()).then(|| map.text());
     let finished = writer.finish(bad.as_deref())?;
     let file_bytes = finished.files.iter().map(|(_, bytes)| bytes).sum();

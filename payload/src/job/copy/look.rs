@@ -3,7 +3,9 @@
 
 use crate::{
     blocks::ReadAt,
-    drive::{AlignedBuf, Completion, DataPlane, Geometry, IoError, IoErrorKind, Op, Request},
+    drive::{Address, AlignedBuf, Completion, DataPlane, Geometry, Identity, IoError, IoErrorKind, Op, Request},
+    nvme::NvmeAdmin,
+    scsi::CommandPlane,
 };
 use std::{
     collections::VecDeque,
@@ -189,12 +191,32 @@ impl DataPlane for Lane<'_, '_> {
         Ok(done)
     }
 
+    fn is_direct(&self) -> bool {
+        self.0.lock().plane.is_direct()
+    }
+
     fn flush(&mut self) -> Result<(), IoError> {
         self.0.lock().plane.flush()
     }
 
     fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
         self.0.lock().plane.make_zeros(offset, len)
+    }
+
+    fn stated(&self) -> Option<Identity> {
+        self.0.lock().plane.stated()
+    }
+
+    fn commands(&self) -> Option<Box<dyn CommandPlane>> {
+        self.0.lock().plane.commands()
+    }
+
+    fn address(&self) -> Address {
+        self.0.lock().plane.address()
+    }
+
+    fn admin(&self) -> Option<(Box<dyn NvmeAdmin>, u32)> {
+        self.0.lock().plane.admin()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::{
     claim::Opener,
+    held::Held,
     issue::{self, Settled, Shelf},
     record::time,
     run::rest,
@@ -79,7 +80,6 @@ impl Office<'_> {
         record.operator = self.operator.clone();
         record.copy.started = time(Some(started));
         fill(&mut record);
-        record.limits.extend(crate::certify::erasure::grown(&record.media));
         record.copy.finished = time(Some(self.log.now()));
         let record = record.conclude(end);
         let outcome = outcome(record.outcome);
@@ -117,6 +117,13 @@ impl Office<'_> {
     }
 }
 
+/// Puts in what a drive was while it was held; behind [`verification`], where the drive itself was read back.
+pub(super) fn seen(record: &mut CopyRecord, held: Option<&Held>) {
+    let read_back = record.action != copy::Action::Image && !record.verification.started.is_empty();
+    record.verification.past_host_caches = read_back && held.is_some_and(|held| held.direct);
+    record.media.unit = held.map(|held| held.unit.clone());
+}
+
 /// A full reading back, as far as it came.
 pub(super) fn verification(
     matched: u64,
@@ -130,6 +137,7 @@ pub(super) fn verification(
     Verification {
         extent: "full".into(),
         description: String::new(),
+        past_host_caches: false,
         blocks_planned: None,
         blocks_matched: matched / u64::from(block.max(1)),
         blocks_different,

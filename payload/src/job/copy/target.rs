@@ -11,6 +11,7 @@ use crate::{
         pattern::{Pattern, StreamKey},
         sweep::{self, End, Limits, Mode, Observer},
     },
+    job::held::Held,
     random,
 };
 use std::sync::{
@@ -95,6 +96,8 @@ pub struct Laid {
     pub stopped: bool,
     /// When the reading back began and reached its end, in milliseconds since 1970.
     pub verified: (Option<u64>, Option<u64>),
+    /// What the drive was while it was held.
+    pub held: Option<Held>,
 }
 
 /// Whom a target tells.

@@ -153,3 +153,18 @@ fn a_drive_that_is_exchanged_while_it_works_is_noticed_at_once() {
         }
     }
 }
+
+/// The system takes the way of a loop device, or of a file in memory, and nothing tells the medium from a cache.
+#[test]
+fn what_was_erased_through_a_cache_is_not_said_to_be_seen_on_the_medium() {
+    for cached in [false, true] {
+        let bench = bench(Verify::Full, SIZE);
+        bench.disks[0].break_it(|faults| faults.through_a_cache = cached);
+        assert!(bench.run().is_clean());
+        let record = bench.certificates().pop().unwrap();
+        assert_eq!(record.verification.past_host_caches, !cached);
+        assert_eq!(record.verification.description.contains("past all caches"), !cached);
+        assert_eq!(record.statement.contains("from the medium or from a cache of the host"), cached);
+        assert_eq!(record.limits.iter().any(|limit| limit.contains("answered from a cache of its own")), cached);
+    }
+}

@@ -2,7 +2,7 @@ use super::{contradictions, rules};
 use crate::certify::{
     copy::{
         Base, CLOCK, CopyRecord, End, GptBackup, Image, LISTED, Mode, Origin, Outcome, Signature, TailHandling,
-        statement,
+        put_into_words, statement,
     },
     fixture::{BLOCKS, copy::*},
     record::Interruption,
@@ -22,14 +22,15 @@ fn source(r: &mut CopyRecord) -> &mut Origin {
     r.source.as_mut().unwrap()
 }
 
-/// Whether what a change makes wrong is not that alone. The statement follows the numbers unless it is the
-/// statement that was changed.
+/// Whether what a change makes wrong is not that alone. The words follow the numbers unless it is the
+/// words that were changed.
 fn only(make: Make, change: Change, expected: &str) -> Option<String> {
     let mut record = make();
     assert_eq!(contradictions(&record), Vec::<String>::new(), "before: {record:#?}");
     change(&mut record);
-    if record.statement == make().statement {
-        record.statement = statement(&record);
+    let words = |r: &CopyRecord| (r.statement.clone(), r.limits.clone(), r.verification.description.clone());
+    if words(&record) == words(&make()) {
+        put_into_words(&mut record);
     }
     let found = contradictions(&record);
     (found != [expected]).then(|| format!("{found:?} instead of {expected:?}"))
@@ -87,6 +88,12 @@ fn resumed() -> CopyRecord {
     let mut r = restored();
     let (last_seen, resumed) = ("2026-03-01T10:00:00Z".into(), "2026-03-01T11:00:00Z".into());
     r.copy.interruptions.push(Interruption { last_seen, resumed, detail: "went on at byte 1048576".into() });
+    r.conclude(End::Complete)
+}
+
+fn clock_put_back() -> CopyRecord {
+    let mut r = resumed();
+    r.copy.interruptions[0].resumed = "2006-01-01T00:00:00Z".into();
     r.conclude(End::Complete)
 }
 
@@ -178,18 +185,20 @@ const WORDS: &[(Make, Change, &str)] = &[
     (resumed, |r| r.copy.interruptions[0].last_seen = "?".into(), "a time that is none"),
     (verified, |r| r.verification.finished = "2026-13-01T00:00:00Z".into(), "a time that is none"),
     (failed, |r| r.copy.finished.clear(), "no time at which it was over"),
-    (restored, |r| r.verification.started.clear(), "a verification that ended and never began"),
-    (cloned, |r| r.copy.started = "2026-03-01T13:00:00Z".into(), "times out of order, and no word about the clock"),
     (
-        imaged_raw,
-        |r| r.copy.finished = "2006-01-01T00:00:00Z".into(),
-        "times out of order, and no word about the clock",
+        restored,
+        |r| (r.verification.past_host_caches, r.verification.started) = (false, String::new()),
+        "a verification that ended and never began",
     ),
+    (clock_put_back, |r| r.limits.retain(|limit| limit != CLOCK), "the limits are not those of such a copy"),
+    (cloned, |r| r.limits = vec!["None.".into()], "the limits are not those of such a copy"),
+    (imaged, |r| drop(r.limits.pop()), "the limits are not those of such a copy"),
     (
-        resumed,
-        |r| r.copy.interruptions[0].resumed = "2006-01-01T00:00:00Z".into(),
-        "times out of order, and no word about the clock",
+        restored,
+        |r| r.verification.description = "read back twice".into(),
+        "a description of the verification that is not what was done",
     ),
+    (imaged, |r| r.verification.past_host_caches = true, "a way of reading the drive where it was not read back"),
     (imaged, |r| r.copy.started.clear(), "a result of work that never began"),
     (resumed, |r| r.copy.interruptions[0].resumed.clear(), "a result of work that did not go on after an interruption"),
     (imaged, |r| r.copy.reason = "but".into(), "a reservation in a result without exceptions"),
@@ -489,9 +498,7 @@ fn no_outcome_passes_for_another_that_claims_more() {
 
 #[test]
 fn a_clock_that_was_put_back_is_said_and_costs_no_certificate() {
-    let mut record = resumed();
-    record.copy.interruptions[0].resumed = "2006-01-01T00:00:00Z".into();
-    let record = record.conclude(End::Complete);
+    let record = clock_put_back();
     assert_eq!((record.outcome, contradictions(&record)), (Outcome::Restored, Vec::new()));
     assert!(record.limits.iter().any(|limit| limit == CLOCK));
     assert!(!resumed().limits.iter().any(|limit| limit == CLOCK));

@@ -3,7 +3,7 @@
 use super::{Rule, any, clean, conclusive};
 use crate::certify::{
     check::{is_hex, is_time},
-    copy::{Action, CLOCK, CopyRecord, FORMAT, Image, LISTED, Mode, Outcome, Signature, in_order, statement},
+    copy::{Action, CopyRecord, FORMAT, Image, LISTED, Mode, Outcome, Signature, put_into_words},
 };
 
 /// The rules.
@@ -12,8 +12,19 @@ pub(super) const RULES: &[Rule] = &[
     Rule { of: any, holds: outcome_of_action, otherwise: "an outcome that this action cannot have" },
     Rule {
         of: any,
-        holds: |r| r.statement == statement(r),
+        holds: |r| r.statement == worded(r).statement,
         otherwise: "the statement is not the one that the numbers carry",
+    },
+    Rule { of: any, holds: |r| r.limits == worded(r).limits, otherwise: "the limits are not those of such a copy" },
+    Rule {
+        of: any,
+        holds: |r| r.verification.description == worded(r).verification.description,
+        otherwise: "a description of the verification that is not what was done",
+    },
+    Rule {
+        of: |r| r.verification.past_host_caches,
+        holds: |r| r.action != Action::Image,
+        otherwise: "a way of reading the drive where it was not read back",
     },
     Rule {
         of: any,
@@ -50,11 +61,6 @@ pub(super) const RULES: &[Rule] = &[
         of: any,
         holds: |r| r.verification.finished.is_empty() || !r.verification.started.is_empty(),
         otherwise: "a verification that ended and never began",
-    },
-    Rule {
-        of: any,
-        holds: |r| in_order(r) || r.limits.iter().any(|limit| limit == CLOCK),
-        otherwise: "times out of order, and no word about the clock",
     },
     Rule { of: conclusive, holds: |r| !r.copy.started.is_empty(), otherwise: "a result of work that never began" },
     Rule {
@@ -93,6 +99,13 @@ pub(super) const RULES: &[Rule] = &[
         otherwise: "no word about the files that unreadable blocks belong to",
     },
 ];
+
+/// The record with the words that follow from its numbers: a signature does not make a sentence true.
+fn worded(r: &CopyRecord) -> CopyRecord {
+    let mut again = r.clone();
+    put_into_words(&mut again);
+    again
+}
 
 /// What holds of the image, where there is one.
 fn image(r: &CopyRecord, holds: impl FnOnce(&Image) -> bool) -> bool {

@@ -49,6 +49,7 @@ fn failed() -> Record {
     r.coverage.blocks_overwritten = 1;
     let v = &mut r.verification;
     (v.blocks_planned, v.blocks_matched, v.started, v.finished) = (Some(0), 0, String::new(), String::new());
+    v.past_host_caches = false;
     in_words(r)
 }
 
@@ -66,7 +67,7 @@ fn unverified() -> Record {
     r.sanitisation.passes.truncate(1);
     let v = &mut r.verification;
     (v.extent, v.started, v.finished) = ("none".into(), String::new(), String::new());
-    (v.blocks_planned, v.blocks_matched) = (Some(0), 0);
+    (v.blocks_planned, v.blocks_matched, v.past_host_caches) = (Some(0), 0, false);
     in_words(r)
 }
 
@@ -243,4 +244,13 @@ fn a_drawn_byte_and_its_complement_belong_together() {
     assert!(!follows(steps, &["3c", "C3", "random", "07", "A0", "5F", "random"]));
     assert!(!follows(steps, &["+3", "FC", "random", "07", "A0", "5F", "random"]));
     assert!(!follows(steps, &[]));
+}
+
+#[test]
+fn words_and_the_way_of_reading_fit_each_other() {
+    for make in [erased, sampled, failed, unverified] {
+        let mut record = make();
+        record.verification.past_host_caches = !record.verification.past_host_caches;
+        assert!(!contradictions(&record).is_empty(), "{record:?}");
+    }
 }

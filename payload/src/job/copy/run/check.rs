@@ -17,9 +17,10 @@ use crate::{
     job::{
         claim::Opened,
         copy::{
-            settle::{listed, verification},
+            settle::{listed, seen, verification},
             target::Steps,
         },
+        held::Held,
         issue::{Settled, heat},
         run::{Line, Tally},
         status::Status,
@@ -50,9 +51,9 @@ fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> S
     let (began, interruptions) = (job.began(&drive, started), job.interruptions(&drive));
     let compared = compare_with(job, source, content, status);
     let ended = job.log.now();
-    let (compared, end) = match compared {
-        Ok(compared) => (compared, End::Complete),
-        Err(reason) => (Compared::default(), end(Some(reason), job.log.stopping(), &job.log)),
+    let (compared, held, end) = match compared {
+        Ok((compared, held)) => (compared, Some(held), End::Complete),
+        Err(reason) => (Compared::default(), None, end(Some(reason), job.log.stopping(), &job.log)),
     };
     let (manifest, image) = (&content.manifest, &content.manifest.image);
     job.office(copy::Action::Verify).settle(&drive, &labels, slot, began, end, |record| {
@@ -75,10 +76,11 @@ fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> S
         let times = (Some(started), Some(ended));
         record.verification =
             verification(compared.matched, &compared.different, &compared.unreadable, image.logical_block, times);
+        seen(record, held.as_ref());
     })
 }
 
-fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -> Result<Compared, String> {
+fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -> Result<(Compared, Held), String> {
     let bytes = content.reader.header().disk_bytes;
     if source.drive().identity.bytes < bytes {
         return Err(format!("the drive is smaller than the image's disk of {bytes} bytes"));
@@ -86,6 +88,7 @@ fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -
     let opened = Opened::new(source, &*job.around.opener).map_err(|(_, error)| error.to_string())?;
     let (source, mut plane) = opened.into_parts();
     job.begin_sweep(source.slot())?;
+    let before = Held::ask(&*plane, source.drive());
     let guard = job.guard(source.drive(), &*plane, status);
     let mut told = Told { log: &job.log, status, guard };
     told.step("verify");
@@ -99,9 +102,9 @@ fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -
     let mut mask = |index, data: &mut [u8]| in_use.blank_the_rest(index, data).map_err(|error| error.to_string());
     let (compared, end) = frames::compare(&mut *plane, job.limits(), 0, bytes, &mut wanted, &mut mask, &mut told)?;
     match end {
-        sweep::End::Complete => Ok(compared),
-        sweep::End::Stopped => Err("it was stopped".into()),
-        sweep::End::Failed(error) => Err(error.to_string()),
-        sweep::End::TooManyBad => Ok(compared),
+        sweep::End::Complete | sweep::End::TooManyBad => {}
+        sweep::End::Stopped => return Err("it was stopped".into()),
+        sweep::End::Failed(error) => return Err(error.to_string()),
     }
+    Ok((compared, Held::at_last(&*plane, source.drive(), Some(&before))?))
 }

@@ -23,6 +23,7 @@ use crate::{
         issue::{Settled, heat},
         run::{Line, Tally, rest},
         status::{Message, Status},
+        who,
     },
     journal::event::Action,
     plan::Source,
@@ -93,7 +94,10 @@ fn read_source(job: &Job, source: Source, shared: &Cloning, outlets: Vec<Outlet>
     let status = Status::new(0);
     let guard = job.guard(source.drive(), &*plane, &status);
     let advanced = |bytes| guard.advanced(bytes);
-    let wish = duplicate::Wish { limits: job.limits(), retries, stop: &|| job.log.stopping(), advanced: &advanced };
+    let still =
+        |plane: &dyn DataPlane| who::is_still(plane, source.drive()).map_err(|error| format!("the source: {error}"));
+    let stop = || job.log.stopping();
+    let wish = duplicate::Wish { limits: job.limits(), retries, stop: &stop, advanced: &advanced, still: &still };
     let set = |done: &Duplicated, stream: &Stream| {
         let whole = stream.bytes() == shared.origin.identity.bytes;
         let digests = if whole { stream.clone().finish() } else { digest::Digests::default() };

@@ -14,9 +14,10 @@ use crate::{
         copy::{
             image::{self, ImageError, Imaged, image},
             part::{Account, Alive, Hand},
-            settle::{listed, verification},
+            settle::{listed, seen, verification},
             take::Eyes,
         },
+        held::Held,
         issue::{self, Settled},
         run::{Line, Tally},
         status::{Message, Status},
@@ -76,8 +77,9 @@ fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -
         record.copy.bytes = drive.identity.bytes;
         record.media.heat = issue::heat(&status.shown().heat);
         record.image = Some(unproved(&order.path, drive.identity.bytes));
-        if let Some(imaged) = &imaged {
+        if let Some((imaged, held)) = &imaged {
             describe(record, imaged, block);
+            seen(record, Some(held));
         }
     })
 }
@@ -89,10 +91,11 @@ fn take_image(
     key: &StickKey,
     account: &Alive,
     status: &Status,
-) -> Result<Imaged, String> {
+) -> Result<(Imaged, Held), String> {
     let opened = Opened::new(source, &*job.around.opener).map_err(|(_, error)| error.to_string())?;
     let (source, mut plane) = opened.into_parts();
     job.begin_sweep(source.slot())?;
+    let before = Held::ask(&*plane, source.drive());
     let stored = |disk: u64, file: u64| {
         let tenths = disk.saturating_mul(10) / file.max(1);
         status.update(|shown| shown.step = format!("image, {}.{}:1", tenths / 10, tenths % 10));
@@ -114,7 +117,8 @@ fn take_image(
     };
     let step = |name: &str| status.update(|shown| shown.step = name.into());
     let imaged = image(&mut *plane, source.drive(), order, key, Some(account), eyes, &step);
-    imaged.map_err(|error: ImageError| error.to_string())
+    let imaged = imaged.map_err(|error: ImageError| error.to_string())?;
+    Ok((imaged, Held::at_last(&*plane, source.drive(), Some(&before))?))
 }
 
 fn describe(record: &mut copy::CopyRecord, imaged: &Imaged, block: u32) {

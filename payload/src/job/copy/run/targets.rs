@@ -9,9 +9,10 @@ use crate::{
         copy::{
             fit::Fitted,
             outlet::{Outlet, Shape},
-            settle::{listed, verification},
+            settle::{listed, seen, verification},
             target::{Laid, Order, Tail, Wanted, lay},
         },
+        held::Held,
         status::{Message, Status},
     },
     plan::Target,
@@ -101,6 +102,7 @@ pub(super) fn laid_down(record: &mut copy::CopyRecord, laid: &Laid, shape: &Shap
     let matched = laid.compared.matched + copying.tail.bytes_written + laid.moved;
     record.verification =
         verification(matched, &laid.compared.different, &laid.compared.unreadable, block, laid.verified);
+    seen(record, laid.held.as_ref());
 }
 
 /// One target, from the claim to the first MiB.
@@ -118,5 +120,15 @@ pub(super) fn write_target(job: &Job, part: Part, wanted: Wanted<'_>, status: &S
     let (target, mut plane) = claimed.into_parts();
     let order = Order { shape: &shape, tail, limits: job.limits(), wanted };
     let guard = job.guard(target.drive(), &*plane, status);
-    lay(&mut *plane, &jobs, order, &mut Told { log: &job.log, status, guard })
+    let before = Held::ask(&*plane, target.drive());
+    let mut laid = lay(&mut *plane, &jobs, order, &mut Told { log: &job.log, status, guard });
+    // Where something else was read back than was written, it may be another drive's.
+    if laid.failure.is_none() || !laid.compared.is_clean() {
+        match Held::at_last(&*plane, target.drive(), Some(&before)) {
+            Ok(held) => laid.held = Some(held),
+            Err(reason) => laid.failure = Some(reason),
+        }
+    }
+    laid.held.get_or_insert(before);
+    laid
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod fitted;
+mod held;
 mod hit;
 mod kept;
 mod resumed;
