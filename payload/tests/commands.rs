@@ -388,3 +388,19 @@ fn a_chain_is_put_together_as_one_image_that_is_what_a_whole_one_would_be() {
         ends(again, 2, "never written over");
     }
 }
+
+/// On tmpfs nothing but memory is read, whatever flags a file is opened with.
+#[test]
+fn a_file_in_memory_is_not_said_to_be_read_past_the_caches() {
+    let Ok(memory) = tempfile::tempdir_in("/dev/shm") else { return };
+    let bench = Bench::new();
+    let target = memory.path().join("target");
+    fs::write(&target, vec![0x11; MIB]).unwrap();
+    good(bench.certified(words!["wipe", target, "--yes-erase", target]));
+    let mut files = fs::read_dir(bench.path("certificates")).unwrap().flatten().map(|entry| entry.path());
+    let path = files.find(|path| path.extension() == Some("json".as_ref())).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    assert_eq!(record["verification"]["past_host_caches"], false);
+    let statement = record["statement"].as_str().unwrap();
+    assert!(statement.contains("from the medium or from a cache of the host"), "{statement}");
+}

@@ -107,6 +107,9 @@ fn every_shape(bench: &mut Bench) -> Result<()> {
         ensure!(certificate.items("/sanitisation/interruptions").is_empty(), "nobody interrupted this");
         let blocks = certificate.number("/verification/blocks_matched");
         ensure!(blocks == Some(bytes / block), "{serial}: {blocks:?} blocks were verified");
+        // Each is on a bus of the machine: what was read back did not come from the system's memory.
+        let past = certificate.json.pointer("/verification/past_host_caches").and_then(serde_json::Value::as_bool);
+        ensure!(past == Some(true), "{serial}: past the host's caches: {past:?}");
     }
     ensure!(certificates.of(STICK).is_err(), "a certificate for the stick");
     Ok(())
