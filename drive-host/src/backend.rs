@@ -95,6 +95,14 @@ impl Host {
         self.drive(number).map(Slot::power_cycle)
     }
 
+    /// Puts another drive into the place of one, as a dock does that stays where it is; the guest is not told.
+    ///
+    /// # Errors
+    /// Where there is no such place.
+    pub fn exchange(&self, number: usize, target: Box<dyn Target>) -> Result<()> {
+        self.drive(number).map(|slot| slot.exchange(target))
+    }
+
     /// Changes a number of a drive's.
     ///
     /// # Errors

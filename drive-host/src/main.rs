@@ -1,7 +1,8 @@
 //! Serves drives to a QEMU guest over vhost-user-scsi: the guest's own SCSI drivers talk to code of this process.
 //!
 //! Standard output says `ready` once the socket is there. Then each line on standard input is a command, answered with a
-//! line that starts with `ok` or `error`: `power-cycle N`, `set N NAME VALUE`, `quit`. The end of standard input ends the program as well.
+//! line that starts with `ok` or `error`: `power-cycle N`, `set N NAME VALUE`, `exchange N sata-disk SERIAL=PATH[,WORD…]` (or
+//! `file-disk`, `sas-disk`), `quit`. The end of standard input ends the program as well.
 
 #![forbid(unsafe_code)]
 
@@ -39,14 +40,10 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let targets: Result<Vec<Box<dyn Target>>> = arguments.file_disks.iter().map(|text| file_disk(text)).collect();
-    let mut targets = targets?;
-    for text in &arguments.sata_disks {
-        targets.push(Box::new(SataDisk::from_text(text).with_context(|| format!("--sata-disk {text}"))?));
-    }
-    for text in &arguments.sas_disks {
-        targets.push(Box::new(SasDisk::from_text(text).with_context(|| format!("--sas-disk {text}"))?));
-    }
+    let Arguments { file_disks, sata_disks, sas_disks, .. } = &arguments;
+    let kinds = [("file-disk", file_disks), ("sata-disk", sata_disks), ("sas-disk", sas_disks)];
+    let texts = kinds.iter().flat_map(|(kind, texts)| texts.iter().map(move |text| (*kind, text)));
+    let targets = texts.map(|(kind, text)| target(kind, text)).collect::<Result<Vec<_>>>()?;
     ensure!(
         !targets.is_empty(),
         "there is no drive to serve; name one with --file-disk, --sata-disk or --sas-disk SERIAL=PATH"
@@ -70,6 +67,17 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// A drive of a kind.
+fn target(kind: &str, text: &str) -> Result<Box<dyn Target>> {
+    let made = match kind {
+        "file-disk" => file_disk(text),
+        "sata-disk" => SataDisk::from_text(text).map(|disk| Box::new(disk) as Box<dyn Target>),
+        "sas-disk" => SasDisk::from_text(text).map(|disk| Box::new(disk) as Box<dyn Target>),
+        _ => bail!("{kind:?} is no kind of drive"),
+    };
+    made.with_context(|| format!("{kind} {text}"))
+}
+
 fn file_disk(text: &str) -> Result<Box<dyn Target>> {
     let (serial, path) = text.split_once('=').context("--file-disk takes SERIAL=PATH")?;
     let disk = FileDisk::open(serial, Path::new(path)).with_context(|| format!("opening {path}"))?;
@@ -82,6 +90,9 @@ fn obey(host: &Host, words: &[&str]) -> Result<()> {
         ["set", number, name, value] => {
             let number = number.parse().context("the number of a target")?;
             host.set(number, name, value.parse().context("the value is a number")?)
+        }
+        ["exchange", number, kind, text] => {
+            host.exchange(number.parse().context("the number of a target")?, target(kind, text)?)
         }
         _ => bail!("unknown command {words:?}"),
     }

@@ -63,6 +63,15 @@ impl Slot {
         self.changed.notify_all();
     }
 
+    /// Another drive takes the place, as in a dock that tells nobody: what the one before was at is over, and no command hears
+    /// of it.
+    pub(crate) fn exchange(&self, target: Box<dyn Target>) {
+        let mut drive = self.lock();
+        drive.target = target;
+        drive.power_cycles += 1;
+        self.changed.notify_all();
+    }
+
     /// A reset of the initiator's: a drive that hangs is back.
     pub(crate) fn reset(&self) {
         self.lock().resets += 1;
@@ -108,6 +117,24 @@ mod tests {
             let answer = running.join().unwrap();
             (answer.status, answer.sense.get(2).copied().unwrap_or(0))
         })
+    }
+
+    /// Answers with its own number of bytes.
+    #[derive(Debug)]
+    struct Numbered(usize);
+
+    impl Target for Numbered {
+        fn execute(&mut self, _: &[u8], _: DataPhase<'_>) -> Answer {
+            Answer::good(self.0)
+        }
+    }
+
+    #[test]
+    fn another_drive_in_the_place_answers_without_a_word_of_it() {
+        let slot = Slot::new(Box::new(Numbered(1)));
+        assert_eq!(slot.execute(&[0], DataPhase::None), Answer::good(1));
+        slot.exchange(Box::new(Numbered(2)));
+        assert_eq!(slot.execute(&[0], DataPhase::None), Answer::good(2));
     }
 
     #[test]

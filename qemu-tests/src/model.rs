@@ -85,6 +85,12 @@ impl DriveHost {
         self.command(&format!("set {target} {name} {value}"))
     }
 
+    /// Puts a SATA disk into the place of a drive; the guest is not told.
+    pub(crate) fn exchange(&mut self, target: usize, disk: &Disk, words: &str) -> Result<()> {
+        let comma = if words.is_empty() { "" } else { "," };
+        self.command(&format!("exchange {target} sata-disk {}={}{comma}{words}", disk.serial, disk.path.display()))
+    }
+
     fn command(&mut self, line: &str) -> Result<()> {
         writeln!(self.commands, "{line}").and_then(|()| self.commands.flush()).context("commanding the drive host")?;
         match self.answer()?.as_str() {

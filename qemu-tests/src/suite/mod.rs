@@ -5,6 +5,7 @@ mod boot;
 mod commanded;
 mod commanded_machine;
 mod commanded_scsi;
+mod exchanged;
 mod faults;
 mod guest;
 mod harness;
@@ -93,6 +94,7 @@ const GROUPS: &[&[Test]] = &[
     modelled::TESTS,
     imaging::TESTS,
     commanded_machine::TESTS,
+    exchanged::TESTS,
     faults::TESTS,
     shapes::TESTS,
     boot::TESTS,

@@ -80,6 +80,11 @@ pub(super) fn device(drive: &Drive, number: usize, port: &mut usize) -> String {
             format!("usb-storage,bus=usb.0,{common},removable={}", if removable { "on" } else { "off" })
         }
         Bus::Nvme => format!("nvme,{common}"),
+        Bus::Namespace { id, attached } => {
+            let detached = if attached { "off" } else { "on" };
+            format!("nvme-ns,bus=parts,drive=drive{number},nsid={id},shared=off,detached={detached}")
+        }
+        Bus::LogicalUnit(lun) => format!("scsi-hd,bus=scsi.0,scsi-id=100,lun={lun},{common}"),
     }
 }
 

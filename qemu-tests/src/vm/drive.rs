@@ -17,6 +17,14 @@ pub(crate) enum Bus {
         removable: bool,
     },
     Nvme,
+    /// A namespace, by its number, of the one NVMe drive of that kind, whose serial number is that of namespace 1. The kernel
+    /// hears only of one that is attached, and takes QEMU's names of namespaces for none (`NVME_QUIRK_BOGUS_NID`).
+    Namespace {
+        id: u32,
+        attached: bool,
+    },
+    /// A logical unit of the one SCSI device that all of them belong to.
+    LogicalUnit(u8),
 }
 
 /// A direction that can fail.

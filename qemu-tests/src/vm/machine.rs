@@ -195,10 +195,14 @@ impl Machine {
         if count(|bus| *bus == Bus::Ahci) > AHCI_PORTS {
             devices.push("ich9-ahci,id=ahci1");
         }
-        if count(|bus| matches!(bus, Bus::Scsi { .. })) > 0 {
+        if count(|bus| matches!(bus, Bus::Scsi { .. } | Bus::LogicalUnit(_))) > 0 {
             devices.push("virtio-scsi-pci,id=scsi");
         }
-        devices.into_iter().flat_map(|device| ["-device".to_owned(), device.to_owned()]).collect()
+        let parts = self.drives.iter().find(|drive| matches!(drive.bus, Bus::Namespace { id: 1, .. }));
+        let controller = |first: &Drive| format!("nvme,id=parts,subsys=subsystem,serial={}", first.serial);
+        let parts = parts.map(|first| ["nvme-subsys,id=subsystem".to_owned(), controller(first)]);
+        let devices = devices.into_iter().map(str::to_owned).chain(parts.into_iter().flatten());
+        devices.flat_map(|device| ["-device".to_owned(), device]).collect()
     }
 }
 
