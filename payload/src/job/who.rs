@@ -5,7 +5,7 @@ use crate::{
     ata::AtaDrive,
     discover::{Bus, Drive},
     drive::{Address, Completion, DataPlane, Geometry, Identity, IoError, IoErrorKind, Op, Request},
-    nvme::{NvmeAdmin, admin},
+    nvme::{NvmeAdmin, admin, identify::Namespace},
     scsi::{CommandPlane, Data, cdb, text::clean, vpd},
 };
 use std::time::{Duration, Instant};
@@ -15,19 +15,19 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// How often it is asked: the first answer after a reset is that there was one (UNIT ATTENTION 29h).
 const TRIES: u32 = 3;
 
-/// Whether what answers is the drive that was planned. A drive that has no such answer by its interface (a file, a virtual
-/// disk, a bridge that gave none before either) is taken for itself.
+/// Whether what answers is the drive that was planned, and has the blocks that are addressed. A drive that has no such answer by
+/// its interface (a file, a virtual disk, a bridge that gave none before either) is taken for itself.
 ///
 /// # Errors
-/// Another drive answers, or this one does not say who it is any more.
+/// Another drive answers, this one does not say who it is any more, or it states another size than it is used with.
 pub(super) fn is_still(plane: &dyn DataPlane, drive: &Drive) -> Result<(), String> {
     let mut last = String::new();
     for _ in 0..TRIES {
         match answer(plane, drive) {
             Ok(None) => return Ok(()),
-            Ok(Some(found)) if found == expected(drive, plane.stated().is_some()) => return Ok(()),
-            Ok(Some((model, serial))) => {
-                return Err(format!("another drive answers now: {model} {serial}, and not {}", drive.identity));
+            Ok(Some(said)) if said.is(drive, plane.stated().is_some()) => return said.fits(plane.geometry().bytes()),
+            Ok(Some(said)) => {
+                return Err(format!("another drive answers now: {}, and not {}", said.names(), drive.identity));
             }
             Err(error) => last = error,
         }
@@ -129,46 +129,107 @@ impl DataPlane for Watched {
     }
 }
 
-/// Model and serial number; the model is blank where only the serial number is asked for.
-type Name = (String, String);
+/// What a drive answers; a blank where it was not asked for.
+#[derive(Debug, Default)]
+struct Said {
+    model: String,
+    serial: String,
+    /// World-wide names of a logical unit, where it has no serial number.
+    names: Vec<String>,
+    size: Option<Size>,
+}
 
-fn expected(drive: &Drive, stated: bool) -> Name {
-    match (&drive.ata, drive.bus) {
-        _ if stated => (drive.identity.model.clone(), drive.identity.serial.clone()),
-        (Some(ata), _) => (ata.model.clone(), ata.serial.clone()),
-        (None, Bus::Nvme) => (drive.identity.model.clone(), drive.identity.serial.clone()),
-        (None, _) => (String::new(), drive.identity.serial.clone()),
+/// Bytes that a drive states.
+#[derive(Debug, Clone, Copy)]
+enum Size {
+    /// Of a namespace.
+    Exactly(u64),
+    /// Of a disk: what it is connected through may show less (a bridge that keeps sectors for itself), never more.
+    AtMost(u64),
+}
+
+impl Said {
+    /// `stated` is whether the plane itself knows who the drive is.
+    fn is(&self, drive: &Drive, stated: bool) -> bool {
+        let identity = &drive.identity;
+        match (&drive.ata, drive.bus) {
+            _ if stated => self.model == identity.model && self.serial == identity.serial,
+            (Some(ata), _) => self.model == ata.model && self.serial == ata.serial,
+            (None, Bus::Nvme) => self.model == identity.model && self.serial == identity.serial,
+            (None, _) if identity.serial.is_empty() => {
+                identity.wwn.as_ref().is_none_or(|wwn| self.names.iter().any(|name| name == wwn))
+            }
+            (None, _) => self.serial == identity.serial,
+        }
+    }
+
+    fn names(&self) -> String {
+        let parts = [&self.model, &self.serial].into_iter().chain(&self.names).filter(|part| !part.is_empty());
+        let parts: Vec<_> = parts.map(String::as_str).collect();
+        if parts.is_empty() { "one without names".into() } else { parts.join(" ") }
+    }
+
+    /// A size of 0 is that of a drive that has lost its own; whether it can be read shows when it is.
+    fn fits(&self, shown: u64) -> Result<(), String> {
+        let stated = match self.size {
+            Some(Size::Exactly(stated)) if stated != shown && stated > 0 => stated,
+            Some(Size::AtMost(stated)) if stated < shown && stated > 0 => stated,
+            _ => return Ok(()),
+        };
+        Err(format!(
+            "{shown} bytes can be addressed here, and the drive itself states {stated}: what it is connected through does not show \
+             it as it is; connect it directly"
+        ))
     }
 }
 
-fn answer(plane: &dyn DataPlane, drive: &Drive) -> Result<Option<Name>, String> {
-    if let Some(Identity { model, serial, .. }) = plane.stated() {
-        return Ok(Some((model, serial)));
+fn answer(plane: &dyn DataPlane, drive: &Drive) -> Result<Option<Said>, String> {
+    if let Some(Identity { model, serial, bytes, .. }) = plane.stated() {
+        return Ok(Some(Said { model, serial, size: Some(Size::AtMost(bytes)), ..Said::default() }));
     }
-    if let Some((mut controller, _)) = plane.admin().filter(|_| drive.bus == Bus::Nvme) {
-        let mut page = [0; 4096];
-        controller.admin(&admin::identify_controller(), Data::In(&mut page)).map_err(|error| error.to_string())?;
-        // Base specification 2.0, figure 276: serial number, then model number.
-        return Ok(Some((clean(&page[24..64]), clean(&page[4..24]))));
+    if let Some((mut controller, nsid)) = plane.admin().filter(|_| drive.bus == Bus::Nvme) {
+        return namespace(&mut *controller, nsid).map(Some);
     }
     let Some(mut commands) = plane.commands() else { return Ok(None) };
     match (&drive.ata, drive.bus) {
         (Some(_), _) => {
             let identify = AtaDrive::new(commands).identify().map_err(|error| error.to_string())?;
-            Ok(Some((identify.model, identify.serial)))
+            let size = Some(Size::AtMost(identify.sectors.saturating_mul(u64::from(identify.logical_sector))));
+            Ok(Some(Said { model: identify.model, serial: identify.serial, size, ..Said::default() }))
         }
-        (None, Bus::Scsi) if !drive.identity.serial.is_empty() => {
-            let mut page = [0; 252];
-            let asked = cdb::vital_product_data(0x80, 252);
-            let reply = commands.execute(&asked, Data::In(&mut page), TIMEOUT).map_err(|error| error.to_string())?;
-            if reply.status != 0 {
-                return Err(format!("SCSI status {:#04x}", reply.status));
-            }
-            // The planned drive has a serial number: one without is another.
-            Ok(Some((String::new(), vpd::serial_number(&page).unwrap_or_default())))
-        }
+        (None, Bus::Scsi) => unit(&mut *commands, &drive.identity),
         _ => Ok(None),
     }
+}
+
+fn namespace(controller: &mut dyn NvmeAdmin, nsid: u32) -> Result<Said, String> {
+    let mut ask = |command| {
+        let mut page = [0; 4096];
+        controller.admin(&command, Data::In(&mut page)).map_err(|error| error.to_string()).map(|_| page)
+    };
+    let page = ask(admin::identify_controller())?;
+    // Base specification 2.0, figure 276: serial number, then model number.
+    let (model, serial) = (clean(&page[24..64]), clean(&page[4..24]));
+    let namespace = Namespace::parse(&ask(admin::identify_namespace(nsid))?);
+    let bytes = namespace.and_then(|namespace| namespace.blocks.checked_mul(u64::from(namespace.format?.bytes)));
+    Ok(Said { model, serial, size: bytes.map(Size::Exactly), ..Said::default() })
+}
+
+/// The planned drive has a serial number, or a name of another kind: one without is another.
+fn unit(commands: &mut dyn CommandPlane, planned: &Identity) -> Result<Option<Said>, String> {
+    let mut page = [0; 252];
+    let number = match (planned.serial.is_empty(), &planned.wwn) {
+        (false, _) => 0x80,
+        (true, Some(_)) => 0x83,
+        (true, None) => return Ok(None),
+    };
+    let asked = cdb::vital_product_data(number, 252);
+    let reply = commands.execute(&asked, Data::In(&mut page), TIMEOUT).map_err(|error| error.to_string())?;
+    if reply.status != 0 {
+        return Err(format!("SCSI status {:#04x}", reply.status));
+    }
+    let serial = vpd::serial_number(&page).unwrap_or_default();
+    Ok(Some(Said { serial, names: vpd::world_wide_names(&page), ..Said::default() }))
 }
 
 #[cfg(test)]
@@ -245,5 +306,47 @@ mod tests {
         // Without the drive's own words there is nothing to compare.
         let mute = Drive { ata: None, bus: Bus::Usb, ..drive };
         assert_eq!(is_still(&other.open(Access::ReadWrite).unwrap(), &mute), Ok(()));
+    }
+
+    /// In a resumed job, or in a dock that shows another size than the drive has since it was planned.
+    #[test]
+    fn a_drive_that_is_shown_larger_than_it_says_it_is_is_not_used() {
+        let model = Model::new("PLANNED", 64, "smart");
+        let bytes = model.geometry().bytes();
+        for (shown, fits) in [(bytes, true), (bytes - 4096, true), (bytes + 4096, false)] {
+            model.behind_bridge(shown, 512, 1);
+            let drive = described_model("A", &model);
+            let plane = model.open(Access::ReadOnly).unwrap();
+            let result = is_still(&plane, &drive);
+            assert_eq!(result.is_ok(), fits, "{shown} of {bytes} bytes: {result:?}");
+            assert!(fits || result.unwrap_err().contains("the drive itself states"));
+        }
+    }
+
+    /// A size of 0 is left to the first request.
+    #[test]
+    fn a_namespace_has_exactly_the_size_it_states() {
+        let said = |size| Said { size, ..Said::default() };
+        for (size, shown, fits) in [
+            (None, 512, true),
+            (Some(Size::Exactly(512)), 512, true),
+            (Some(Size::Exactly(1024)), 512, false),
+            (Some(Size::Exactly(0)), 512, true),
+            (Some(Size::AtMost(1024)), 512, true),
+            (Some(Size::AtMost(511)), 512, false),
+        ] {
+            assert_eq!(said(size).fits(shown).is_ok(), fits, "{size:?} for {shown}");
+        }
+    }
+
+    #[test]
+    fn a_unit_without_a_serial_number_is_told_by_its_world_wide_name() {
+        let said =
+            Said { names: vec!["naa.5000c500a1b2c3d4".into(), "eui.0102030405060708".into()], ..Said::default() };
+        let wwn = |name: &str| Identity { model: "M".into(), serial: String::new(), wwn: Some(name.into()), bytes: 1 };
+        let model = Model::new("A", 64, "smart");
+        let drive = |name| Drive { ata: None, bus: Bus::Scsi, identity: wwn(name), ..described_model("A", &model) };
+        assert!(said.is(&drive("eui.0102030405060708"), false) && !said.is(&drive("naa.5000c500ffffffff"), false));
+        assert!(!Said::default().is(&drive("naa.5000c500a1b2c3d4"), false), "no names are another drive's");
     }
 }

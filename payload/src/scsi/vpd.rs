@@ -55,24 +55,28 @@ pub fn serial_number(bytes: &[u8]) -> Option<String> {
 /// The logical unit's NAA or EUI-64 name from the Device Identification page (83h), in the kernel's notation
 /// (`naa.5000…`, `eui.0025…`). NAA goes first, as the kernel prefers it.
 pub fn world_wide_name(bytes: &[u8]) -> Option<String> {
-    let mut rest = page(bytes, 0x83)?;
-    let mut best: Option<(u8, String)> = None;
+    let names = world_wide_names(bytes);
+    names.iter().find(|name| name.starts_with("naa.")).or_else(|| names.first()).cloned()
+}
+
+/// All such names on the page; a page that is cut has none behind the cut.
+pub fn world_wide_names(bytes: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = page(bytes, 0x83).unwrap_or_default();
     while let [_, kind, _, len, body @ ..] = rest {
-        let name = body.get(..usize::from(*len))?;
+        let Some(name) = body.get(..usize::from(*len)) else { break };
         let (association, designator) = (kind >> 4 & 3, kind & 0xf);
         let prefix = match designator {
             3 => Some("naa."),
             2 => Some("eui."),
             _ => None,
         };
-        if let (Some(prefix), 0, false) = (prefix, association, name.is_empty())
-            && best.as_ref().is_none_or(|(rank, _)| designator > *rank)
-        {
-            best = Some((designator, hex(prefix, name)));
+        if let (Some(prefix), 0, false) = (prefix, association, name.is_empty()) {
+            names.push(hex(prefix, name));
         }
         rest = &body[name.len()..];
     }
-    best.map(|(_, name)| name)
+    names
 }
 
 /// The IDENTIFY DEVICE data in the ATA Information page (89h).
