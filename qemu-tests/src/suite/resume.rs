@@ -22,6 +22,12 @@ pub(super) const TESTS: &[Test] = &[
         .sleepy(),
     Test::new("resume-content-changed", "a drive somebody wrote to in between is wiped from the start", changed)
         .sleepy(),
+    Test::new(
+        "resume-verification-cut",
+        "what is written to a drive whose verification was cut is never certified as read back",
+        verification_cut,
+    )
+    .sleepy(),
     Test::new("resume-ports-swapped", "drives are known by identity: their ports may have changed", swapped).sleepy(),
     Test::new("resume-new-drive", "a drive that was not in the job is not touched by the resume", new_drive).sleepy(),
 ];
@@ -151,6 +157,36 @@ fn changed(bench: &mut Bench) -> Result<()> {
     };
     ensure!(detail("USED")? != detail("LEFT")?, "the certificate does not say that USED began again");
     Ok(())
+}
+
+/// ```text
+/// first boot    stick   USB     READ   AHCI, slow, cut while it is read back
+/// in between    somebody writes a block where it was read back already
+/// second boot   stick   USB     READ   AHCI
+/// ```
+fn verification_cut(bench: &mut Bench) -> Result<()> {
+    const FOREIGN: u64 = 1000;
+    let disk = bench.disk("READ", SIZE)?;
+    let stick = bench.stick(&Job::wipe("zero"))?;
+    let vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&disk).slowed(SPEED)))?;
+    vm.wait_text(&["verify, 6", "verify, 7", "verify, 8", "verify, 9"], 120)?;
+    vm.cut()?;
+    disk.stamp_range(FOREIGN, 1)?;
+    let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;
+    ensure!(finished.resumed(), "the unfinished job was not found");
+    let certificates = bench.certificates(&stick)?;
+    let certificate = certificates.of("READ")?;
+    certificate.verify()?;
+    match certificate.text("/outcome") {
+        // A look at some blocks, before it goes on, may have found it: then all is written again.
+        "erased" => oracle::wiped(&disk, Leaves::Byte(0)),
+        _ => {
+            let different = certificate.items("/verification/different").iter();
+            let listed = different.filter_map(|range| range["first_lba"].as_u64()).any(|first| first <= FOREIGN);
+            ensure!(listed, "the block is not listed: {}", certificate.text("/statement"));
+            Ok(())
+        }
+    }
 }
 
 /// ```text

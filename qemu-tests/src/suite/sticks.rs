@@ -6,7 +6,10 @@ use super::{
     used::{self, FIRST},
 };
 use crate::{
-    disk::{MIB, sparse},
+    disk::{
+        MIB, sparse,
+        store::{Kind, Store},
+    },
     job::Job,
     oracle::{self, Leaves},
     vm::{Bus, Drive, Machine, Outcome},
@@ -20,7 +23,7 @@ pub(super) const TESTS: &[Test] = &[
     Test::new("duplicated-used-stick", "a dd copy of a used stick signs with a key of its own", duplicated),
     Test::new(
         "stick-on-built-in-disk",
-        "a built-in disk with a copy of the stick is neither the stick nor erased, and the run says so",
+        "built-in disks with a copy of the stick, or with a store, are not erased by a job for all, and the run says so",
         built_in,
     ),
     Test::new(
@@ -91,13 +94,19 @@ fn built_in(bench: &mut Bench) -> Result<()> {
     copy.set_job(&Job::wipe("random"))?;
     let before = bench.folder.join("before.img");
     sparse::copy(&copy.path, &before)?;
-    let machine = Machine::new(&stick).drive(Drive::new(&copy.path, "COPY", Bus::Ahci)).drive(Drive::ahci(&disk));
-    let mut vm = bench.start(&machine)?;
+    let shop = Store::new(&bench.folder, "SHOP", 16 * MIB, Kind::Ext4)?;
+    let images = bench.folder.join("images.img");
+    sparse::copy(&shop.disk.path, &images)?;
+    let drives = [Drive::new(&copy.path, "COPY", Bus::Ahci), Drive::ahci(&disk), Drive::ahci(&shop.disk)];
+    let mut vm = bench.start(&Machine::new(&stick).drives(drives))?;
     let end = vm.finish()?.end;
-    ensure!(end.outcome == Outcome::Refused && end.erased == 1 && end.refused == 1, "COPY was not counted: {end}");
-    ensure!(vm.said("NOT ERASED") && vm.said("it carries a Mule stick"), "COPY is not named; {}", vm.console_tail());
+    ensure!(end.outcome == Outcome::Refused && end.erased == 1 && end.refused == 2, "not counted: {end}");
+    for words in ["NOT ERASED", "it carries a Mule stick", "it carries a store of images"] {
+        ensure!(vm.said(words), "{words:?} is not said; {}", vm.console_tail());
+    }
     drop(vm);
     oracle::same(&before, &copy.path)?;
+    oracle::same(&images, &shop.disk.path)?;
     oracle::wiped(&disk, Leaves::Byte(0))?;
     bench.certificates(&stick)?.of("D")?.expect_outcome("erased")?.verify()
 }
