@@ -169,7 +169,9 @@ fn verification_cut(bench: &mut Bench) -> Result<()> {
     let disk = bench.disk("READ", SIZE)?;
     let stick = bench.stick(&Job::wipe("zero"))?;
     let vm = bench.start(&Machine::new(&stick).drive(Drive::ahci(&disk).slowed(SPEED)))?;
-    vm.wait_text(&["verify, 6", "verify, 7", "verify, 8", "verify, 9"], 120)?;
+    vm.wait_text(&["verify, "], 120)?;
+    // Half of it, at that speed.
+    std::thread::sleep(Duration::from_secs(SIZE / SPEED / 2));
     vm.cut()?;
     disk.stamp_range(FOREIGN, 1)?;
     let finished = bench.boot(&Machine::new(&stick).drive(Drive::ahci(&disk)))?;

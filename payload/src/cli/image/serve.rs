@@ -2,6 +2,10 @@
 
 use super::Exit;
 use crate::{export, job::copy::image::open_chain};
+use rustix::{
+    fs::Mode,
+    net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+};
 use std::{
     fs, io,
     os::unix::{
@@ -42,6 +46,10 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, String> {
     eprintln!("{}: a read-only disk (NBD), until Ctrl-C", args.socket.display());
     for stream in listener.incoming() {
         let mut stream = stream.map_err(failed)?;
+        if let Err(error) = admitted(&stream) {
+            eprintln!("mule: a program was not let in: {error}");
+            continue;
+        }
         if let Err(error) = export::serve(&reader, &mut stream, &|trouble| eprintln!("mule: {trouble}")) {
             eprintln!("mule: a program was disconnected: {error}");
         }
@@ -53,6 +61,8 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, String> {
 /// may live on in a child it has just made.
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(200);
+/// Programs that may wait to be served.
+const WAITING: i32 = 16;
 
 /// A socket that a run before this one left behind is replaced; anything else that exists stays.
 fn listen(path: &Path) -> io::Result<UnixListener> {
@@ -68,15 +78,43 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
             thread::sleep(PAUSE);
         }
     }
-    let listener = UnixListener::bind(path)?;
-    // Whatever the umask: it is a customer's disk.
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(listener)
+    bound(path)
+}
+
+/// It is a customer's disk: the name has these rights from its first moment on, whatever the umask, since the kernel gives it
+/// those of the socket (`net/unix/af_unix.c`, `unix_bind_bsd`).
+fn bound(path: &Path) -> io::Result<UnixListener> {
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    let stat = rustix::fs::lstat(path)?;
+    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
+        fs::remove_file(path)?;
+        return Err(io::Error::other(
+            "others could connect to a socket here; use a folder on a file system with rights",
+        ));
+    }
+    net::listen(&socket, WAITING)?;
+    Ok(socket.into())
+}
+
+/// Who connects is this user, or root: rights may have been changed since.
+fn admitted(stream: &UnixStream) -> io::Result<()> {
+    let peer = net::sockopt::socket_peercred(stream)?.uid;
+    if peer.is_root() || peer == rustix::process::geteuid() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("it belongs to user {}", peer.as_raw())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{
+        os::unix::{fs::PermissionsExt, process::CommandExt},
+        process::Command,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     #[test]
     fn only_a_forgotten_socket_is_replaced() {
@@ -89,5 +127,56 @@ mod tests {
         fs::write(at.path().join("file"), "precious").unwrap();
         assert!(listen(&at.path().join("file")).is_err());
         assert_eq!(fs::read(at.path().join("file")).unwrap(), b"precious");
+    }
+
+    /// Seen by a thread that looks at the name all the time while sockets are made.
+    #[test]
+    fn nobody_else_can_connect_even_for_a_moment() {
+        let at = tempfile::tempdir().unwrap();
+        let (path, over) = (at.path().join("socket"), AtomicBool::new(false));
+        let seen = |path: &Path| fs::symlink_metadata(path).map(|there| there.permissions().mode() & 0o777);
+        thread::scope(|scope| {
+            let looker = scope.spawn(|| {
+                let (mut wide, mut looks) = (0, 0);
+                while !over.load(Ordering::Relaxed) || looks == 0 {
+                    if let Ok(mode) = seen(&path) {
+                        (wide, looks) = (wide | mode & 0o077, looks + 1);
+                    }
+                }
+                wide
+            });
+            for _ in 0..300 {
+                let listener = listen(&path).unwrap();
+                assert_eq!(seen(&path).unwrap(), 0o600);
+                drop(listener);
+                fs::remove_file(&path).unwrap();
+            }
+            let last = listen(&path).unwrap();
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(looker.join().unwrap(), 0);
+            drop(last);
+        });
+    }
+
+    #[test]
+    fn another_user_is_not_let_in_whatever_the_rights_are() {
+        let at = tempfile::tempdir().unwrap();
+        let path = at.path().join("socket");
+        let listener = listen(&path).unwrap();
+        let own = UnixStream::connect(&path).unwrap();
+        assert!(admitted(&listener.accept().unwrap().0).is_ok());
+        drop(own);
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        for (wider, mode) in [(at.path(), 0o755), (path.as_path(), 0o777)] {
+            fs::set_permissions(wider, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let script = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.recv(1)";
+        let mut other = Command::new("python3");
+        let mut other = other.args(["-c", script]).arg(&path).uid(65534).gid(65534).spawn().unwrap();
+        let error = admitted(&listener.accept().unwrap().0).unwrap_err();
+        assert!(error.to_string().contains("65534"), "{error}");
+        assert!(other.wait().unwrap().success());
     }
 }
