@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use std::{
         os::unix::{fs::PermissionsExt, process::CommandExt},
-        process::Command,
+        process::{Command, Stdio},
         sync::atomic::{AtomicBool, Ordering},
     };
 
@@ -172,11 +172,12 @@ mod tests {
         for (wider, mode) in [(at.path(), 0o755), (path.as_path(), 0o777)] {
             fs::set_permissions(wider, fs::Permissions::from_mode(mode)).unwrap();
         }
-        let script = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.recv(1)";
-        let mut other = Command::new("python3");
-        let mut other = other.args(["-c", script]).arg(&path).uid(65534).gid(65534).spawn().unwrap();
-        let error = admitted(&listener.accept().unwrap().0).unwrap_err();
+        let url = format!("nbd+unix:///?socket={}", path.display());
+        let other = Command::new("qemu-img").args(["info", &url]).uid(65534).gid(65534).stderr(Stdio::piped()).spawn();
+        let (stream, _) = listener.accept().unwrap();
+        let error = admitted(&stream).unwrap_err();
         assert!(error.to_string().contains("65534"), "{error}");
-        assert!(other.wait().unwrap().success());
+        drop((stream, listener));
+        assert!(!other.unwrap().wait_with_output().unwrap().status.success());
     }
 }
