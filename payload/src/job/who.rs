@@ -211,7 +211,7 @@ fn namespace(controller: &mut dyn NvmeAdmin, nsid: u32) -> Result<Said, String> 
     // Base specification 2.0, figure 276: serial number, then model number.
     let (model, serial) = (clean(&page[24..64]), clean(&page[4..24]));
     let namespace = Namespace::parse(&ask(admin::identify_namespace(nsid))?);
-    let bytes = namespace.and_then(|namespace| namespace.blocks.checked_mul(u64::from(namespace.format?.bytes)));
+    let bytes = namespace.and_then(|namespace| namespace.blocks.checked_mul(namespace.format?.bytes));
     Ok(Said { model, serial, size: bytes.map(Size::Exactly), ..Said::default() })
 }
 

@@ -6,7 +6,7 @@ mod command;
 
 pub(in crate::certify) use command::category;
 
-use super::{Findings, fits, identity, is_time};
+use super::{Findings, fits, identity, is_hex, is_time};
 use crate::{
     certify::{
         Certifiable, erasure, parts,
@@ -26,6 +26,7 @@ pub(in crate::certify) fn contradictions(record: &Record) -> Vec<String> {
     counts(record, &mut found);
     hidden(record, &mut found);
     parts::check(&record.media, &mut found);
+    kept(record, &mut found);
     words(record, &mut found);
     match record.outcome.as_str() {
         "erased" => erased(record, &mut found),
@@ -176,6 +177,16 @@ fn hidden(record: &Record, found: &mut Findings) {
     found.expect(hidden.bytes_not_reached == hidden.after.hidden(), "hidden bytes that do not fit the sizes");
     let lifted = hidden.before.visible < hidden.after.visible;
     found.expect(!lifted || hidden.removal_asked, "hidden areas lifted that nobody asked for");
+}
+
+/// An image that is kept is named by its file and its manifest, and was looked at.
+fn kept(record: &Record, found: &mut Findings) {
+    for image in &record.kept_images {
+        let times = [&image.since, &image.until, &image.looked];
+        found.expect(times.iter().all(|t| !t.is_empty() && is_time(t)), "a kept image without its times");
+        let named = !image.image.is_empty() && !image.image.contains('/') && is_hex(&image.manifest_sha256, 64);
+        found.expect(named, "a kept image that nothing names");
+    }
 }
 
 /// Whether something of the drive may not have been reached, as far as it was asked.

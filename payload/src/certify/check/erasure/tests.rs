@@ -1,7 +1,7 @@
 use super::*;
 use crate::certify::{
     fixture::{BLOCKS, erased, in_words},
-    record::{BlockRange, Interruption},
+    record::{BlockRange, Interruption, KeptImage},
 };
 
 fn range(first_lba: u64, blocks: u64) -> BlockRange {
@@ -253,4 +253,31 @@ fn words_and_the_way_of_reading_fit_each_other() {
         record.verification.past_host_caches = !record.verification.past_host_caches;
         assert!(!contradictions(&record).is_empty(), "{record:?}");
     }
+}
+
+#[test]
+fn a_kept_image_is_named_and_was_looked_at() {
+    let kept = KeptImage {
+        image: "a.img.zst".into(),
+        since: "2026-03-01T10:00:00Z".into(),
+        until: "2026-03-03T10:00:00Z".into(),
+        manifest_sha256: "ab".repeat(32),
+        looked: "2026-03-01T11:00:00Z".into(),
+        fault: String::new(),
+    };
+    let with = |change: fn(&mut KeptImage)| {
+        let mut record = erased();
+        record.kept_images = vec![kept.clone()];
+        change(&mut record.kept_images[0]);
+        contradictions(&in_words(record))
+    };
+    assert_eq!(with(|_| ()), Vec::<String>::new());
+    let spoil: [fn(&mut KeptImage); 5] = [
+        |k| k.looked.clear(),
+        |k| k.since = "yesterday".into(),
+        |k| k.image.clear(),
+        |k| k.image = "../a.img.zst".into(),
+        |k| k.manifest_sha256.truncate(63),
+    ];
+    spoil.into_iter().for_each(|change| assert_eq!(with(change).len(), 1));
 }
