@@ -14,9 +14,11 @@ use std::{
 /// Layers above each other that are followed.
 const LAYERS: u32 = 16;
 
-/// Where devices are attached that are no memory of this machine: folders below `/sys/devices`. What the kernel makes up by
-/// itself (`scsi_debug`, LIO's loopback) is elsewhere there.
-const ATTACHED: &[&str] = &["pci", "platform", "LNXSYSTM:", "soc", "vio", "css"];
+/// Folders on the way from `/sys/devices` to a device that is attached, and so no memory of this machine: a name, and what a
+/// number follows. What the kernel makes up by itself has none of them: `scsi_debug`, LIO's loopback, `dummy_hcd`, iSCSI and NVMe
+/// over a network, which may lead back here.
+const BUSES: &[&str] = &["mmc_host", "vio"];
+const NUMBERED: &[&str] = &["pci", "ata", "virtio", "VMBUS:", "css"];
 
 /// Whether reads through this descriptor, opened with `O_DIRECT`, come from a device.
 pub(super) fn is_direct(file: &File, device: Device) -> bool {
@@ -86,9 +88,7 @@ impl System {
     fn is_attached(&self, folder: &Path) -> bool {
         let Ok(devices) = self.sys.join("devices").canonicalize() else { return false };
         let on_a_bus = |place: &Path| {
-            let first = place.strip_prefix(&devices).ok().and_then(|below| below.iter().next());
-            let name = first.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            ATTACHED.iter().any(|bus| name.starts_with(bus))
+            place.strip_prefix(&devices).is_ok_and(|below| below.iter().any(|name| is_bus(&name.to_string_lossy())))
         };
         let Ok(device) = folder.join("device").canonicalize() else { return false };
         if on_a_bus(&device) {
@@ -102,8 +102,17 @@ impl System {
 
 /// `nvme0`, not `nvme0n1` nor `nvme0c0n1`.
 fn is_controller(name: &str) -> bool {
-    let number = name.strip_prefix("nvme").unwrap_or_default();
-    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    is_numbered(name, "nvme")
+}
+
+fn is_bus(name: &str) -> bool {
+    BUSES.contains(&name) || NUMBERED.iter().any(|bus| is_numbered(name, bus))
+}
+
+/// `ata1`, `pci0000:00`: a name with a number, hexadecimal and in parts or not.
+fn is_numbered(name: &str, before: &str) -> bool {
+    let number = name.strip_prefix(before).unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':')
 }
 
 fn numbers(device: u64) -> (u32, u32) {
@@ -175,6 +184,17 @@ mod tests {
         assert!(shown.is_direct(1), "a SATA disk");
         let made_up = shown.disk("pseudo_0/adapter0/host1/target1:0:0/1:0:0:0", 2);
         assert!(!shown.is_direct(2), "a disk that the kernel makes up in memory");
+        for (minor, bus, attached) in [
+            (20, "platform/80860F14:00/mmc_host/mmc0/mmc0:0001", true),
+            (21, "platform/soc/ata2/host0/target0:0:0/0:0:0:0", true),
+            (22, "platform/lb0/virtio0", true),
+            (23, "platform/dummy_hcd.0/usb3/3-1/3-1:1.0/host2/target2:0:0/2:0:0:0", false),
+            (24, "platform/host4/session1/target4:0:0/4:0:0:0", false),
+            (25, "virtual/nvme-fabrics/ctl/nvme1", false),
+        ] {
+            shown.disk(bus, minor);
+            assert_eq!(shown.is_direct(minor), attached, "{bus}");
+        }
         shown.put("virtual/block/ram0", 3);
         assert!(!shown.is_direct(3) && !shown.is_direct(99), "memory, and what is not there");
         shown.layer(4, &[&disk]);
