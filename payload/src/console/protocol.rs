@@ -4,6 +4,9 @@ use super::format::printable;
 use crate::jobfile::Then;
 use std::fmt;
 
+/// How each of them begins, and nothing else.
+pub(super) const BEGIN: &str = "MULE ";
+
 /// `MULE ERROR: ...`: the run stops, and why, in one line.
 pub fn error(text: &str) -> String {
     let text = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
