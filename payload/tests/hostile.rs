@@ -26,7 +26,7 @@ struct Bench {
 
 /// `words!["image", "create", path]`: literals and paths alike.
 macro_rules! words {
-    ($($word:expr),* $(,)?) => { &[$(AsRef::<OsStr>::as_ref(&$word)),*] };
+    ($($word:expr),* $(,)?) => { &[$(AsRef::<OsStr>::as_ref(&$word)),*][..] };
 }
 
 /// What nobody but the terminal itself may have written.
@@ -196,7 +196,7 @@ fn what_an_image_says_of_itself_and_what_lies_in_it() {
     let manifest = bench.path("a.img.zst.manifest.json");
     let mut value = json_of(&manifest);
     value["signer"] = key().stick_id().into();
-    for field in ["outcome", "finished", "firmware", "sha512", "bad_files_note"] {
+    for field in ["finished", "firmware", "sha512", "bad_files_note"] {
         value[field] = EVIL.into();
     }
     for field in ["model", "serial"] {
@@ -208,7 +208,7 @@ fn what_an_image_says_of_itself_and_what_lies_in_it() {
     let told = bench.says(0, words!["image", "info", image]);
     assert!(told.contains(r"X\u{1b}]0;t\u{7}"), "{told}");
     bench.raw(words!["image", "verify", image]);
-    for field in ["signer", "format", EVIL] {
+    for field in ["outcome", "signer", "format", EVIL] {
         let mut value = value.clone();
         value[field] = EVIL.into();
         bench.signed(&manifest, &value, &key());
@@ -233,7 +233,7 @@ fn what_a_certificate_and_a_list_of_signers_say() {
     assert_eq!(bench.raw(words!["certificate", "show", "--json", path]).stdout, whole);
     let value = json_of(&path);
     let changes: [(&str, &str); 5] =
-        [("media", "serial"), ("media", "model"), ("log", "stick"), ("tool", "version"), ("operator", "name")];
+        [("media", "serial"), ("media", "model"), ("log", "stick"), ("tool", "version"), ("operator", "contact")];
     for (part, field) in changes {
         let mut value = value.clone();
         value[part][field] = EVIL.into();
@@ -267,8 +267,8 @@ fn what_stands_above_type_yes() {
     let value = json!({"format": "mule-kept/2", "image": "a.img.zst", "manifest_sha256": "0".repeat(64), "model": SLY,
         "serial": SLY, "wwn": "", "bytes": 1, "since": "2026-03-01T12:00:00Z", "until": "2026-03-02T12:00:00Z", "before": SLY});
     bench.signed(&note, &value, &key());
-    let words = words!["kept", bench.dir.path()];
-    bench.says(1, words);
+    let store = bench.dir.path();
+    bench.says(1, words!["kept", store]);
     bench.says(2, words!["commit", image]);
     let seen = bench.on_terminal("exec \"$MULE\" commit \"$OBJECT\"", image.as_os_str(), "no\n");
     assert!(calm(words!["commit"], &seen).contains("Remove for good? Type yes: "));
@@ -277,7 +277,7 @@ fn what_stands_above_type_yes() {
         let mut value = value.clone();
         value[field] = EVIL.into();
         bench.signed(&note, &value, &key());
-        bench.says(1, words);
+        bench.says(1, words!["kept", store]);
         bench.says(2, words!["commit", image]);
     }
     let target = bench.path(&format!("target{EVIL}"));
