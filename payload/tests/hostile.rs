@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
-use mule::certify::key::StickKey;
+use mule::certify::{Certifiable, Certificate, key::StickKey};
 use serde_json::{Value, json};
 use std::{
     ffi::{OsStr, OsString},
@@ -307,4 +307,57 @@ fn what_is_offered_to_be_typed_does_what_it_shows() {
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         assert!(fs::read(&target).unwrap().iter().all(|byte| *byte == 0) && !bench.path("oops").exists());
     }
+}
+
+/// Every text in a JSON value, by its path.
+fn texts(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::String(_) => found.push(at.to_owned()),
+        Value::Array(list) => list.iter().enumerate().for_each(|(i, one)| texts(one, &format!("{at}/{i}"), found)),
+        Value::Object(map) => map.iter().for_each(|(name, one)| texts(one, &format!("{at}/{name}"), found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_text_of_a_certificate_is_anything_but_text_on_its_page() {
+    let bench = Bench::new();
+    let disk = bench.path("disk");
+    fs::write(&disk, vec![1; 1 << 20]).unwrap();
+    bench.says(0, words!["image", "create", disk, bench.path("a.img.zst")]);
+    let copy = bench.certificate();
+    let erasure = bench.path("erasure");
+    bench.says(0, words!["wipe", disk, "--yes-erase", disk, "--certificates", erasure]);
+    fs::rename(&copy, bench.path("copy.json")).unwrap();
+    let made = fs::read_dir(&erasure).unwrap().map(|entry| entry.unwrap().path());
+    fs::rename(made.into_iter().find(|p| p.extension().is_some_and(|e| e == "json")).unwrap(), &copy).unwrap();
+    for file in [bench.path("copy.json"), copy] {
+        let whole = json_of(&file);
+        let (mut found, mut shown) = (Vec::new(), 0);
+        texts(&whole, "", &mut found);
+        for at in &found {
+            let mut value = whole.clone();
+            *value.pointer_mut(at).unwrap() = format!("<img src=x onerror='y'>\"{EVIL}").into();
+            // Some are words of a list, and it is no certificate with another one.
+            let Ok(certificate) = Certificate::parse(value.to_string().as_bytes()) else { continue };
+            let page = certificate.page(&format!("<img>{EVIL}"), &[0; 32]);
+            assert!(!page.contains("<img") && !page.contains(steers), "{at}");
+            shown += usize::from(page.contains("&lt;img src=x onerror=&#39;y&#39;&gt;&quot;X"));
+        }
+        assert!(shown > 20, "{shown} of {}", found.len());
+    }
+}
+
+#[test]
+fn output_that_goes_nowhere_is_no_success_and_a_reader_who_has_enough_no_failure() {
+    let mule = |to: Stdio| Command::new(env!("CARGO_BIN_EXE_mule")).arg("methods").stdout(to).output().unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let out = mule(full.into());
+    let told = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(2), "{told}");
+    assert!(told.starts_with("mule: not all of the output could be written: "), "{told}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let out = mule(writer.into());
+    assert_eq!((out.status.code(), out.stderr.as_slice()), (Some(0), &b""[..]));
 }

@@ -52,6 +52,7 @@ Examples:
   mule image cat customer.img.zst /Users/Ann/letter.txt --partition 3
   mule image cat customer.img.zst /photo.jpg > photo.jpg
 
+A pipe or a file gets every byte as it is; on a terminal, what is no text is shown as escapes.
 Exit codes: 0 all of the file was written; 2 it was not.")]
 pub(super) struct Cat {
     /// The image, NAME.img.zst
