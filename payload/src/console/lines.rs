@@ -100,7 +100,7 @@ impl<T: Tty> Watcher for PlainLines<T> {
 
 /// A line for a person, told apart from the lines for programs ([`super::protocol`]), which alone begin like this.
 fn apart(text: &str) -> Cow<'_, str> {
-    if text.starts_with(protocol::BEGIN) { format!(" {text}").into() } else { text.into() }
+    if protocol::is_like(text) { format!(" {text}").into() } else { text.into() }
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ use super::format::printable;
 use crate::jobfile::Then;
 use std::fmt;
 
-/// How each of them begins, and nothing else.
-pub(super) const BEGIN: &str = "MULE ";
+/// Whether a text begins as each of them does; nothing else that is printed may.
+pub(super) fn is_like(text: &str) -> bool {
+    text.strip_prefix("MULE ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+}
 
 /// `MULE ERROR: ...`: the run stops, and why, in one line.
 pub fn error(text: &str) -> String {
