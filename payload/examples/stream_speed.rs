@@ -1,5 +1,7 @@
 //! How fast one core makes, and checks, what a pass writes: run by `make bench`.
 
+#![allow(clippy::disallowed_macros, reason = "it prints its own numbers only")]
+
 use mule::engine::{
     pattern::{Pattern, StreamKey},
     sweep::CHUNK,

@@ -1,6 +1,9 @@
 //! Mule: erases, images and verifies whole disks, and certifies what it proved.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+pub mod say;
+
 pub mod appliance;
 mod aside;
 pub mod ata;

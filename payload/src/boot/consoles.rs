@@ -2,7 +2,7 @@
 //! others. Writes never wait; what a console does not take is held back in a bounded buffer and beyond that lost.
 
 use super::cmdline::Cmdline;
-use crate::console::{Everywhere, Key, PlainLines, Screen, Tty, Watcher, decode_keys, for_host};
+use crate::console::{Everywhere, Key, PlainLines, Screen, Tty, Watcher, decode_keys, for_host, format::printable};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -225,7 +225,7 @@ impl Consoles {
     /// Prints a line on each of them, before there is a watcher.
     pub fn print(&mut self, text: &str) {
         for console in &mut self.0 {
-            let _ = console.write_all(format!("{text}\n").as_bytes());
+            let _ = console.write_all(format!("{}\n", printable(text)).as_bytes());
         }
     }
 
@@ -233,7 +233,7 @@ impl Consoles {
     /// standard error must do.
     pub fn into_watcher(self) -> Everywhere {
         if self.0.is_empty() {
-            return Everywhere(vec![for_host(io::stderr())]);
+            return Everywhere(vec![for_host(crate::say::stderr())]);
         }
         let watcher = |console: Console| -> Box<dyn Watcher + Send> {
             match console.kind {

@@ -4,7 +4,10 @@ mod examine;
 mod show;
 
 use super::Exit;
-use crate::certify::{Certifiable, html};
+use crate::{
+    certify::{Certifiable, html},
+    say,
+};
 use examine::{Trust, Verdict};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -94,7 +97,7 @@ fn told(done: Result<(), String>) -> Exit {
     match done {
         Ok(()) => Exit::Good,
         Err(error) => {
-            eprintln!("mule: {error}");
+            tell!("mule: {error}");
             Exit::Refused
         }
     }
@@ -105,7 +108,7 @@ fn check(path: &Path, args: &Verify) -> Exit {
     match examine::examine(path, &trust) {
         Ok(verdict) => {
             if args.json {
-                println!("{}", object(&verdict))
+                say::json(&object(&verdict))
             } else {
                 report(&verdict)
             }
@@ -125,7 +128,7 @@ fn word(verdict: &Verdict) -> &'static str {
 
 fn report(verdict: &Verdict) {
     let shown = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { html::visible(text) };
-    println!(
+    say!(
         "{}: {}  serial {}  signed by {}  {}",
         verdict.json.display(),
         shown(&verdict.outcome, "(unreadable)"),
@@ -133,12 +136,12 @@ fn report(verdict: &Verdict) {
         shown(&verdict.signer, "(nobody)"),
         word(verdict)
     );
-    verdict.problems.iter().chain(&verdict.notes).for_each(|line| println!("    {}", html::visible(line)));
+    verdict.problems.iter().chain(&verdict.notes).for_each(|line| say!("    {}", html::visible(line)));
 }
 
 fn object(verdict: &Verdict) -> serde_json::Value {
     json!({
-        "certificate": verdict.json, "genuine": verdict.problems.is_empty(), "self_asserted": verdict.self_asserted,
+        "certificate": verdict.json.to_string_lossy(), "genuine": verdict.problems.is_empty(), "self_asserted": verdict.self_asserted,
         "action": verdict.action, "outcome": verdict.outcome, "serial": verdict.serial, "signer": verdict.signer,
         "fingerprint": verdict.fingerprint, "problems": verdict.problems, "notes": verdict.notes,
     })
@@ -148,8 +151,8 @@ fn print(path: &Path, as_json: bool) -> Result<(), String> {
     let json = examine::json_of(path);
     let (bytes, certificate) = examine::load(&json)?;
     match as_json {
-        true => print!("{}", String::from_utf8_lossy(&bytes)),
-        false => print!("{}", show::text(&certificate)),
+        true => say::document(&bytes),
+        false => show::text(&certificate).lines().for_each(|line| say!("{line}")),
     }
     warn_unsigned(&json, &bytes);
     Ok(())
@@ -162,7 +165,7 @@ fn render(args: &Html) -> Result<(), String> {
     let page = certificate.page(&name, &Sha256::digest(&bytes));
     warn_unsigned(&json, &bytes);
     let Some(output) = &args.output else {
-        print!("{page}");
+        say::document(page.as_bytes());
         return Ok(());
     };
     let write = |mut file: fs::File| std::io::Write::write_all(&mut file, page.as_bytes());
@@ -172,7 +175,7 @@ fn render(args: &Html) -> Result<(), String> {
 /// What is shown looks the same whether or not it is signed.
 fn warn_unsigned(json: &Path, bytes: &[u8]) {
     if let Err(error) = examine::signature_beside(json, bytes) {
-        eprintln!("mule: {}: NOT a valid certificate: {error}", json.display());
+        tell!("mule: {}: NOT a valid certificate: {error}", json.display());
     }
 }
 

@@ -20,12 +20,11 @@ use crate::{
     jobfile::Selection,
     journal::{Verify, event::Action},
     plan::{Authority, Plan, Request, Source, Sources, Target},
-    random,
+    random, say,
 };
 use mule_types::method;
 use serde_json::json;
 use std::{
-    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -96,24 +95,24 @@ impl Common {
             let drive = |d: &crate::job::issue::Settled| {
                 json!({
                     "model": d.model, "serial": d.serial, "outcome": d.outcome.word(), "reason": d.reason,
-                    "certificate": d.certificate.as_ref().ok().map(|name| self.certificates.join(name)),
+                    "certificate": d.certificate.as_ref().ok().map(|name| self.certificates.join(name).to_string_lossy().into_owned()),
                     "certificate_error": d.certificate.as_ref().err(),
                 })
             };
             let drives: Vec<_> = tally.settled.iter().map(drive).collect();
-            println!("{}", json!({ "good": tally.is_clean(), "stopped": tally.stopped, "drives": drives }));
+            say::json(&json!({ "good": tally.is_clean(), "stopped": tally.stopped, "drives": drives }));
         } else {
             for drive in &tally.settled {
-                println!("{} {}: {}", drive.model, drive.serial, outcome_words(drive.outcome).0);
+                say!("{} {}: {}", drive.model, drive.serial, outcome_words(drive.outcome).0);
                 if !drive.reason.is_empty() {
-                    println!("    {}", drive.reason);
+                    say!("    {}", drive.reason);
                 }
                 match &drive.certificate {
-                    Ok(name) => println!("    {}", self.certificates.join(name).display()),
-                    Err(error) => println!("    NO CERTIFICATE: {error}"),
+                    Ok(name) => say!("    {}", self.certificates.join(name).display()),
+                    Err(error) => say!("    NO CERTIFICATE: {error}"),
                 }
             }
-            tally.stopped.iter().for_each(|why| println!("The run was stopped: {why}"));
+            tally.stopped.iter().for_each(|why| say!("The run was stopped: {why}"));
         }
         if tally.is_clean() { Exit::Good } else { Exit::Bad }
     }
@@ -121,7 +120,7 @@ impl Common {
 
 /// Runs a job before this terminal's eyes.
 pub(super) fn watched<T>(run: impl FnOnce(&mut dyn console::Watcher) -> T) -> T {
-    let mut watcher = console::for_host(io::stderr());
+    let mut watcher = console::for_host(say::stderr());
     let result = run(&mut *watcher);
     watcher.finish();
     result

@@ -10,6 +10,7 @@ use crate::{
     discover::{self, Drive, Roots},
     jobfile::Selection,
     plan::preflight,
+    say,
 };
 use std::path::Path;
 
@@ -38,7 +39,7 @@ pub fn run(args: &Args) -> Exit {
     let mut drives = discover::scan(&Roots::default());
     let wanted = args.details.as_ref().and_then(Option::as_deref);
     if let Some(wanted) = wanted.filter(|wanted| !drives.iter().any(|drive| called(drive, wanted))) {
-        eprintln!("mule: {wanted}: there is no such drive");
+        tell!("mule: {wanted}: there is no such drive");
         return Exit::Refused;
     }
     let shown = |drive: &Drive| wanted.is_none_or(|wanted| called(drive, wanted));
@@ -55,24 +56,24 @@ pub fn run(args: &Args) -> Exit {
             let content = Some(drive).filter(|_| args.ask).and_then(details::content);
             object::of(drive, content.as_ref(), refusal.as_deref())
         });
-        println!("{:#}", serde_json::Value::from_iter(rows));
+        say::pretty_json(&serde_json::Value::from_iter(rows));
         return Exit::Good;
     }
     if drives.is_empty() {
-        println!("No drive was found.");
+        say!("No drive was found.");
     }
     for (drive, refusal) in drives.iter().zip(&verdicts).filter(|(drive, _)| shown(drive)) {
         if args.details.is_some() {
             let content = Some(drive).filter(|_| args.ask).and_then(details::content);
-            println!("{}", drive.path.display());
+            say!("{}", drive.path.display());
             for (name, text) in details::lines(drive, content.as_ref(), refusal.as_deref()) {
-                println!("    {name:14} {text}");
+                say!("    {name:14} {text}");
             }
             continue;
         }
         let size = format::size(drive.identity.bytes);
         let serial = if drive.identity.serial.is_empty() { "(no serial)" } else { &drive.identity.serial };
-        println!(
+        say!(
             "{:10} {size:>9}  {:24} {:22} {:7} {}",
             drive.name,
             format::fit(&drive.identity.model, 24),

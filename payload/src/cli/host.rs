@@ -31,7 +31,7 @@ pub const HOST_IMAGE: ImageId = ImageId([0; 16]);
 
 /// Whether a person watches.
 pub fn is_terminal() -> bool {
-    io::stderr().is_terminal()
+    crate::say::stderr().is_terminal()
 }
 
 /// Milliseconds since 1970 by the machine's clock.

@@ -24,10 +24,10 @@ use crate::{
         prove, run, take,
     },
     journal::event::Action,
+    say,
 };
 use serde_json::json;
 use std::{
-    io,
     num::NonZeroU64,
     path::{Path, PathBuf},
     sync::Arc,
@@ -69,8 +69,13 @@ pub fn run(args: &Args) -> Exit {
         Command::Create(args) => create(args),
         Command::Verify(args) => verify(args),
         Command::Info(args) => info(args),
-        Command::Ls(args) => browse::ls(args, &mut io::BufWriter::new(io::stdout().lock())),
-        Command::Cat(args) => browse::cat(args, &mut io::stdout().lock()),
+        Command::Ls(args) => {
+            let mut out = say::Lines::out();
+            let listed = browse::ls(args, &mut out);
+            out.finish();
+            listed
+        }
+        Command::Cat(args) => browse::cat(args, &mut *say::bytes()),
         Command::Extract(args) => browse::extract(args),
         Command::Export(args) => export::export(args),
         Command::Flatten(args) => flatten::flatten(args),
@@ -206,16 +211,15 @@ fn verify_one(path: &Path, as_json: bool) -> Result<Exit, String> {
     let whole = proof.is_whole();
     if as_json {
         let (good, damaged) = (proof.bytes_good, proof.damaged);
-        let object =
-            json!({"image": path, "whole": whole, "bytes_good": good, "damaged": damaged, "damage": proof.damage});
-        println!("{object}");
+        let object = json!({"image": path.to_string_lossy(), "whole": whole, "bytes_good": good, "damaged": damaged, "damage": proof.damage});
+        say::json(&object);
     } else if let (true, Some(signed)) = (whole, &proof.signed) {
         let manifest = &signed.manifest;
-        println!("{name}: whole; {} of {}", manifest.outcome, manifest.image.serial);
-        println!("    signed by {} ({})", manifest.signer, signed.key.fingerprint());
+        say!("{name}: whole; {} of {}", manifest.outcome, manifest.image.serial);
+        say!("    signed by {} ({})", manifest.signer, signed.key.fingerprint());
     } else {
-        println!("{name}: DAMAGED in {} places; {} bytes of the disk are good", proof.damaged, proof.bytes_good);
-        proof.damage.iter().for_each(|what| println!("    {what}"));
+        say!("{name}: DAMAGED in {} places; {} bytes of the disk are good", proof.damaged, proof.bytes_good);
+        proof.damage.iter().for_each(|what| say!("    {what}"));
     }
     Ok(if whole { Exit::Good } else { Exit::Bad })
 }
@@ -236,14 +240,14 @@ impl Progress {
         state.0 += bytes;
         if state.1.elapsed() > Duration::from_millis(500) && host::is_terminal() {
             state.1 = Instant::now();
-            eprint!("\r{} of {} ", format::size(state.0), format::size(self.total));
+            say::progress(format_args!("{} of {}", format::size(state.0), format::size(self.total)));
         }
         true
     }
 
     fn end(&self) {
         if host::is_terminal() {
-            eprint!("\r{:60}\r", "");
+            say::progress_end();
         }
     }
 }
@@ -262,46 +266,51 @@ fn info(args: &Info) -> Result<Exit, String> {
     let signed = Manifest::read(&args.image).map_err(|error| error.to_string())?;
     let manifest = &signed.manifest;
     if args.json {
-        print!("{}", String::from_utf8_lossy(&signed.bytes));
+        say::document(&signed.bytes);
         return Ok(Exit::Good);
     }
     let image = &manifest.image;
     let stored: u64 = manifest.files.iter().map(|file| file.bytes).sum();
     let missing = manifest.missing_piece(&args.image);
-    missing.iter().for_each(|piece| println!("MISSING: {}: this piece of the image is not there", piece.display()));
-    println!("{}: {} {}", manifest.name, manifest.outcome, manifest.finished);
-    println!(
+    missing.iter().for_each(|piece| say!("MISSING: {}: this piece of the image is not there", piece.display()));
+    say!("{}: {} {}", manifest.name, manifest.outcome, manifest.finished);
+    say!(
         "    disk       {} {}, {} ({} bytes)",
         image.model,
         image.serial,
         format::size(image.disk_bytes),
         image.disk_bytes
     );
-    println!("    file       {} ({} bytes)", format::size(stored), stored);
+    say!("    file       {} ({} bytes)", format::size(stored), stored);
     let mode = match image.mode {
         Mode::Raw => "every block",
         Mode::UsedBlock => "used blocks",
     };
-    println!("    read       {mode}: {} bytes, {} free", manifest.bytes_read, manifest.bytes_free);
+    say!("    read       {mode}: {} bytes, {} free", manifest.bytes_read, manifest.bytes_free);
     for part in &manifest.partitions {
-        println!(
+        say!(
             "    volume {:2}  {} {:?} at byte {}, {} bytes: {}",
-            part.number, part.content, part.label, part.start, part.bytes, part.reason
+            part.number,
+            part.content,
+            part.label,
+            part.start,
+            part.bytes,
+            part.reason
         );
     }
-    manifest.base.iter().for_each(|base| println!("    base       {} ({})", base.name, base.blake3_root));
-    println!("    unreadable {} bytes in {} places", manifest.bad_bytes, manifest.bad.len());
-    manifest.bad.iter().for_each(|area| println!("               {} bytes at byte {}", area.bytes, area.start));
+    manifest.base.iter().for_each(|base| say!("    base       {} ({})", base.name, base.blake3_root));
+    say!("    unreadable {} bytes in {} places", manifest.bad_bytes, manifest.bad.len());
+    manifest.bad.iter().for_each(|area| say!("               {} bytes at byte {}", area.bytes, area.start));
     let none = "none: not every block was read (--hash sha512 makes one)";
     for (name, digest) in [("sha512", &manifest.sha512), ("sha256", &manifest.sha256)] {
         if !digest.is_empty() {
-            println!("    {name}     {digest}");
+            say!("    {name}     {digest}");
         }
     }
     if manifest.sha512.is_empty() && manifest.sha256.is_empty() {
-        println!("    sha512     {none}");
+        say!("    sha512     {none}");
     }
-    println!("    blake3     {} (root)", manifest.blake3_root);
-    println!("    signed by  {} ({})", manifest.signer, signed.key.fingerprint());
+    say!("    blake3     {} (root)", manifest.blake3_root);
+    say!("    signed by  {} ({})", manifest.signer, signed.key.fingerprint());
     Ok(if missing.is_some() { Exit::Bad } else { Exit::Good })
 }

@@ -18,13 +18,10 @@ use crate::{
     jobfile,
     journal::event::Action,
     plan::Target,
+    say,
 };
 use serde_json::json;
-use std::{
-    io::{self, BufRead, Write},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 /// What keeps an image of a drive before it is overwritten.
 #[derive(Debug, clap::Args)]
@@ -55,7 +52,7 @@ impl Keep {
         let job = job()?;
         let kept = watched(|watcher| retain::retain(job, targets, &wish, watcher));
         let kept = kept.map_err(|error| format!("nothing was overwritten: {error}"))?;
-        kept.iter().for_each(|kept| eprintln!("{}", kept.line(host::now())));
+        kept.iter().for_each(|kept| tell!("{}", kept.line(host::now())));
         Ok(kept)
     }
 }
@@ -87,13 +84,13 @@ fn do_list(args: &List) -> Result<Exit, String> {
     for folder in &args.folders {
         let list = retain::list(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         if list.is_empty() && !args.json {
-            println!("{}: no job has kept an image here", folder.display());
+            say!("{}: no job has kept an image here", folder.display());
         }
         for (image, note) in list {
             let kept = match note {
                 Ok(kept) => kept,
                 Err(error) => {
-                    eprintln!("mule: {error}");
+                    tell!("mule: {error}");
                     exit = Exit::Bad;
                     continue;
                 }
@@ -104,9 +101,11 @@ fn do_list(args: &List) -> Result<Exit, String> {
                 exit = Exit::Bad;
             }
             if args.json {
-                println!("{}", json!({ "path": image, "expired": expired, "kept": note, "signer": signer }));
+                say::json(
+                    &json!({ "path": image.to_string_lossy(), "expired": expired, "kept": note, "signer": signer }),
+                );
             } else {
-                println!("{}", kept.line(now));
+                say!("{}", kept.line(now));
             }
         }
     }
@@ -140,21 +139,18 @@ fn do_commit(args: &Commit) -> Result<Exit, String> {
     let notes: Result<Vec<_>, _> = args.images.iter().map(|image| Retained::read(image)).collect();
     let notes = notes.map_err(|error| error.to_string())?;
     if !args.yes {
-        notes.iter().for_each(|kept| eprintln!("{}", kept.line(host::now())));
+        notes.iter().for_each(|kept| tell!("{}", kept.line(host::now())));
         if !host::is_terminal() {
             return Err("say --yes to remove them".into());
         }
-        eprint!("Remove for good? Type yes: ");
-        let _ = io::stderr().flush();
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
+        let line = say::ask(format_args!("Remove for good? Type yes: ")).map_err(|error| error.to_string())?;
         if line.trim() != "yes" {
             return Err("nothing was removed".into());
         }
     }
     for image in &args.images {
         let note = retain::remove(image).map_err(|error| error.to_string())?;
-        println!("{}: removed", note.image);
+        say!("{}: removed", note.image);
     }
     Ok(Exit::Good)
 }

@@ -56,11 +56,11 @@ pub fn run(args: &Args) -> Exit {
     };
     match shown {
         Ok(text) => {
-            println!("{text}");
+            text.lines().for_each(|line| say!("{line}"));
             Exit::Good
         }
         Err(error) => {
-            eprintln!("mule: {error}");
+            tell!("mule: {error}");
             Exit::Refused
         }
     }

@@ -5,7 +5,10 @@ mod render;
 pub(super) mod source;
 
 use super::Exit;
-use crate::journal::{replay::Replay, scan::Placed};
+use crate::{
+    journal::{replay::Replay, scan::Placed},
+    say,
+};
 use serde_json::{Value, json};
 use source::{Holding, Log};
 use std::{
@@ -86,7 +89,7 @@ pub fn run(args: &Args) -> Exit {
         Command::Verify(verify) => check::verify(verify.target.as_deref(), verify.certificates.as_deref(), verify.json),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("mule: {error}");
+        tell!("mule: {error}");
         Exit::Refused
     })
 }
@@ -95,7 +98,7 @@ pub fn run(args: &Args) -> Exit {
 fn with_log(target: Option<&Path>, act: impl FnOnce(&Log) -> io::Result<()>) -> Result<Exit, String> {
     let log = match source::read(target, source::Reach::Near)? {
         Holding::Blank { name } => {
-            eprintln!("{name}: the log is blank: the stick was written but has not been started yet");
+            tell!("{name}: the log is blank: the stick was written but has not been started yet");
             return Ok(Exit::Good);
         }
         Holding::Log(log) => log,
@@ -106,36 +109,36 @@ fn with_log(target: Option<&Path>, act: impl FnOnce(&Log) -> io::Result<()>) -> 
         done => done.map_err(|error| format!("the log was read, but not all of it written out: {error}"))?,
     }
     for (_, words) in log.oddities() {
-        eprintln!("mule: {}: {words}", log.name);
+        tell!("mule: {}: {words}", log.name);
     }
     Ok(if log.is_whole() { Exit::Good } else { Exit::Bad })
 }
 
 fn list(log: &Log, as_json: bool) -> io::Result<()> {
     let replay = Replay::of(&log.scan.entries);
-    let mut out = io::stdout().lock();
+    let mut out = say::Lines::out();
     if !as_json {
-        let key = log.superblock.key.public_key();
-        writeln!(out, "{} of {}: {} entries, {} jobs", key.stick_id(), log.name, log.scan.end.next, replay.jobs.len())?;
+        let (stick, jobs) = (log.superblock.key.public_key().stick_id(), replay.jobs.len());
+        out.line(format_args!("{stick} of {}: {} entries, {jobs} jobs", log.name, log.scan.end.next))?;
     }
     for job in &replay.jobs {
         match as_json {
-            true => writeln!(out, "{}", render::job_object(job))?,
-            false => out.write_all(render::job_lines(job).as_bytes())?,
+            true => out.json(&render::job_object(job))?,
+            false => render::job_lines(job).iter().try_for_each(|line| out.line(format_args!("{line}")))?,
         }
     }
     out.flush()
 }
 
 fn show(log: &Log, as_json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = say::Lines::out();
     for (placed, proved) in log.entries() {
         match as_json {
-            true => writeln!(out, "{}", entry_object(placed, proved))?,
+            true => out.json(&entry_object(placed, proved))?,
             false => {
                 let mark = if proved { ' ' } else { '!' };
                 let words = render::words(&placed.entry.event);
-                writeln!(out, "{:>6}{mark} {}  {words}", placed.sequence, render::when(placed.entry.at))?;
+                out.line(format_args!("{:>6}{mark} {}  {words}", placed.sequence, render::when(placed.entry.at)))?;
             }
         }
     }
@@ -153,16 +156,20 @@ fn entry_object(placed: &Placed, proved: bool) -> Value {
 
 /// The first line says whose log it is; every other one is an entry.
 fn save(log: &Log, output: Option<&Path>) -> io::Result<()> {
-    let mut lines = format!("{}\n", log.heading());
-    for (placed, proved) in log.entries() {
-        lines.push_str(&format!("{}\n", entry_object(placed, proved)));
-    }
+    let mut lines = Vec::new();
+    let mut to = say::Lines::new(&mut lines);
+    to.json(&log.heading())?;
+    log.entries().try_for_each(|(placed, proved)| to.json(&entry_object(placed, proved)))?;
+    drop(to);
     match output {
-        None => io::stdout().lock().write_all(lines.as_bytes()),
+        None => {
+            let mut out = say::bytes();
+            out.write_all(&lines).and_then(|()| out.flush())
+        }
         Some(path) => {
             let mut file =
                 fs::File::create_new(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-            file.write_all(lines.as_bytes())?;
+            file.write_all(&lines)?;
             file.sync_all()
         }
     }

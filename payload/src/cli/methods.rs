@@ -1,6 +1,7 @@
 //! `mule methods`: the table, with every pass spelled out.
 
 use super::Exit;
+use crate::say;
 use mule_types::{
     method::{self, Method, Requires},
     technique::Wanted,
@@ -39,32 +40,26 @@ pub fn run(args: &Args) -> Exit {
                 "command": m.command.map(command), "passes": m.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
             })
         };
-        println!("{:#}", serde_json::Value::from_iter(method::all().map(row)));
+        say::pretty_json(&serde_json::Value::from_iter(method::all().map(row)));
         return Exit::Good;
     }
     for method in method::all() {
-        println!("{}  —  {}", method.name, method.title);
+        say!("{}  —  {}", method.name, method.title);
         if let Some(wanted) = method.command {
-            println!("    command: {}", command(wanted));
+            say!("    command: {}", command(wanted));
         }
         if !method.steps.is_empty() {
-            println!("    passes: {}", method.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+            say!("    passes: {}", method.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
         }
-        println!("    verification: {}", verification(method));
-        println!("    source: {}\n", method.source);
+        say!("    verification: {}", verification(method));
+        say!("    source: {}", method.source);
+        say!("");
     }
-    println!(
-        "c: a byte drawn for the job, ~c: its complement, R: a cryptographic random stream (a new key for each drive"
-    );
-    println!("and pass). An overwrite is Clear in the words of NIST SP 800-88, and never a Purge.\n");
-    println!(
-        "A command asks the drive's own firmware. Known data are written to at least 5 % of the drive before it, and"
-    );
-    println!(
-        "looked for after it; what the drive holds then is read and described. Whether it is a Purge depends on the"
-    );
-    println!(
-        "drive: its certificate says by which text. What a drive does not offer is never replaced by something less."
-    );
+    say!("c: a byte drawn for the job, ~c: its complement, R: a cryptographic random stream (a new key for each drive");
+    say!("and pass). An overwrite is Clear in the words of NIST SP 800-88, and never a Purge.");
+    say!("");
+    say!("A command asks the drive's own firmware. Known data are written to at least 5 % of the drive before it, and");
+    say!("looked for after it; what the drive holds then is read and described. Whether it is a Purge depends on the");
+    say!("drive: its certificate says by which text. What a drive does not offer is never replaced by something less.");
     Exit::Good
 }

@@ -13,6 +13,7 @@ mod named;
 pub mod restore;
 pub mod verify;
 pub mod wipe;
+mod words;
 
 use clap::{Parser, Subcommand};
 
@@ -40,7 +41,7 @@ impl From<Exit> for std::process::ExitCode {
 /// Says why a command was not done.
 fn said(result: Result<Exit, String>) -> Exit {
     result.unwrap_or_else(|error| {
-        eprintln!("mule: {error}");
+        tell!("mule: {error}");
         Exit::Refused
     })
 }
@@ -50,7 +51,7 @@ fn said(result: Result<Exit, String>) -> Exit {
 /// On the USB stick this program starts by itself and does what mule.toml says. Here, on a host, each sub-command does one
 /// thing.
 #[derive(Debug, Parser)]
-#[command(name = "mule", version, after_help = EXAMPLES)]
+#[command(name = "mule", bin_name = "mule", version, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -99,6 +100,15 @@ pub enum Command {
     Certificate(certificate::Args),
     /// Show or make signing keys
     Key(key::Args),
+}
+
+/// Does what the command line says.
+pub fn main() -> Exit {
+    let exit = words::read().map_or_else(|exit| exit, |cli| cli.run());
+    match crate::say::lost() {
+        Some(error) => said(Err(format!("not all of the output could be written: {error}"))),
+        None => exit,
+    }
 }
 
 impl Cli {

@@ -4,11 +4,9 @@ use super::host;
 use crate::{
     console::format,
     discover::{self, Bus, Drive, Roots},
+    say,
 };
-use std::{
-    io::{self, BufRead, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 /// The drives at these paths, each asked who it is.
 pub(super) fn drives(roots: &Roots, paths: &[PathBuf]) -> Result<Vec<Drive>, String> {
@@ -54,27 +52,16 @@ pub(super) fn authorise(fate: &str, given: &[String], drives: &[Drive]) -> Resul
     Ok(typed)
 }
 
-/// A name as it can be typed: what a terminal would not show as it is stands in quotation marks, with escapes.
-fn quoted(name: &str) -> String {
-    if name.chars().all(|c| c.is_ascii_graphic() || c.is_alphanumeric()) {
-        name.to_owned()
-    } else {
-        format!("{name:?}")
-    }
-}
-
 fn ask_for(fate: &str, drive: &Drive, name: &str) -> Result<(), String> {
     let what = format!("{} ({}, {})", drive.path.display(), drive.identity, format::size(drive.identity.bytes));
     if name.is_empty() {
         return Err(format!("{what} reports no serial number, so it cannot be authorised"));
     }
     if !host::is_terminal() {
-        return Err(format!("{what} would be {fate}: say --yes-erase {}", quoted(name)));
+        return Err(format!("{what} would be {fate}: say --yes-erase {}", say::word(name)));
     }
-    eprint!("ALL DATA on {what} will be destroyed.\nType its serial number to go on: ");
-    let _ = io::stderr().flush();
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
+    tell!("ALL DATA on {what} will be destroyed.");
+    let line = say::ask(format_args!("Type its serial number to go on: ")).map_err(|error| error.to_string())?;
     if line.trim_end_matches(['\n', '\r']) == name {
         Ok(())
     } else {

@@ -17,7 +17,7 @@ use crate::{
         verify::{Answer, Expect, Extent, verify},
     },
     journal::event::Action,
-    random,
+    random, say,
 };
 use serde_json::json;
 use std::{
@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Exit {
                 if answer.is_yes() { Exit::Good } else { Exit::Bad }
             }
             Err(error) => {
-                eprintln!("mule: {error}");
+                tell!("mule: {error}");
                 Exit::Refused
             }
         };
@@ -124,22 +124,22 @@ fn report(path: &Path, answer: &Answer, block: u64, as_json: bool) {
     };
     if as_json {
         let object = json!({
-            "device": path, "expected": answer.expected, "answer": answer.is_yes(), "end": end(&answer.end),
+            "device": path.to_string_lossy(), "expected": answer.expected, "answer": answer.is_yes(), "end": end(&answer.end),
             "bytes_planned": answer.planned, "bytes_matched": found.bytes,
             "bytes_different": found.different.bytes(), "bytes_unreadable": found.unreadable.bytes(),
             "different": ranges(&found.different), "unreadable": ranges(&found.unreadable),
         });
-        println!("{object}");
+        say::json(&object);
         return;
     }
     let verdict = if answer.is_yes() { "yes" } else { "NO" };
-    println!("{}: {verdict}: expected {}", path.display(), answer.expected);
-    println!("    {} of {} bytes read hold it", found.bytes, answer.planned);
+    say!("{}: {verdict}: expected {}", path.display(), answer.expected);
+    say!("    {} of {} bytes read hold it", found.bytes, answer.planned);
     for (what, ranges) in [("hold something else", &found.different), ("could not be read", &found.unreadable)] {
-        places(what, ranges, block).iter().for_each(|line| println!("    {line}"));
+        places(what, ranges, block).iter().for_each(|line| say!("    {line}"));
     }
     if answer.end != End::Complete {
-        println!("    {}", end(&answer.end));
+        say!("    {}", end(&answer.end));
     }
 }
 
@@ -180,7 +180,7 @@ impl Line {
 
     fn clear(&self) {
         if self.terminal {
-            eprint!("\r\x1b[K");
+            say::progress_end();
         }
     }
 }
@@ -190,7 +190,7 @@ impl Observer for Line {
         self.done += bytes;
         if self.terminal && self.drawn.elapsed() > Duration::from_millis(200) {
             self.drawn = Instant::now();
-            eprint!("\r{}: {} %\x1b[K", self.name, self.done * 100 / self.total);
+            say::progress(format_args!("{}: {} %", self.name, self.done * 100 / self.total));
         }
     }
 

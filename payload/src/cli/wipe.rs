@@ -26,12 +26,11 @@ use crate::{
         replay::{JobHistory, Replay},
     },
     plan::{Authority, Plan, Request},
-    random,
+    random, say,
 };
 use mule_types::method::{self, Method};
 use serde_json::json;
 use std::{
-    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -111,7 +110,7 @@ pub fn run(args: &Args) -> Exit {
             if tally.is_clean() { Exit::Good } else { Exit::Bad }
         }
         Err(error) => {
-            eprintln!("mule: {error}");
+            tell!("mule: {error}");
             Exit::Refused
         }
     }
@@ -125,7 +124,7 @@ fn erase(args: &Args) -> Result<Tally, String> {
     journal.room_for_job(64 << 10).map_err(|error| error.to_string())?;
     let log = Arc::new(Log::new(journal, host::now));
     let mut around = surroundings(args);
-    let mut tell = |text: String| eprintln!("{text}");
+    let mut tell = |text: String| tell!("{text}");
     passwords::recover(&replay.passwords, &drives, &*around.opener, &log, &mut |word| match word {
         passwords::Word::Note(text) | passwords::Word::Problem(text) => tell(text),
     });
@@ -146,7 +145,7 @@ fn erase(args: &Args) -> Result<Tally, String> {
         }
         around.retained = retain::notes(dir, &log).map_err(|error| error.to_string())?;
     }
-    let mut watcher = console::for_host(io::stderr());
+    let mut watcher = console::for_host(say::stderr());
     let tally = run::execute(plan, &log, around, &mut *watcher);
     watcher.finish();
     Ok(tally)
@@ -208,9 +207,9 @@ fn plan(args: &Args, drives: Vec<Drive>, typed: Vec<String>, replay: &Replay) ->
     };
     let unfinished = replay.jobs.iter().rev().find(is_it);
     if let Some(why) = unfinished.and_then(|old| old.contradiction.as_ref()) {
-        eprintln!("mule: the log contradicts itself about the job that was interrupted ({why}): it begins anew");
+        tell!("mule: the log contradicts itself about the job that was interrupted ({why}): it begins anew");
     } else if let Some(old) = unfinished {
-        eprintln!("mule: going on with the job that was interrupted");
+        tell!("mule: going on with the job that was interrupted");
         return Plan::resume(old.clone(), request, &authority, drives, &sticks).map_err(|error| error.to_string());
     }
     let whole = drives.len();
@@ -228,26 +227,26 @@ fn report(tally: &Tally, args: &Args) {
         let drive = |d: &crate::job::issue::Settled| {
             json!({
                 "model": d.model, "serial": d.serial, "outcome": d.outcome.word(), "reason": d.reason,
-                "certificate": d.certificate.as_ref().ok().map(|name| args.certificates.join(name)),
+                "certificate": d.certificate.as_ref().ok().map(|name| args.certificates.join(name).to_string_lossy().into_owned()),
                 "certificate_error": d.certificate.as_ref().err(),
             })
         };
         let drives: Vec<_> = tally.settled.iter().map(drive).collect();
-        println!("{}", json!({ "good": tally.is_clean(), "stopped": tally.stopped, "drives": drives }));
+        say::json(&json!({ "good": tally.is_clean(), "stopped": tally.stopped, "drives": drives }));
         return;
     }
     for drive in &tally.settled {
         let (word, _) = outcome_words(drive.outcome);
-        println!("{} {}: {word}", drive.model, drive.serial);
+        say!("{} {}: {word}", drive.model, drive.serial);
         if !drive.reason.is_empty() && drive.outcome != Outcome::Erased {
-            println!("    {}", drive.reason);
+            say!("    {}", drive.reason);
         }
         match &drive.certificate {
-            Ok(name) => println!("    {}", args.certificates.join(name).display()),
-            Err(error) => println!("    NO CERTIFICATE: {error}"),
+            Ok(name) => say!("    {}", args.certificates.join(name).display()),
+            Err(error) => say!("    NO CERTIFICATE: {error}"),
         }
     }
     if let Some(why) = &tally.stopped {
-        println!("The run was stopped: {why}");
+        say!("The run was stopped: {why}");
     }
 }

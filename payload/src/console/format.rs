@@ -25,26 +25,26 @@ pub fn fit(text: &str, width: usize) -> String {
     format!("{text:<width$}")
 }
 
-/// Lines of at most `width` columns, broken between words where possible.
+/// Lines of at most `width` columns, broken between words where possible. A line feed begins no new one: it is shown, as
+/// everything that is not printable.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
-    let mut lines = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = String::new();
-        for word in paragraph.split_whitespace() {
-            let mut word = printable(word);
-            if !line.is_empty() && line.len() + 1 + word.len() > width {
-                lines.push(std::mem::take(&mut line));
-            }
-            while word.len() > width {
-                let rest = word.split_off(width);
-                lines.push(std::mem::replace(&mut word, rest));
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(&word);
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let mut word = printable(word);
+        if !line.is_empty() && line.len() + 1 + word.len() > width {
+            lines.push(std::mem::take(&mut line));
         }
+        while word.len() > width {
+            let rest = word.split_off(width);
+            lines.push(std::mem::replace(&mut word, rest));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&word);
+    }
+    if !line.is_empty() {
         lines.push(line);
     }
     lines
@@ -196,6 +196,7 @@ mod tests {
     fn long_texts_are_broken_between_words() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
-        assert_eq!(wrap("a\n\nb", 9), ["a", "", "b"]);
+        assert_eq!(wrap("a\nb  c", 9), ["a\\nb c"]);
+        assert!(wrap("", 9).is_empty());
     }
 }

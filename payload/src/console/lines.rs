@@ -1,7 +1,7 @@
 //! Plain lines: for serial consoles, pipes and files. No escape sequences, nothing is ever redrawn.
 
-use super::{DriveLine, Key, Page, Snapshot, State, Tty, Watcher, format, layout};
-use std::time::Duration;
+use super::{DriveLine, Key, Page, Snapshot, State, Tty, Watcher, format, layout, protocol};
+use std::{borrow::Cow, time::Duration};
 
 /// Prints a line for each drive when its step or state changes, and otherwise once in an interval.
 #[derive(Debug)]
@@ -70,11 +70,11 @@ impl<T: Tty> Watcher for PlainLines<T> {
     }
 
     fn note(&mut self, text: &str) {
-        text.lines().for_each(|line| self.print(&format::printable(line)));
+        self.print(&apart(&format::printable(text)));
     }
 
     fn problem(&mut self, text: &str) {
-        text.lines().for_each(|line| self.print(&format!("! {}", format::printable(line))));
+        self.print(&format!("! {}", format::printable(text)));
     }
 
     fn show(&mut self, page: &Page) {
@@ -86,7 +86,7 @@ impl<T: Tty> Watcher for PlainLines<T> {
         }
         self.counting = page.countdown.is_some();
         self.print("");
-        page.lines.iter().for_each(|line| self.print(line.text.trim_end()));
+        page.lines.iter().for_each(|line| self.print(&apart(line.text.trim_end())));
     }
 
     fn key(&mut self) -> Option<Key> {
@@ -96,6 +96,11 @@ impl<T: Tty> Watcher for PlainLines<T> {
     fn finish(&mut self) {
         self.tty.drain();
     }
+}
+
+/// A line for a person, told apart from the lines for programs ([`super::protocol`]), which alone begin like this.
+fn apart(text: &str) -> Cow<'_, str> {
+    if protocol::is_like(text) { format!(" {text}").into() } else { text.into() }
 }
 
 #[cfg(test)]

@@ -4,6 +4,11 @@ use super::format::printable;
 use crate::jobfile::Then;
 use std::fmt;
 
+/// Whether a text begins as each of them does; nothing else that is printed may.
+pub(super) fn is_like(text: &str) -> bool {
+    text.strip_prefix("MULE ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
 /// `MULE ERROR: ...`: the run stops, and why, in one line.
 pub fn error(text: &str) -> String {
     let text = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");

@@ -71,14 +71,12 @@ impl<T: Tty> Watcher for Terminal<T> {
     fn machine(&mut self, _: &str) {}
 
     fn note(&mut self, text: &str) {
-        let lines: Vec<_> = text.lines().map(format::printable).collect();
-        self.draw(&lines);
+        self.draw(&[format::printable(text)]);
     }
 
     fn problem(&mut self, text: &str) {
         let style = Style::Marked(Severity::Bad);
-        let lines: Vec<_> = text.lines().map(|line| self.paint(style, &format::printable(line))).collect();
-        self.draw(&lines);
+        self.draw(&[self.paint(style, &format::printable(text))]);
     }
 
     fn show(&mut self, page: &Page) {

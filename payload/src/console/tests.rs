@@ -1,3 +1,5 @@
+mod hostile;
+
 use super::*;
 use crate::console::pages::{Ended, Found, Start};
 
@@ -226,6 +228,7 @@ fn serial_lines_say_what_changed_and_little_more() {
     }
     lines.machine("MULE WRITING S");
     lines.problem("odd\x1b\n  thing");
+    lines.note("MULE FINISHED outcome=ok\nMULE FINISHED outcome=ok");
     let expected = r#"[    0:00] sda WD-WCC2E0000000: pass 2/3 write FF, 43.2%, 98.1 MB/s, 1:23:45 left, 38 C
 [    0:00] sdb WD-WCC2E0000001: 3 bad, pass 2/3 write FF, 43.3%, 98.1 MB/s, --:-- left
 [    0:00] sdc WD-WCC2E0000002: FAILED: the drive no longer answers
@@ -233,8 +236,8 @@ fn serial_lines_say_what_changed_and_little_more() {
 [    0:02] sdb WD-WCC2E0000001: erased
 [    0:06] sda WD-WCC2E0000000: verify, 43.2%, 98.1 MB/s, 1:23:45 left, 38 C
 MULE WRITING S
-! odd\u{1b}
-!   thing
+! odd\u{1b}\n  thing
+ MULE FINISHED outcome=ok\nMULE FINISHED outcome=ok
 "#;
     assert_eq!(lines.output(), expected);
 }

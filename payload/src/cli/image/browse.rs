@@ -8,6 +8,7 @@ use crate::{
     content::{self, Survey, Volume},
     imagefile::Reader,
     job::copy::image::open_chain,
+    say::Lines,
 };
 use serde_json::json;
 use std::{
@@ -51,6 +52,7 @@ Examples:
   mule image cat customer.img.zst /Users/Ann/letter.txt --partition 3
   mule image cat customer.img.zst /photo.jpg > photo.jpg
 
+A pipe or a file gets every byte as it is; on a terminal, what is no text is shown as escapes.
 Exit codes: 0 all of the file was written; 2 it was not.")]
 pub(super) struct Cat {
     /// The image, NAME.img.zst
@@ -109,7 +111,7 @@ impl Disk {
             }
         }
         if let Some(doubt) = &disk.survey.doubt {
-            eprintln!("mule: what lies where on this disk is in doubt ({doubt}); what can be read is shown");
+            tell!("mule: what lies where on this disk is in doubt ({doubt}); what can be read is shown");
         }
         Ok(disk)
     }
@@ -135,8 +137,9 @@ impl Disk {
             ([], None) => "there is no file system that can be read here".to_owned(),
             (_, None) => "there is more than one file system: say which with --partition N".to_owned(),
         };
-        let list: String = volumes.iter().map(|volume| format!("\n    {}", line(volume))).collect();
-        Err(format!("{why}; the disk has{}", if list.is_empty() { " no partitions".into() } else { list }))
+        let each = |v: &Volume| format!("{} ({}, {}, {:?})", v.number, v.kind, format::size(v.len), v.label);
+        let list = volumes.iter().map(each).collect::<Vec<_>>().join(", ");
+        Err(format!("{why}; the disk has {}", if list.is_empty() { "no partitions" } else { &list }))
     }
 }
 
@@ -148,11 +151,11 @@ fn line(volume: &Volume) -> String {
 /// Opens the chosen file system and says what should be known first.
 fn open<'a>(volume: &'a Part<&Reader>) -> Result<Box<dyn Files + 'a>, String> {
     let files = browse::open(volume).map_err(|error| error.to_string())?;
-    files.note().iter().for_each(|note| eprintln!("mule: {note}"));
+    files.note().iter().for_each(|note| tell!("mule: {note}"));
     Ok(files)
 }
 
-pub(super) fn ls(args: &Ls, out: &mut dyn Write) -> Result<Exit, String> {
+pub(super) fn ls(args: &Ls, out: &mut Lines<'_>) -> Result<Exit, String> {
     let disk = Disk::open(&args.image)?;
     let mut list = List { out, as_json: args.json, closed: false };
     let path = match &args.path {
@@ -180,24 +183,23 @@ pub(super) fn ls(args: &Ls, out: &mut dyn Write) -> Result<Exit, String> {
 }
 
 /// Lines on standard output, until whoever reads them has enough.
-struct List<'a> {
-    out: &'a mut dyn Write,
+struct List<'a, 'b> {
+    out: &'a mut Lines<'b>,
     as_json: bool,
     closed: bool,
 }
 
-impl List<'_> {
+impl List<'_, '_> {
     fn partitions(&mut self, disk: &Disk) -> Exit {
         for volume in &disk.volumes {
-            let text = if self.as_json {
+            let written = if self.as_json {
                 let (files, kind) = (disk.can_be_read(volume), volume.kind.to_string());
-                let whole = json!({"partition": volume.number, "start": volume.start, "bytes": volume.len,
-                    "file_system": kind, "label": volume.label, "files_can_be_read": files});
-                whole.to_string()
+                self.out.json(&json!({"partition": volume.number, "start": volume.start, "bytes": volume.len,
+                    "file_system": kind, "label": volume.label, "files_can_be_read": files}))
             } else {
-                line(volume)
+                self.out.line(format_args!("{}", line(volume)))
             };
-            if writeln!(self.out, "{text}").is_err() {
+            if written.is_err() {
                 break;
             }
         }
@@ -208,7 +210,7 @@ impl List<'_> {
         let mut exit = Exit::Good;
         let _ = browse::walk(files, folder, base, &mut |path, entry, trouble| {
             if let Some(trouble) = trouble {
-                eprintln!("mule: {path}/: {trouble}");
+                tell!("mule: {path}/: {trouble}");
                 exit = Exit::Bad;
                 return Next::On;
             }
@@ -225,11 +227,10 @@ impl List<'_> {
             EntryKind::Other => ('?', "other"),
         };
         let written = if self.as_json {
-            let line = json!({"path": name, "kind": kind, "bytes": entry.size, "modified": entry.modified});
-            writeln!(self.out, "{line}")
+            self.out.json(&json!({"path": name, "kind": kind, "bytes": entry.size, "modified": entry.modified}))
         } else {
             let time = entry.modified.map(date).unwrap_or_default();
-            writeln!(self.out, "{letter} {:>14}  {time:20}  {name}", entry.size)
+            self.out.line(format_args!("{letter} {:>14}  {time:20}  {name}", entry.size))
         };
         self.closed |= written.is_err();
         if self.closed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -251,6 +252,7 @@ pub(super) fn cat(args: &Cat, out: &mut dyn Write) -> Result<Exit, String> {
     let told = |error: BrowseError| error.to_string();
     let file = browse::find(&*files, &args.path).map_err(told)?;
     browse::cat(&*files, &file, out).map_err(told)?;
+    out.flush().map_err(|error| format!("not all of the file was written: {error}"))?;
     Ok(Exit::Good)
 }
 
@@ -266,12 +268,12 @@ pub(super) fn extract(args: &Extract) -> Result<Exit, String> {
     for (path, entry) in found {
         let done = browse::extract(&*files, &entry, path, &args.to, &mut |what| {
             skipped += 1;
-            eprintln!("mule: skipped {}: {}", what.path, what.why);
+            tell!("mule: skipped {}: {}", what.path, what.why);
         });
         count += done.files;
         bytes += done.bytes;
     }
-    println!("{}: {count} files, {bytes} bytes; skipped {skipped}", args.to.display());
+    say!("{}: {count} files, {bytes} bytes; skipped {skipped}", args.to.display());
     Ok(if skipped == 0 { Exit::Good } else { Exit::Bad })
 }
 

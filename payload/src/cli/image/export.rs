@@ -40,7 +40,7 @@ pub(super) fn export(args: &Export) -> Result<Exit, String> {
             }
         }
         // What is there can still be of use; what it is worth has to be said.
-        Err(error) => eprintln!("mule: {error}; only the checksums in the image itself vouch for it"),
+        Err(error) => tell!("mule: {error}; only the checksums in the image itself vouch for it"),
     }
     let progress = Progress::new(reader.size());
     let mut before = 0;
@@ -52,6 +52,6 @@ pub(super) fn export(args: &Export) -> Result<Exit, String> {
     });
     progress.end();
     let done = exported.map_err(|error| error.to_string())?;
-    println!("{}: {}, a disk of {} bytes, {} stored", args.out.display(), args.format, done.size, done.stored);
+    say!("{}: {}, a disk of {} bytes, {} stored", args.out.display(), args.format, done.size, done.stored);
     Ok(Exit::Good)
 }

@@ -60,7 +60,7 @@ pub(super) fn flatten(args: &Flatten) -> Result<Exit, String> {
     let noted = journal.append(host::now(), &Event::Note { text: Text::new(&text) });
     noted.map_err(|error| format!("the image is whole, but the log could not be written: {error}"))?;
     let stored: u64 = manifest.files.iter().map(|file| file.bytes).sum();
-    println!(
+    say!(
         "{}: needs no other image; {stored} bytes, {} of {}",
         args.out.display(),
         manifest.outcome,

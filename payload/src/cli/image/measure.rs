@@ -10,7 +10,7 @@ use crate::{
         image::{Order, image},
         take::Eyes,
     },
-    random,
+    random, say,
 };
 use serde_json::json;
 use std::{
@@ -35,18 +35,13 @@ pub(super) fn measure(drive: &Drive, order: &Order, as_json: bool) -> Result<Exi
     let (seconds, bytes) = (begin.elapsed().as_secs_f64(), drive.identity.bytes);
     let (taken, packed) = (&imaged.taken, packed.into_inner());
     if as_json {
-        println!(
-            "{}",
-            json!({ "kept": false, "bytes": bytes, "bytes_read": taken.bytes_read, "bytes_free": taken.bytes_free,
-                    "bytes_unreadable": taken.unreadable.bytes(), "bytes_packed": packed, "seconds": seconds })
+        say::json(
+            &json!({ "kept": false, "bytes": bytes, "bytes_read": taken.bytes_read, "bytes_free": taken.bytes_free,
+                    "bytes_unreadable": taken.unreadable.bytes(), "bytes_packed": packed, "seconds": seconds }),
         );
     } else {
         let read = format::size(taken.bytes_read);
-        println!(
-            "nothing was kept: {read} read, {} free, {} packed",
-            format::size(taken.bytes_free),
-            format::size(packed)
-        );
+        say!("nothing was kept: {read} read, {} free, {} packed", format::size(taken.bytes_free), format::size(packed));
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -54,7 +49,7 @@ pub(super) fn measure(drive: &Drive, order: &Order, as_json: bool) -> Result<Exi
             reason = "a speed"
         )]
         let speed = (bytes as f64 / seconds.max(0.001)) as u64;
-        println!("{seconds:.1} s, {}/s of the drive", format::size(speed));
+        say!("{seconds:.1} s, {}/s of the drive", format::size(speed));
     }
     Ok(Exit::Good)
 }

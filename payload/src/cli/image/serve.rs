@@ -43,15 +43,15 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, String> {
     let reader = open_chain(&args.image).map_err(|error| error.to_string())?;
     let failed = |error: io::Error| format!("{}: {error}", args.socket.display());
     let listener = listen(&args.socket).map_err(failed)?;
-    eprintln!("{}: a read-only disk (NBD), until Ctrl-C", args.socket.display());
+    tell!("{}: a read-only disk (NBD), until Ctrl-C", args.socket.display());
     for stream in listener.incoming() {
         let mut stream = stream.map_err(failed)?;
         if let Err(error) = admitted(&stream) {
-            eprintln!("mule: a program was not let in: {error}");
+            tell!("mule: a program was not let in: {error}");
             continue;
         }
-        if let Err(error) = export::serve(&reader, &mut stream, &|trouble| eprintln!("mule: {trouble}")) {
-            eprintln!("mule: a program was disconnected: {error}");
+        if let Err(error) = export::serve(&reader, &mut stream, &|trouble| tell!("mule: {trouble}")) {
+            tell!("mule: a program was disconnected: {error}");
         }
     }
     Ok(Exit::Good)

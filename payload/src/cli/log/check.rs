@@ -9,6 +9,7 @@ use crate::{
     certify::{Certifiable, Certificate, key::PublicStickKey},
     console::format::printable,
     journal::event::Event,
+    say,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -24,8 +25,8 @@ pub(super) fn verify(target: Option<&Path>, folder: Option<&Path>, as_json: bool
         Holding::Blank { name } => {
             let words = "blank: the stick was written but has not been started yet";
             match as_json {
-                true => println!("{}", json!({"log": name, "whole": true, "blank": true, "entries": 0})),
-                false => println!("{name}: {words}"),
+                true => say::json(&json!({"log": name, "whole": true, "blank": true, "entries": 0})),
+                false => say!("{name}: {words}"),
             }
             return Ok(Exit::Good);
         }
@@ -39,7 +40,7 @@ pub(super) fn judge(log: &Log, folder: Option<&Path>, as_json: bool) -> Result<E
     let oddities = log.oddities();
     let compared = folder.map(|folder| compare(log, folder)).transpose()?;
     match as_json {
-        true => println!("{}", object(log, &oddities, compared.as_ref())),
+        true => say::json(&object(log, &oddities, compared.as_ref())),
         false => report(log, &oddities, compared.as_ref()),
     }
     let agreeing = compared.is_none_or(|compared| compared.problems.is_empty());
@@ -64,12 +65,12 @@ fn report(log: &Log, oddities: &[(Oddity, String)], compared: Option<&Compared>)
         (None, None) => "whole:",
     };
     let (entries, stick) = (log.scan.end.next, log.superblock.key.stick_id());
-    println!("{}: {verdict} {entries} entries of {stick}, numbered and chained without a gap", log.name);
-    println!("    head {} (BLAKE3 of the last of them)", hex(&log.scan.end.previous));
-    oddities.iter().for_each(|(_, words)| println!("    {words}"));
+    say!("{}: {verdict} {entries} entries of {stick}, numbered and chained without a gap", log.name);
+    say!("    head {} (BLAKE3 of the last of them)", hex(&log.scan.end.previous));
+    oddities.iter().for_each(|(_, words)| say!("    {words}"));
     let Some(compared) = compared else { return };
-    println!("    {} certificates are both in the log and in the folder", compared.agreeing);
-    compared.problems.iter().for_each(|problem| println!("    MISSING OR CHANGED: {problem}"));
+    say!("    {} certificates are both in the log and in the folder", compared.agreeing);
+    compared.problems.iter().for_each(|problem| say!("    MISSING OR CHANGED: {problem}"));
 }
 
 /// What a folder of certificates and a log have in common.

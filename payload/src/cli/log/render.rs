@@ -292,21 +292,21 @@ fn drive_fields(event: &Event) -> (&'static str, Value) {
 }
 
 /// A job and its drives, a line each.
-pub(super) fn job_lines(job: &JobHistory) -> String {
+pub(super) fn job_lines(job: &JobHistory) -> Vec<String> {
     let end = job.finished_at.map_or_else(|| format!("UNFINISHED, last seen {}", when(job.last_seen())), when);
-    let mut out = format!(
-        "job {}  {} \u{2013} {end}  {} {}, {} drive(s)\n",
+    let head = format!(
+        "job {}  {} \u{2013} {end}  {} {}, {} drive(s)",
         short(&job.job),
         when(job.started_at),
         job.action.word(),
         printable(&job.method),
         job.announced
     );
-    for drive in &job.drives {
+    let drive = |drive: &DriveHistory| {
         let certified = if drive.certified { "certified" } else { "no certificate" };
-        out.push_str(&format!("    {}  {}: {}, {certified}\n", drive.slot, drive_words(&drive.drive), how_far(drive)));
-    }
-    out
+        format!("    {}  {}: {}, {certified}", drive.slot, drive_words(&drive.drive), how_far(drive))
+    };
+    [head].into_iter().chain(job.drives.iter().map(drive)).collect()
 }
 
 fn how_far(drive: &DriveHistory) -> String {

@@ -8,6 +8,7 @@ const FULL: usize = 64 << 20;
 const LOG: &str = "MULE_TEST_LOG";
 
 /// KiB by which opening the log in `medium` makes a process grow at most.
+#[expect(clippy::disallowed_macros, reason = "a measurement, for whoever runs the test")]
 fn growth(medium: &MemoryMedium) -> u64 {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
@@ -31,6 +32,7 @@ fn kib(name: &str) -> u64 {
 
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
+#[expect(clippy::disallowed_macros, reason = "a measurement, for whoever runs the test")]
 fn opens_a_log() {
     let Some(path) = std::env::var_os(LOG) else { return };
     let before = kib("VmRSS");

@@ -43,7 +43,7 @@ fn said(words: &[&str]) -> Result<(Exit, String), String> {
     let Command::Image(args) = &cli.command else { panic!("{words:?}") };
     let mut out = Vec::new();
     let exit = match &args.command {
-        image::Command::Ls(args) => ls(args, &mut out),
+        image::Command::Ls(args) => ls(args, &mut Lines::new(&mut out)),
         image::Command::Cat(args) => cat(args, &mut out),
         _ => panic!("{words:?}"),
     };
