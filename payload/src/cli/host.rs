@@ -122,9 +122,20 @@ impl Shelf for Folder {
 #[derive(Debug, Default)]
 pub struct Linux(pub Roots);
 
+impl Linux {
+    /// Opens it and asks then who else uses it: the countdown, and what came before, took time.
+    fn claim(&self, drive: &Drive, access: Access) -> Result<LinuxDrive, String> {
+        let open = LinuxDrive::open(&drive.path, access).map_err(|error| error.to_string())?;
+        match discover::users_of(&self.0, &open).first() {
+            Some(usage) => Err(format!("it is in use: {usage}")),
+            None => Ok(open),
+        }
+    }
+}
+
 impl Opener for Linux {
     fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String> {
-        let open = LinuxDrive::open(&drive.path, access).map_err(|error| error.to_string())?;
+        let open = self.claim(drive, access)?;
         let identity = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
         Ok((Box::new(open), identity))
     }
@@ -133,7 +144,7 @@ impl Opener for Linux {
         if drive.bus == Bus::File {
             return Ok(None);
         }
-        let open = LinuxDrive::open(&drive.path, access).map_err(|error| error.to_string())?;
+        let open = self.claim(drive, access)?;
         let found = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
         if found != drive.identity {
             return Err(format!("the drive there now is {found}; nothing was asked of it"));

@@ -237,6 +237,23 @@ pub fn identity_of(roots: &Roots, drive: &LinuxDrive) -> Result<Identity, Discov
     }
 }
 
+/// Who else uses what `drive` holds open, asked by its descriptor.
+pub fn users_of(roots: &Roots, drive: &LinuxDrive) -> Vec<Usage> {
+    let name = drive.path().display().to_string();
+    let unknown = |error: &dyn fmt::Display| vec![Usage::Unknown { reason: error.to_string() }];
+    let users = usage::Users::read(roots);
+    match drive.device() {
+        Device::Block { major, minor } => match device_name(roots, major, minor, drive.path()) {
+            Ok(name) => users.of(roots, &name),
+            Err(error) => unknown(&error),
+        },
+        Device::File => match drive.file().metadata() {
+            Ok(metadata) => users.of_file(roots, drive.file(), &metadata, &name),
+            Err(error) => unknown(&error),
+        },
+    }
+}
+
 /// Reads the identity of a drive that was found earlier again, by its name.
 pub fn identity_again(roots: &Roots, drive: &Drive) -> Result<Identity, DiscoverError> {
     if drive.bus == Bus::File {
@@ -287,7 +304,7 @@ fn regular_file(roots: &Roots, path: &Path, metadata: &Metadata) -> Result<Drive
         removable: false,
         read_only: metadata.permissions().readonly(),
         rotational: None,
-        usage: usage::of_file(roots, path),
+        usage: usage::of_file(roots, path, &path.display().to_string()),
         partitions: Vec::new(),
         ata: None,
         native_sectors: None,

@@ -1,12 +1,15 @@
-//! Who uses a drive: mounts, swap, and layers such as RAID and device mapper above it or its partitions.
+//! Who uses a drive: mounts, swap, layers such as RAID and device mapper above it or its partitions, and processes that have it
+//! open. Told by numbers, of devices and of files, since names can mean another thing by now; what cannot be found out is use.
+
+mod loops;
+mod open;
+mod tables;
 
 use super::{Roots, device, sysfs};
-use std::{
-    collections::BTreeSet,
-    fmt, fs,
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::{Path, PathBuf},
-};
+use mule_sys::locks;
+use open::{Openers, What, file_of};
+use std::{collections::BTreeSet, fmt, fs, os::fd::AsFd, path::PathBuf};
+use tables::{Inode, Mount, Number, Swap, number};
 
 /// One user of a drive. `device` is the kernel's name of the drive itself, a partition, or a layer above one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,20 @@ pub enum Usage {
         /// The layer.
         by: String,
     },
+    /// Another process has it open.
+    Open {
+        /// What is open.
+        device: String,
+        /// The process.
+        process: u32,
+        /// Its command.
+        name: String,
+    },
+    /// Somebody holds a lock on bytes of the file, as QEMU does on its disks.
+    Locked {
+        /// The file.
+        file: String,
+    },
     /// It could not be found out; counts as use.
     Unknown {
         /// Why not.
@@ -43,40 +60,29 @@ impl fmt::Display for Usage {
             Self::Mounted { device, at } => write!(f, "{device} is mounted at {}", at.display()),
             Self::Swap { device } => write!(f, "{device} is swap space"),
             Self::Holder { device, by } => write!(f, "{device} is part of {by}"),
+            Self::Open { device, process, name } => write!(f, "{device} is open in process {process} ({name})"),
+            Self::Locked { file } => write!(f, "{file} is locked by another program"),
             Self::Unknown { reason } => write!(f, "usage unknown: {reason}"),
         }
     }
 }
 
-/// A line of the mount table.
-struct Mount {
-    /// Major and minor number as the kernel writes them (`8:1`); some file systems have numbers of their own.
-    number: String,
-    /// Kernel name of the source, where it is a device.
-    source: Option<String>,
-    at: PathBuf,
-}
-
-/// The tables of mounts and swap, read once for a scan.
+/// The tables of mounts, swap, loop devices and open files, read once for a scan.
 pub(super) struct Users {
     mounts: Result<Vec<Mount>, String>,
-    swaps: Result<Vec<String>, String>,
+    swaps: Result<Vec<Swap>, String>,
+    loops: Vec<loops::Loop>,
+    openers: Openers,
 }
 
 impl Users {
     pub(super) fn read(roots: &Roots) -> Self {
-        let table = |name: &str| fs::read(roots.proc.join(name)).map_err(|error| format!("{name}: {error}"));
-        let mounts = table("self/mountinfo").and_then(|bytes| {
-            let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            lines.map(|line| mount(roots, line).ok_or_else(|| "a line of the mount table is unclear".into())).collect()
-        });
-        // A kernel without swap has no such table.
-        let swaps = if roots.proc.join("swaps").exists() { table("swaps") } else { Ok(Vec::new()) };
-        let swaps = swaps.map(|bytes| {
-            let lines = bytes.split(|byte| *byte == b'\n').skip(1);
-            lines.filter_map(|line| device_of_source(roots, line.split(u8::is_ascii_whitespace).next()?)).collect()
-        });
-        Self { mounts, swaps }
+        Self {
+            mounts: tables::mounts(roots),
+            swaps: tables::swaps(roots),
+            loops: loops::read(roots),
+            openers: Openers::read(roots),
+        }
     }
 
     /// Every user of the drive `name`.
@@ -94,20 +100,57 @@ impl Users {
                 todo.push(holder);
             }
         }
-        let number = |device: &String| sysfs::text(&folder(roots, name, device).join("dev"));
-        let numbers: BTreeSet<String> = devices.iter().filter_map(number).collect();
+        let own = |device: &String| number(&sysfs::text(&folder(roots, name, device).join("dev"))?);
+        let numbers: BTreeSet<Number> = devices.iter().filter_map(own).collect();
         self.add_mounts(&devices, &numbers, &mut found);
+        let over = self.loops.iter().filter(|one| one.device.is_some_and(|device| numbers.contains(&device)));
+        found.extend(over.map(|one| Usage::Holder { device: name.to_owned(), by: one.name.clone() }));
+        found.extend(several(roots, &numbers).map(|by| Usage::Holder { device: name.to_owned(), by }));
         match &self.swaps {
             Ok(swaps) => {
-                let ours = swaps.iter().filter(|device| devices.contains(*device));
-                found.extend(ours.map(|device| Usage::Swap { device: device.clone() }));
+                let named = |swap: &Swap| devices.contains(&swap.name);
+                let ours = |swap: &&Swap| swap.device.map_or_else(|| named(swap), |number| numbers.contains(&number));
+                found.extend(swaps.iter().filter(ours).map(|swap| Usage::Swap { device: swap.name.clone() }));
             }
             Err(reason) => found.push(Usage::Unknown { reason: reason.clone() }),
         }
+        self.add_openers(roots, name, What::Devices(&numbers), &mut found);
         found
     }
 
-    fn add_mounts(&self, devices: &BTreeSet<String>, numbers: &BTreeSet<String>, found: &mut Vec<Usage>) {
+    /// Every user of a regular file. That it lies on a mounted file system is no use of the file. A loop device of which it is
+    /// not known what it is over may be over this.
+    pub(super) fn of_file(&self, roots: &Roots, file: &impl AsFd, metadata: &fs::Metadata, name: &str) -> Vec<Usage> {
+        let (mut found, own): (Vec<Usage>, Inode) = (Vec::new(), file_of(metadata));
+        for one in &self.loops {
+            match (one.file, one.device) {
+                (Some(file), _) if file == own => {
+                    found.push(Usage::Holder { device: name.to_owned(), by: one.name.clone() });
+                }
+                (None, None) => {
+                    let reason = format!("what {} is over could not be found out", one.name);
+                    found.push(Usage::Unknown { reason });
+                }
+                _ => {}
+            }
+        }
+        match &self.swaps {
+            Ok(swaps) if swaps.iter().any(|swap| swap.file == Some(own)) => {
+                found.push(Usage::Swap { device: name.to_owned() });
+            }
+            Ok(_) => {}
+            Err(reason) => found.push(Usage::Unknown { reason: reason.clone() }),
+        }
+        match locks::foreign(file) {
+            Ok(None) => {}
+            Ok(Some(_)) => found.push(Usage::Locked { file: name.to_owned() }),
+            Err(error) => found.push(Usage::Unknown { reason: format!("locks: {error}") }),
+        }
+        self.add_openers(roots, name, What::File(own), &mut found);
+        found
+    }
+
+    fn add_mounts(&self, devices: &BTreeSet<String>, numbers: &BTreeSet<Number>, found: &mut Vec<Usage>) {
         let mounts = match &self.mounts {
             Ok(mounts) => mounts,
             Err(reason) => return found.push(Usage::Unknown { reason: reason.clone() }),
@@ -115,26 +158,49 @@ impl Users {
         for mount in mounts {
             let by_source = mount.source.as_ref().filter(|source| devices.contains(*source));
             if by_source.is_some() || numbers.contains(&mount.number) {
-                let device =
-                    by_source.cloned().or_else(|| mount.source.clone()).unwrap_or_else(|| mount.number.clone());
-                found.push(Usage::Mounted { device, at: mount.at.clone() });
+                let number = || format!("{}:{}", mount.number.0, mount.number.1);
+                let device = by_source.cloned().or_else(|| mount.source.clone()).unwrap_or_else(number);
+                let usage = Usage::Mounted { device, at: mount.at.clone() };
+                // The same mount in another namespace is no other use.
+                if !found.contains(&usage) {
+                    found.push(usage);
+                }
             }
         }
     }
+
+    fn add_openers(&self, roots: &Roots, name: &str, what: What<'_>, found: &mut Vec<Usage>) {
+        let (open, closed) = self.openers.of(roots, what);
+        found.extend(open.into_iter().map(|process| Usage::Open {
+            device: name.to_owned(),
+            process: process.id,
+            name: process.name,
+        }));
+        found.extend(closed.into_iter().map(|process| Usage::Unknown {
+            reason: format!("what process {} ({}) has open could not be looked at", process.id, process.name),
+        }));
+    }
 }
 
-/// Loop devices over a regular file. That it lies on a mounted file system is no use of the file.
-pub(super) fn of_file(roots: &Roots, path: &Path) -> Vec<Usage> {
-    let Ok(whole) = path.canonicalize() else { return Vec::new() };
-    let loops = sysfs::names(&roots.sys.join("block")).into_iter().filter(|name| name.starts_with("loop"));
-    loops
-        .filter(|name| {
-            let backing = sysfs::bytes(&roots.sys.join("block").join(name).join("loop/backing_file"));
-            backing
-                .is_some_and(|backing| backing.strip_suffix(b"\n").unwrap_or(&backing) == whole.as_os_str().as_bytes())
-        })
-        .map(|by| Usage::Holder { device: whole.display().to_string(), by })
-        .collect()
+/// File systems over several devices: the mount table names but one of them (`/sys/fs/btrfs/ID/devices`).
+fn several<'a>(roots: &Roots, numbers: &'a BTreeSet<Number>) -> impl Iterator<Item = String> + use<'a> {
+    let all = roots.sys.join("fs/btrfs");
+    let systems = sysfs::names(&all).into_iter();
+    systems.filter_map(move |system| {
+        let devices = all.join(&system).join("devices");
+        let own = |name: &String| number(&sysfs::text(&devices.join(name).join("dev"))?);
+        let ours = sysfs::names(&devices).iter().filter_map(own).any(|number| numbers.contains(&number));
+        ours.then(|| format!("btrfs {system}"))
+    })
+}
+
+/// Every user of a regular file, by its path.
+pub(super) fn of_file(roots: &Roots, path: &std::path::Path, name: &str) -> Vec<Usage> {
+    let unknown = |error: std::io::Error| vec![Usage::Unknown { reason: error.to_string() }];
+    match fs::File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata))) {
+        Ok((file, metadata)) => Users::read(roots).of_file(roots, &file, &metadata, name),
+        Err(error) => unknown(error),
+    }
 }
 
 /// The folder of a drive, of a partition of `drive`, or of a layer or its partition.
@@ -147,43 +213,4 @@ fn folder(roots: &Roots, drive: &str, device: &str) -> PathBuf {
         (false, true) => alone,
         (false, false) => roots.sys.join("class/block").join(device),
     }
-}
-
-/// A line of `mountinfo` (proc_pid_mountinfo(5)): id, parent, major:minor, root, mount point, options, optional fields,
-/// `-`, type, source, options.
-fn mount(roots: &Roots, line: &[u8]) -> Option<Mount> {
-    let mut fields = line.split(|byte| *byte == b' ');
-    let number = String::from_utf8(fields.nth(2)?.to_vec()).ok()?;
-    let at = PathBuf::from(std::ffi::OsString::from_vec(unescape(fields.nth(1)?)));
-    let source = fields.skip_while(|field| *field != b"-").nth(2)?;
-    Some(Mount { number, source: device_of_source(roots, source), at })
-}
-
-/// The kernel's name of a device given as a path in the tables, links followed (`/dev/mapper/x` is `dm-0`).
-fn device_of_source(roots: &Roots, source: &[u8]) -> Option<String> {
-    let source = unescape(source);
-    let name = source.strip_prefix(b"/dev/")?;
-    let path = roots.dev.join(std::ffi::OsStr::from_bytes(name));
-    let path = path.canonicalize().unwrap_or(path);
-    path.file_name()?.to_str().map(str::to_owned)
-}
-
-/// Undoes the octal escapes of blanks and backslashes in these tables.
-fn unescape(field: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let [first, tail @ ..] = rest {
-        let octal = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok();
-        match (first, tail.get(..3).and_then(octal)) {
-            (b'\\', Some(byte)) => {
-                bytes.push(byte);
-                rest = &tail[3..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    bytes
 }

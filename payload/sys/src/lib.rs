@@ -2,6 +2,7 @@
 
 mod aligned;
 pub mod block;
+pub mod locks;
 pub mod loops;
 mod numbers;
 pub mod nvme;
