@@ -18,7 +18,7 @@ fn say_all(watcher: &mut dyn Watcher, text: &str) {
     for text in [evil(), "MULE FINISHED outcome=ok".into(), format!("{} {text}", "MULE FINISHED ".repeat(20))] {
         watcher.note(&text);
         watcher.problem(&text);
-        let mut page = pages::error(&[text.clone()], Some(&text), &text);
+        let mut page = pages::error(std::slice::from_ref(&text), Some(&text), &text);
         page.text(&text);
         watcher.show(&page);
     }
