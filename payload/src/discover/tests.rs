@@ -70,6 +70,51 @@ fn a_mount_of_a_layer_above_a_layer_is_a_use() {
 }
 
 #[test]
+fn mounts_that_only_others_see_and_file_systems_over_several_drives_are_uses() {
+    let machine = Machine::bench();
+    let process = |id: &str, space: &str| {
+        std::fs::create_dir_all(machine.roots.proc.join(id).join("ns")).unwrap();
+        symlink(space, machine.roots.proc.join(id).join("ns/mnt")).unwrap();
+    };
+    process("self", "mnt:[1]");
+    process("7", "mnt:[1]");
+    process("8", "mnt:[2]");
+    put(&machine.roots.proc.join("7/mountinfo"), "gibberish, which nobody reads twice\n");
+    put(&machine.roots.proc.join("8/mountinfo"), "25 1 8:1 / /inside rw - ext4 /dev/sda1 rw\n");
+    put(&machine.roots.sys.join("fs/btrfs/5c1e/devices/vda/dev"), "254:0\n");
+    let drives = scan(&machine.roots);
+    let words = |name| named(&drives, name).usage.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(words("sda"), ["sda1 is mounted at /inside"]);
+    assert_eq!(words("vda"), ["vda is part of btrfs 5c1e"]);
+    assert_eq!(words("sdb"), Vec::<String>::new());
+    put(&machine.roots.proc.join("8/mountinfo"), "gibberish\n");
+    assert!(scan(&machine.roots).iter().all(|drive| matches!(drive.usage[..], [Usage::Unknown { .. }, ..])));
+}
+
+#[test]
+fn a_file_is_told_by_its_inode_whoever_has_it_open() {
+    let machine = Machine::bench();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, other, link) = (folder.path().join("file"), folder.path().join("other"), folder.path().join("link"));
+    put(&file, [0; 4096]);
+    put(&other, [0; 4096]);
+    std::fs::hard_link(&file, &link).unwrap();
+    let open = machine.roots.proc.join("77/fd");
+    std::fs::create_dir_all(&open).unwrap();
+    put(&machine.roots.proc.join("77/comm"), "reader\n");
+    symlink(&link, open.join("3")).unwrap();
+    let words = |path: &Path| {
+        let drive = identify_path(&machine.roots, path).unwrap();
+        drive.usage.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(words(&file), [format!("{} is open in process 77 (reader)", file.display())]);
+    assert_eq!(words(&other), Vec::<String>::new());
+    // Of a loop device that tells nothing, anything may be below it.
+    put(&machine.roots.sys.join("block/loop0/loop/backing_file"), "/somewhere/else (deleted)\n");
+    assert_eq!(words(&other), ["usage unknown: what loop0 is over could not be found out"]);
+}
+
+#[test]
 fn usage_that_cannot_be_read_is_use() {
     let machine = Machine::bench();
     std::fs::remove_file(machine.roots.proc.join("self/mountinfo")).unwrap();

@@ -1,0 +1,181 @@
+//! What is in use is not erased: by a loop device, QEMU, another process, as swap space, in another mount namespace. Each is
+//! made by the system's own programs, and the bytes are looked at afterwards.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+const MIB: usize = 1 << 20;
+
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, vec![0x5a; 4 * MIB]).unwrap();
+        path
+    }
+
+    /// Wipes `drive`, authorised by `name`: its exit code and all it said.
+    fn wipe(&self, drive: &Path, name: &Path) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mule"));
+        command.arg("wipe").arg(drive).arg("--yes-erase").arg(name);
+        command.arg("--state").arg(self.dir.path().join("state"));
+        command.arg("--certificates").arg(self.dir.path().join("certificates"));
+        let out = command.output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        (out.status.code().unwrap(), text)
+    }
+
+    #[track_caller]
+    fn refused(&self, drive: &Path, name: &Path, says: &str) {
+        let before = fs::read(drive).unwrap();
+        let (code, text) = self.wipe(drive, name);
+        assert!(code == 2 && text.contains("in use") && text.contains(says), "exit code {code}: {text}");
+        assert!(fs::read(drive).unwrap() == before, "it was written on");
+    }
+
+    #[track_caller]
+    fn erased(&self, drive: &Path, name: &Path) {
+        let (code, text) = self.wipe(drive, name);
+        assert_eq!(code, 0, "{text}");
+    }
+}
+
+/// A process that ends with the value.
+struct Running(Child);
+
+impl Running {
+    fn new(command: &mut Command) -> Self {
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// As [`Running::new`] with a file as its standard input.
+    fn reading(path: &Path) -> Self {
+        Self::new(Command::new("sleep").arg("60").stdin(fs::File::open(path).unwrap()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn done(program: &str, args: &[&std::ffi::OsStr]) -> Option<String> {
+    let out = Command::new(program).args(args).output().ok()?;
+    out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+}
+
+/// A loop device over a file.
+struct Loop(PathBuf);
+
+impl Loop {
+    /// `None` where this user, or this machine, has none.
+    fn over(file: &Path) -> Option<Self> {
+        done("losetup", &["-f".as_ref(), "--show".as_ref(), file.as_ref()]).map(|name| Self(name.into()))
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        done("losetup", &["-d".as_ref(), self.0.as_ref()]);
+    }
+}
+
+#[test]
+fn a_file_that_another_process_has_open() {
+    let bench = Bench::new();
+    let file = bench.file("file");
+    let reader = Running::reading(&file);
+    bench.refused(&file, &file, "(sleep)");
+    // Another name is the same file.
+    let link = bench.dir.path().join("link");
+    fs::hard_link(&file, &link).unwrap();
+    bench.refused(&link, &link, "(sleep)");
+    drop(reader);
+    bench.erased(&file, &file);
+}
+
+#[test]
+fn the_raw_disk_of_a_running_qemu() {
+    let bench = Bench::new();
+    let file = bench.file("disk.img");
+    let drive = format!("file={},format=raw,if=none", file.display());
+    let mut command = Command::new("qemu-system-x86_64");
+    let qemu = Running::new(command.args(["-S", "-display", "none", "-machine", "none", "-drive", &drive]));
+    let begin = Instant::now();
+    let holds = || {
+        fs::read_dir(format!("/proc/{}/fd", qemu.0.id()))
+            .unwrap()
+            .flatten()
+            .any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == file))
+    };
+    while !holds() && begin.elapsed() < Duration::from_secs(20) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    // Its locks come a moment after the file is open; either is enough.
+    bench.refused(&file, &file, "disk.img");
+    drop(qemu);
+    bench.erased(&file, &file);
+}
+
+#[test]
+fn a_hard_link_to_what_a_loop_device_is_over_and_the_device_itself() {
+    let bench = Bench::new();
+    let file = bench.file("file");
+    let link = bench.dir.path().join("link");
+    fs::hard_link(&file, &link).unwrap();
+    let Some(device) = Loop::over(&file) else { return };
+    bench.refused(&link, &link, "is part of loop");
+    // The name that the kernel remembers leads elsewhere by now.
+    let moved = bench.dir.path().join("moved");
+    fs::rename(&file, &moved).unwrap();
+    bench.file("file");
+    bench.refused(&moved, &moved, "is part of loop");
+    fs::rename(&moved, &file).unwrap();
+    let reader = Running::reading(&device.0);
+    bench.refused(&device.0, &file, "(sleep)");
+    drop(reader);
+    bench.erased(&device.0, &file);
+}
+
+#[test]
+fn what_is_mounted_where_only_others_see_it_and_what_is_swapped_to() {
+    let bench = Bench::new();
+    let file = bench.file("file");
+    let Some(device) = Loop::over(&file) else { return };
+    done("mke2fs", &["-q".as_ref(), "-F".as_ref(), device.0.as_ref()]).unwrap();
+    let at = bench.dir.path().join("at");
+    fs::create_dir(&at).unwrap();
+    let (script, said) =
+        ("mount \"$0\" \"$1\" && touch \"$1.mounted\" && exec sleep 60", bench.dir.path().join("at.mounted"));
+    let elsewhere = Running::new(Command::new("unshare").args(["-m", "sh", "-c", script]).arg(&device.0).arg(&at));
+    let begin = Instant::now();
+    while !said.exists() && begin.elapsed() < Duration::from_secs(20) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    bench.refused(&device.0, &file, "is mounted at");
+    drop(elsewhere);
+    let swap = bench.file("swap");
+    done("mkswap", &[swap.as_ref()]).unwrap();
+    if done("swapon", &[swap.as_ref()]).is_some() {
+        let (code, text) = bench.wipe(&swap, &swap);
+        done("swapoff", &[swap.as_ref()]).unwrap();
+        assert!(code == 2 && text.contains("is swap space"), "exit code {code}: {text}");
+    }
+}
