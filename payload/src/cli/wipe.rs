@@ -45,6 +45,9 @@ Examples:
   mule wipe --yes-erase WD-WX11A22B3333 /dev/sdx      no question; the serial number must be the drive's
   mule wipe --yes-erase /tmp/disk.img /tmp/disk.img   a regular file, by its exact path
 
+What is in use is left alone: mounted, also where only other processes see it, swapped to, part of RAID, LVM or a loop device,
+locked (as QEMU does), or open in another process. Who is not root sees only the processes of their own.
+
 Every drive gets a signed certificate. A run that was cut short goes on when the same command is given again.
 Exit codes: 0 every drive is erased and certified; 1 at least one is not; 2 nothing was done.")]
 pub struct Args {
