@@ -5,11 +5,13 @@ mod render;
 pub(super) mod source;
 
 use super::Exit;
-use crate::journal::{replay::Replay, scan::Placed};
+use crate::{
+    files,
+    journal::{replay::Replay, scan::Placed},
+};
 use serde_json::{Value, json};
 use source::{Holding, Log};
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -159,12 +161,8 @@ fn save(log: &Log, output: Option<&Path>) -> io::Result<()> {
     }
     match output {
         None => io::stdout().lock().write_all(lines.as_bytes()),
-        Some(path) => {
-            let mut file =
-                fs::File::create_new(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-            file.write_all(lines.as_bytes())?;
-            file.sync_all()
-        }
+        Some(path) => files::create(path, lines.as_bytes())
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     }
 }
 

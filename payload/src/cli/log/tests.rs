@@ -10,6 +10,7 @@ use crate::{
     },
 };
 use mule_types::stick::{IdSector, ImageId};
+use std::fs;
 
 const LOG_LEN: u64 = 512 * 1024;
 
