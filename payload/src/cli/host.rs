@@ -75,7 +75,12 @@ pub fn open_log(path: &Path) -> Result<(Journal, Replay), String> {
     let held = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let medium = FileMedium::open(&held, 0, len).map_err(failed)?;
     let owner = Owner { image: HOST_IMAGE, binding: binding(Path::new("/")) };
-    Journal::open(Box::new(medium), owner, now()).map_err(|error: JournalError| format!("{}: {error}", path.display()))
+    let opened = Journal::open(Box::new(medium), owner, now());
+    let (journal, replay) = opened.map_err(|error: JournalError| format!("{}: {error}", path.display()))?;
+    if let Some(exchanged) = journal.exchanged() {
+        eprintln!("mule: {exchanged}");
+    }
+    Ok((journal, replay))
 }
 
 /// What a host's log is bound to, so that a copy of it on another host gets a key of its own, as a copied stick does: the
