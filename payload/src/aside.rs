@@ -10,6 +10,8 @@
 //! [`Folder::anybodys`]. A link that a person names as a folder is followed; the names in it are not.
 
 mod names;
+#[cfg(test)]
+pub(crate) mod traps;
 
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat},
@@ -170,7 +172,7 @@ impl Folder {
 
     /// Begins a file beside its place, under its name with `.new` behind it.
     pub(crate) fn begin(&self, name: &OsStr) -> io::Result<Aside<'_>> {
-        let aside = self.aside_name(name)?;
+        let aside = self.aside_name(single(name)?)?;
         match self.remove(&aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -38,7 +38,7 @@ impl Folder {
         }
     }
 
-    fn give_free(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    pub(super) fn give_free(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         if self.has(to)? {
             return Err(io::ErrorKind::AlreadyExists.into());
         }

@@ -5,6 +5,7 @@ mod fitted;
 mod hit;
 mod kept;
 mod resumed;
+mod traps;
 
 use super::target::Tail;
 use crate::{

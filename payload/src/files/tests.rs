@@ -1,6 +1,0 @@
-use super::*;
-use rustix::fs::{CWD, FileType, Mode};
-use std::{
-    fs,
-    os::unix::fs::{MetadataExt, symlink},
-};
