@@ -163,11 +163,12 @@ impl Folder {
     /// The names in it are on the medium. FAT keeps a name, a length and the chain of clusters in places of their own, so that
     /// flushing the folder alone is not enough there.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        rustix::fs::fsync(&self.fd)?;
-        if [MSDOS, EXFAT].contains(&self.kind) {
-            rustix::fs::syncfs(&self.fd)?;
+        let synced = rustix::fs::fsync(&self.fd);
+        // Some network file systems flush no folder on its own (fsync(2), EINVAL).
+        if synced == Err(Errno::INVAL) || [MSDOS, EXFAT].contains(&self.kind) {
+            return Ok(rustix::fs::syncfs(&self.fd)?);
         }
-        Ok(())
+        Ok(synced?)
     }
 
     /// Begins a file beside its place, under its name with `.new` behind it.
