@@ -74,7 +74,7 @@ pub enum JournalError {
     Poisoned(String),
     /// The first block has no room for another key.
     #[error(
-        "the stick holds {} keys already, each made where it showed another model, serial number or size; save its log with \
+        "the log holds {} keys already, each made where its medium showed another model, serial number or size; save it with \
          `mule log export`, then write the stick anew",
         superblock::MAX_ASIDE + 1
     )]

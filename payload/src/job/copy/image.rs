@@ -24,15 +24,15 @@ use crate::{
     discover::Drive,
     drive::DataPlane,
     engine::frames,
-    files::beside,
     imagefile::{Finished, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError},
     job::issue::hex,
 };
 use sha2::{Digest, Sha256};
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
     num::NonZeroU64,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -235,8 +235,9 @@ pub(super) fn rename(finished: &Finished, part: &Path, path: &Path) -> Result<Fo
     let folder = Folder::of(path).map_err(|error| ImageError::Io(path.into(), error))?.0;
     let prefix = part.as_os_str().len();
     let renamed = |(from, _): &(PathBuf, u64)| {
-        let ending = from.as_os_str().to_string_lossy().get(prefix..).unwrap_or_default().to_owned();
-        (name_of(from), beside(path, &ending))
+        let mut to = path.as_os_str().to_owned();
+        to.push(OsStr::from_bytes(from.as_os_str().as_bytes().get(prefix..).unwrap_or_default()));
+        (name_of(from), PathBuf::from(to))
     };
     let names: Vec<(OsString, PathBuf)> = finished.files.iter().map(renamed).collect();
     for (place, (from, to)) in names.iter().enumerate() {

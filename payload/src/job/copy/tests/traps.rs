@@ -11,7 +11,7 @@ use crate::{
     job::tests::rig::MIB,
     journal::event::{Action, Outcome},
 };
-use std::fs;
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt};
 
 /// Every name that is made on the way to an image.
 const NAMES: [&str; 10] = [
@@ -46,6 +46,23 @@ fn an_image_goes_through_no_trap() {
                 assert!(fs::symlink_metadata(&order.path).unwrap().is_file(), "{what}");
             }
         }
+    }
+}
+
+/// A folder may be called by any bytes; each piece keeps its number.
+#[test]
+fn pieces_are_renamed_one_by_one_whatever_their_folder_is_called() {
+    let bench = Bench::new();
+    let folder = bench.folder().join(OsStr::from_bytes(b"\xff\xfe"));
+    fs::create_dir(&folder).unwrap();
+    let pieces = ["a.img.zst.part.000", "a.img.zst.part.001"].map(|name| folder.join(name));
+    pieces.iter().for_each(|piece| fs::write(piece, piece.as_os_str().as_bytes()).unwrap());
+    let files = pieces.iter().map(|piece| (piece.clone(), 4)).collect();
+    let finished = Finished { root: [0; 32], groups: Vec::new(), tail: [0; 32], files };
+    image::rename(&finished, &folder.join("a.img.zst.part"), &folder.join("a.img.zst")).unwrap();
+    for (number, piece) in pieces.iter().enumerate() {
+        let renamed = folder.join(format!("a.img.zst.{number:03}"));
+        assert_eq!(fs::read(renamed).unwrap(), piece.as_os_str().as_bytes());
     }
 }
 
