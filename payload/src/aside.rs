@@ -3,6 +3,15 @@
 //! Whoever else can write to a folder can put a link where a file is about to be written, or another folder where this one
 //! was. So a folder is opened once, everything in it is named through that descriptor, a new file is one that was not there
 //! (`O_EXCL`), and no link is followed (`O_NOFOLLOW`). A name that is left of an earlier time is removed, not written through.
+//!
+//! Whose folder it may be depends on what lies there. Where its files are believed later because they lie there (the list of
+//! signers, a host's log with its key), nobody else may be able to change it: [`Folder::open`]. Images, their manifests, notes
+//! and maps prove themselves by signatures and hashes, and lie on a medium that belongs to whoever mounted it:
+//! [`Folder::anybodys`]. A link that a person names as a folder is followed; the names in it are not.
+
+mod names;
+#[cfg(test)]
+pub(crate) mod traps;
 
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat},
@@ -109,15 +118,23 @@ impl Folder {
 
     /// A new file. Whatever is there under that name already is an error, a link too.
     pub(crate) fn create(&self, name: &OsStr) -> io::Result<File> {
+        self.create_with(name, 0o666)
+    }
+
+    /// A new file that nobody else may read.
+    pub(crate) fn create_private(&self, name: &OsStr) -> io::Result<File> {
+        self.create_with(name, 0o600)
+    }
+
+    fn create_with(&self, name: &OsStr, mode: u32) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o666);
-        Ok(File::from(rustix::fs::openat(&self.fd, name, flags, mode)?))
+        Ok(File::from(rustix::fs::openat(&self.fd, single(name)?, flags, Mode::from_raw_mode(mode))?))
     }
 
     /// A plain file that is there, with no other name anywhere; no link is followed, and no pipe waited for.
     pub(crate) fn existing(&self, name: &OsStr, flags: OFlags) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty()).map_err(|errno| match errno {
+        let fd = rustix::fs::openat(&self.fd, single(name)?, flags, Mode::empty()).map_err(|errno| match errno {
             Errno::LOOP => denied("it is a link; remove it".into()),
             errno => errno.into(),
         })?;
@@ -140,22 +157,23 @@ impl Folder {
 
     /// Removes a name; a link's target stays.
     pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
-        Ok(rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())?)
+        Ok(rustix::fs::unlinkat(&self.fd, single(name)?, AtFlags::empty())?)
     }
 
     /// The names in it are on the medium. FAT keeps a name, a length and the chain of clusters in places of their own, so that
     /// flushing the folder alone is not enough there.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        rustix::fs::fsync(&self.fd)?;
-        if [MSDOS, EXFAT].contains(&self.kind) {
-            rustix::fs::syncfs(&self.fd)?;
+        let synced = rustix::fs::fsync(&self.fd);
+        // Some network file systems flush no folder on its own (fsync(2), EINVAL).
+        if synced == Err(Errno::INVAL) || [MSDOS, EXFAT].contains(&self.kind) {
+            return Ok(rustix::fs::syncfs(&self.fd)?);
         }
-        Ok(())
+        Ok(synced?)
     }
 
     /// Begins a file beside its place, under its name with `.new` behind it.
     pub(crate) fn begin(&self, name: &OsStr) -> io::Result<Aside<'_>> {
-        let aside = self.aside_name(name)?;
+        let aside = self.aside_name(single(name)?)?;
         match self.remove(&aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -192,6 +210,15 @@ impl Folder {
 /// The user who became root for this command (sudo(8)); root alone is believed about it.
 fn behind_sudo(user: u32) -> Option<u32> {
     std::env::var("SUDO_UID").ok().filter(|_| user == 0)?.parse().ok()
+}
+
+/// A name that leads nowhere but into the folder it is looked up in.
+fn single(name: &OsStr) -> io::Result<&OsStr> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') || bytes.contains(&0) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is no name of a file")));
+    }
+    Ok(name)
 }
 
 fn denied(text: String) -> io::Error {

@@ -1,8 +1,11 @@
 //! Files that belong together, and files that are there whole or not at all.
 
 use crate::aside::Folder;
+use rustix::fs::OFlags;
 use std::{
-    io,
+    fs::{File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -22,4 +25,52 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (folder, name) = Folder::of(path)?;
     folder.write(name, bytes)
+}
+
+/// A new file, on the medium when this returns. What has the name already is left alone; of one that could not be written
+/// nothing is left.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (folder, name) = Folder::of(path)?;
+    let mut file = folder.create(name)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| folder.sync());
+    if written.is_err() {
+        // The first error is the one to report.
+        let _ = folder.remove(name);
+    }
+    written
+}
+
+/// Removes a file's name, if it is there; a link's target stays.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    let (folder, name) = Folder::of(path)?;
+    folder.forget(name).map(drop)
+}
+
+/// Whether anything has this name, a link that leads nowhere too.
+pub(crate) fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Opens a file for reading only. Links are followed, for what is read is nowhere changed by it; a pipe is not waited for.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() || kind.is_block_device() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is no plain file"))
+}
+
+/// A file's bytes.
+///
+/// # Errors
+/// `FileTooLarge` where there are more than `max`.
+pub(crate) fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large"));
+    }
+    Ok(bytes)
 }

@@ -50,6 +50,9 @@ impl Stick {
             Journal::open(Box::new(medium), owner, now).map_err(|error| Stopped::new(error, REMEDY))
         };
         let (mut journal, mut replay) = open_log()?;
+        if let Some(exchanged) = journal.exchanged() {
+            watcher.problem(&format!("{exchanged}. Certificates name the key that signs them."));
+        }
         let boot = Event::Boot {
             version: Text::new(env!("CARGO_PKG_VERSION")),
             kernel: Text::new(&kernel()),

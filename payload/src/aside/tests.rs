@@ -4,6 +4,8 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
 };
 
+mod kinds;
+
 const NAME: &str = "certificate";
 
 fn name() -> &'static OsStr {

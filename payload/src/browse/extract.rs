@@ -1,8 +1,10 @@
 //! Files out of a volume: one by its path, or whole folders.
 
 use super::{BrowseError, Entry, EntryKind, Files, Next, Out, walk};
+use crate::aside::Folder;
 use std::{
-    fs::{self, File, OpenOptions},
+    ffi::OsStr,
+    fs::File,
     io::{self, Write},
     ops::ControlFlow,
     os::unix::fs::FileExt,
@@ -98,8 +100,8 @@ pub struct Extracted {
 /// Copies a file, or a folder with everything in it, into an existing folder of this computer.
 ///
 /// `path` is where it is in the volume. Nothing that exists is written over, links are neither followed nor made, and
-/// nothing is made outside of `into`: all names are single components that were made safe. `skipped` hears of everything
-/// that is not copied.
+/// nothing is made outside of `into`: all names are single components that were made safe, and each is looked up in the
+/// folder that is held open, whatever takes a folder's place meanwhile. `skipped` hears of everything that is not copied.
 pub fn extract(
     files: &dyn Files,
     from: &Entry,
@@ -109,17 +111,20 @@ pub fn extract(
 ) -> Extracted {
     let mut done = Extracted::default();
     let path = path.trim_matches('/');
+    let mut tree = match Folder::anybodys(into) {
+        Ok(folder) => Tree(vec![(String::new(), folder)]),
+        Err(source) => {
+            skipped(Skipped { path: path.to_owned(), why: BrowseError::Local { path: into.to_owned(), source } });
+            return done;
+        }
+    };
     let above = path.rsplit_once('/').map_or(0, |(above, _)| above.len() + 1);
     // The root has no name of its own: its contents go straight into the folder.
     let start = if path.is_empty() { String::new() } else { format!("/{path}") };
     let mut take = |path: &str, entry: &Entry, trouble: Option<BrowseError>| {
-        let local = path
-            .get(1 + above..)
-            .filter(|rest| !rest.is_empty())
-            .map_or_else(|| into.to_owned(), |rest| into.join(rest));
         let result = match trouble {
             Some(trouble) => Err(trouble),
-            None => one(files, entry, &local, &mut done),
+            None => one(files, entry, &mut tree, path.get(1 + above..).unwrap_or_default(), &mut done),
         };
         match result {
             Ok(()) => Next::On,
@@ -135,23 +140,51 @@ pub fn extract(
     done
 }
 
-fn one(files: &dyn Files, entry: &Entry, to: &Path, done: &mut Extracted) -> Result<(), BrowseError> {
-    let local = |source: io::Error| BrowseError::Local { path: to.to_owned(), source };
+/// The folders from the destination to where the work is, each held open in the one above it, with their paths from there.
+struct Tree(Vec<(String, Folder)>);
+
+impl Tree {
+    /// The folder of what is called so, which is the last one that was gone into or one above it; and its name there.
+    fn folder_of<'a>(&mut self, local: &'a str) -> io::Result<(&Folder, &'a OsStr)> {
+        let (above, name) = local.rsplit_once('/').unwrap_or(("", local));
+        let held = self.0.iter().rposition(|(path, _)| path == above);
+        self.0.truncate(held.ok_or(io::ErrorKind::NotFound)? + 1);
+        let (_, folder) = self.0.last().ok_or(io::ErrorKind::NotFound)?;
+        Ok((folder, OsStr::new(name)))
+    }
+
+    /// Goes into a folder, and makes it where there is none.
+    fn enter(&mut self, local: &str) -> io::Result<()> {
+        let (folder, name) = self.folder_of(local)?;
+        let folder = folder.make(name)?;
+        self.0.push((local.to_owned(), folder));
+        Ok(())
+    }
+
+    /// For messages.
+    fn failed(&self, local: &str) -> impl Fn(io::Error) -> BrowseError + use<> {
+        let path = self.0.first().map(|(_, into)| into.path().join(local)).unwrap_or_default();
+        move |source| BrowseError::Local { path: path.clone(), source }
+    }
+}
+
+fn one(
+    files: &dyn Files,
+    entry: &Entry,
+    tree: &mut Tree,
+    local: &str,
+    done: &mut Extracted,
+) -> Result<(), BrowseError> {
+    let failed = tree.failed(local);
     match entry.kind {
         EntryKind::Folder => {
-            match fs::create_dir(to) {
-                // A link to a folder is not one.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    fs::symlink_metadata(to).and_then(|there| if there.is_dir() { Ok(()) } else { Err(error) })
-                }
-                made => made,
-            }
-            .map_err(local)?;
+            tree.enter(local).map_err(failed)?;
             done.folders += 1;
             Ok(())
         }
         EntryKind::File => {
-            let bytes = file(files, entry, to)?;
+            let (folder, name) = tree.folder_of(local).map_err(&failed)?;
+            let bytes = file(files, entry, folder, name, &failed)?;
             done.files += 1;
             done.bytes += bytes;
             Ok(())
@@ -161,16 +194,21 @@ fn one(files: &dyn Files, entry: &Entry, to: &Path, done: &mut Extracted) -> Res
     }
 }
 
-fn file(files: &dyn Files, entry: &Entry, to: &Path) -> Result<u64, BrowseError> {
-    let local = |source: io::Error| BrowseError::Local { path: to.to_owned(), source };
-    let file = OpenOptions::new().write(true).create_new(true).open(to).map_err(local)?;
+fn file(
+    files: &dyn Files,
+    entry: &Entry,
+    folder: &Folder,
+    name: &OsStr,
+    failed: &dyn Fn(io::Error) -> BrowseError,
+) -> Result<u64, BrowseError> {
+    let file = folder.create(name).map_err(failed)?;
     let mut out = Local { file: &file };
     let read = files.read(entry, &mut out).map_err(|error| match error {
-        BrowseError::Out(source) => local(source),
+        BrowseError::Out(source) => failed(source),
         other => other,
     });
     let size = read.and_then(|size| {
-        file.set_len(size).map_err(local)?;
+        file.set_len(size).map_err(failed)?;
         if let Some(modified) = entry.modified.and_then(|seconds| u64::try_from(seconds).ok()) {
             // A time is not worth a failure: not every file system can hold every one.
             let _ = UNIX_EPOCH.checked_add(Duration::from_secs(modified)).map(|time| file.set_modified(time));
@@ -179,7 +217,7 @@ fn file(files: &dyn Files, entry: &Entry, to: &Path) -> Result<u64, BrowseError>
     });
     if size.is_err() {
         // Half a file would be taken for a whole one. The first error is the one to report.
-        let _ = fs::remove_file(to);
+        let _ = folder.remove(name);
     }
     size
 }

@@ -18,6 +18,8 @@ mod ntfs;
 mod walk;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 pub use error::BrowseError;

@@ -38,6 +38,12 @@ impl PublicStickKey {
         format!("mule-{digits}")
     }
 
+    /// The one of these keys that has this id. An id is 64 bits long, for people: where several keys have it, it is none of them,
+    /// and nothing is decided by an id alone.
+    pub fn named(id: &str, keys: &[[u8; 32]]) -> Option<Self> {
+        only_one(id, keys, Self::stick_id)
+    }
+
     /// `ssh-ed25519 AAAA…`, as in an `authorized_keys` file.
     pub fn openssh(self) -> String {
         self.ssh().to_openssh().unwrap_or_default()
@@ -52,6 +58,17 @@ impl PublicStickKey {
     pub fn allowed_signers_line(self) -> String {
         format!("{} namespaces=\"{NAMESPACE}\" {}", self.stick_id(), self.openssh())
     }
+}
+
+fn only_one(id: &str, keys: &[[u8; 32]], id_of: impl Fn(PublicStickKey) -> String) -> Option<PublicStickKey> {
+    let mut found = None;
+    for key in keys.iter().copied().map(PublicStickKey).filter(|key| id_of(*key) == id) {
+        if found.is_some_and(|other| other != key) {
+            return None;
+        }
+        found = Some(key);
+    }
+    found
 }
 
 /// Why nothing was signed.
@@ -91,5 +108,23 @@ impl StickKey {
         let key = ssh_key::PrivateKey::from(self.pair.clone());
         let signature = SshSig::sign(&key, NAMESPACE, HashAlg::Sha512, bytes).map_err(failed)?;
         signature.to_pem(LineEnding::LF).map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_two_keys_have_names_neither() {
+        let keys = [[1; 32], [2; 32], [3; 32]];
+        let id = |key: PublicStickKey| if key.0[0] < 3 { "mule-same".to_owned() } else { "mule-other".to_owned() };
+        assert_eq!(only_one("mule-same", &keys, id), None);
+        assert_eq!(only_one("mule-same", &keys[1..], id), Some(PublicStickKey([2; 32])));
+        assert_eq!(only_one("mule-same", &[[1; 32], [1; 32]], id), Some(PublicStickKey([1; 32])), "one key, twice");
+        assert_eq!(only_one("mule-other", &keys, id), Some(PublicStickKey([3; 32])));
+        assert_eq!(only_one("mule-none", &keys, id), None);
+        let key = StickKey::from_seed(&[7; 32]).public_key();
+        assert_eq!(PublicStickKey::named(&key.stick_id(), &[[9; 32], key.0]), Some(key));
     }
 }

@@ -1,20 +1,17 @@
 //! `mule certificate`: is it genuine, what does it say, how does it look on paper?
 
-mod examine;
+pub(super) mod examine;
 mod show;
 
 use super::Exit;
 use crate::{
     certify::{Certifiable, html},
-    say,
+    files, say,
 };
 use examine::{Trust, Verdict};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Arguments of `mule certificate`.
 #[derive(Debug, clap::Args)]
@@ -168,8 +165,7 @@ fn render(args: &Html) -> Result<(), String> {
         say::document(page.as_bytes());
         return Ok(());
     };
-    let write = |mut file: fs::File| std::io::Write::write_all(&mut file, page.as_bytes());
-    fs::File::create_new(output).and_then(write).map_err(|error| format!("{}: {error}", output.display()))
+    files::create(output, page.as_bytes()).map_err(|error| format!("{}: {error}", output.display()))
 }
 
 /// What is shown looks the same whether or not it is signed.

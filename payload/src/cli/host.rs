@@ -1,6 +1,7 @@
 //! What the sub-commands share: where this host keeps its log and certificates, and how drives are opened.
 
 use crate::{
+    aside,
     blocks::{FileBlocks, ReadAt},
     boot::{machine, medium},
     certify::{Certifiable, key::StickKey, record::Tool, store},
@@ -15,10 +16,12 @@ use crate::{
     scsi::{CommandPlane, LinuxPlane},
 };
 use mule_types::stick::{IdSector, ImageId};
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::{
     fs, io,
     io::IsTerminal,
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -66,15 +69,18 @@ pub fn log_file(state: &Path) -> PathBuf {
 /// gets a new key as well; see `binding`.
 pub fn open_log(path: &Path) -> Result<(Journal, Replay), String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
-    if !path.exists() {
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        fs::create_dir_all(folder).map_err(failed)?;
-        create_private(path).and_then(|file| file.set_len(LOG_BYTES)).map_err(failed)?;
-    }
-    let len = fs::metadata(path).map_err(failed)?.len();
-    let medium = FileMedium::open(path, 0, len).map_err(failed)?;
+    let file = log_in_folder(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    // The file that was looked at, and not what its name leads to by then.
+    let held = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let medium = FileMedium::open(&held, 0, len).map_err(failed)?;
     let owner = Owner { image: HOST_IMAGE, binding: binding(Path::new("/")) };
-    Journal::open(Box::new(medium), owner, now()).map_err(|error: JournalError| format!("{}: {error}", path.display()))
+    let opened = Journal::open(Box::new(medium), owner, now());
+    let (journal, replay) = opened.map_err(|error: JournalError| format!("{}: {error}", path.display()))?;
+    if let Some(exchanged) = journal.exchanged() {
+        tell!("mule: {exchanged}");
+    }
+    Ok((journal, replay))
 }
 
 /// What a host's log is bound to, so that a copy of it on another host gets a key of its own, as a copied stick does: the
@@ -93,10 +99,18 @@ fn binding(root: &Path) -> [u8; 32] {
     }
 }
 
-/// The file holds a secret key: nobody else may read it.
-fn create_private(path: &Path) -> io::Result<fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+/// The log file, made where there is none. It holds a secret key: it lies in a folder that nobody else can change, and nobody
+/// else may read it.
+fn log_in_folder(path: &Path) -> io::Result<fs::File> {
+    let name = path.file_name().ok_or_else(|| io::Error::other("this names no file"))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    fs::create_dir_all(folder)?;
+    let folder = aside::Folder::open(folder)?;
+    if !folder.has(name)? {
+        folder.create_private(name)?.set_len(LOG_BYTES)?;
+        folder.sync()?;
+    }
+    folder.existing(name, OFlags::RDWR)
 }
 
 /// The media among `drives` that carry a Mule stick. One that cannot be read is no target of ours either way: opening it

@@ -6,13 +6,13 @@ pub(super) mod source;
 
 use super::Exit;
 use crate::{
+    files,
     journal::{replay::Replay, scan::Placed},
     say,
 };
 use serde_json::{Value, json};
 use source::{Holding, Log};
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -166,12 +166,8 @@ fn save(log: &Log, output: Option<&Path>) -> io::Result<()> {
             let mut out = say::bytes();
             out.write_all(&lines).and_then(|()| out.flush())
         }
-        Some(path) => {
-            let mut file =
-                fs::File::create_new(path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
-            file.write_all(&lines)?;
-            file.sync_all()
-        }
+        Some(path) => files::create(path, &lines)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     }
 }
 

@@ -10,10 +10,10 @@ mod tests;
 
 pub use nbd::serve;
 
-use crate::{blocks::ReadAt, engine::frames::is_zero};
+use crate::{aside::Folder, blocks::ReadAt, engine::frames::is_zero, files::beside};
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::File,
     io,
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -118,21 +118,23 @@ pub fn export(
         io::ErrorKind::AlreadyExists => ExportError::Exists(path.to_owned()),
         _ => ExportError::Write { path: path.to_owned(), source },
     };
-    if fs::symlink_metadata(path).is_ok() {
+    let (folder, name) = Folder::of(path).map_err(failed)?;
+    if folder.has(name).map_err(failed)? {
         return Err(ExportError::Exists(path.to_owned()));
     }
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(|source| match source.kind() {
+    let part = beside(path, ".part");
+    let aside = beside(Path::new(name), ".part").into_os_string();
+    let file = folder.create(&aside).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => ExportError::Exists(part.clone()),
         _ => ExportError::Write { path: part.clone(), source },
     })?;
+    // The file gets its name unless something took the name meanwhile.
+    let publish = || folder.give(&aside, name).and_then(|()| folder.sync());
     let written = write(reader, zero_frames, format, &file, path, progress)
-        .and_then(|exported| publish(&part, path).map_err(failed).map(|()| exported));
+        .and_then(|exported| publish().map_err(failed).map(|()| exported));
     if written.is_err() {
         // The first error is the one to report.
-        let _ = fs::remove_file(&part);
+        let _ = folder.remove(&aside);
     }
     written
 }
@@ -179,24 +181,4 @@ fn write(
     }
     target.finish().map_err(failed)?;
     Ok(Exported { size, stored })
-}
-
-/// Gives the finished file its name, unless something took the name meanwhile.
-fn publish(part: &Path, path: &Path) -> io::Result<()> {
-    use rustix::{
-        fs::{CWD, RenameFlags, renameat_with},
-        io::Errno,
-    };
-    match renameat_with(CWD, part, CWD, path, RenameFlags::NOREPLACE) {
-        // File systems that do not know the flag.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            if fs::symlink_metadata(path).is_ok() {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            fs::rename(part, path)?;
-        }
-        done => done?,
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    File::open(folder)?.sync_all()
 }

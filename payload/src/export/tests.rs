@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::blocks::Cursor;
-use std::{cell::Cell, fmt::Write as _, io::Read, os::unix::fs::MetadataExt, process::Command};
+use std::{cell::Cell, fmt::Write as _, fs, io::Read, os::unix::fs::MetadataExt, process::Command};
 
 fn qemu_img(arguments: &[&str], folder: &Path) -> String {
     let output = Command::new("qemu-img").args(arguments).current_dir(folder).output().unwrap();

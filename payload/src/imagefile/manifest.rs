@@ -5,6 +5,7 @@
 
 use super::format::{GROUP, Header, Mode};
 use crate::{
+    aside::Folder,
     certify::{
         key::{PublicStickKey, SignError, StickKey},
         record::{Operator, Tool},
@@ -151,13 +152,21 @@ impl Manifest {
 
     /// Signs and writes it beside the image: the signature first, so that a manifest is never without.
     pub fn write(&self, image: &Path, key: &StickKey) -> Result<Vec<u8>, ManifestError> {
+        let folder = Folder::of(image).map_err(|source| ManifestError::Io { path: image.into(), source })?.0;
+        self.write_in(&folder, image, key)
+    }
+
+    /// The same in the folder that was held while the image was written.
+    pub(crate) fn write_in(&self, folder: &Folder, image: &Path, key: &StickKey) -> Result<Vec<u8>, ManifestError> {
         let path = Self::path(image);
         let form = |error: serde_json::Error| ManifestError::Form { path: path.clone(), reason: error.to_string() };
         let mut bytes = serde_json::to_vec_pretty(self).map_err(form)?;
         bytes.push(b'\n');
         let signature = key.sign(&bytes)?;
-        put(&beside(&path, ".sig"), signature.as_bytes())?;
-        put(&path, &bytes)?;
+        for (path, bytes) in [(&beside(&path, ".sig"), signature.as_bytes()), (&path, &bytes)] {
+            let failed = |source| ManifestError::Io { path: path.clone(), source };
+            folder.write(path.file_name().unwrap_or_default(), bytes).map_err(failed)?;
+        }
         Ok(bytes)
     }
 
@@ -214,18 +223,8 @@ impl Manifest {
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, ManifestError> {
-    use io::Read as _;
-    let failed = |source| ManifestError::Io { path: path.into(), source };
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    file.take(MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX {
-        return Err(ManifestError::Form { path: path.into(), reason: "it is too large".into() });
-    }
-    Ok(bytes)
-}
-
-fn put(path: &Path, bytes: &[u8]) -> Result<(), ManifestError> {
-    let failed = |source| ManifestError::Io { path: path.into(), source };
-    files::replace(path, bytes).map_err(failed)
+    files::read(path, MAX).map_err(|source| match source.kind() {
+        io::ErrorKind::FileTooLarge => ManifestError::Form { path: path.into(), reason: source.to_string() },
+        _ => ManifestError::Io { path: path.into(), source },
+    })
 }

@@ -6,13 +6,8 @@ use super::{
     reader::skippable_at,
     volumes::{VolumeError, Volumes},
 };
-use std::{
-    fs::{File, OpenOptions},
-    io,
-    ops::Range,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-};
+use crate::aside::Folder;
+use std::{ffi::OsString, fs::File, io, ops::Range, os::unix::fs::FileExt, path::Path};
 
 /// Entries in memory (512 KiB).
 const RECENT: usize = 1 << 16;
@@ -37,7 +32,7 @@ fn unpacked(bytes: [u8; 8]) -> Entry {
 /// gone with the process; where no such file can be had, in memory.
 #[derive(Debug)]
 pub(super) struct Growing {
-    beside: Option<PathBuf>,
+    beside: Option<(Folder, OsString)>,
     file: Option<File>,
     stored: usize,
     recent: Vec<Entry>,
@@ -46,10 +41,11 @@ pub(super) struct Growing {
 impl Growing {
     pub(super) fn new(image: &Path) -> Self {
         // Nothing can be put beside the null device.
-        let beside = (image != Path::new("/dev/null")).then(|| {
-            let mut name = image.as_os_str().to_owned();
+        let folder = Folder::of(image).ok().filter(|_| image != Path::new("/dev/null"));
+        let beside = folder.map(|(folder, name)| {
+            let mut name = name.to_owned();
             name.push(".table");
-            name.into()
+            (folder, name)
         });
         Self { beside, file: None, stored: 0, recent: Vec::new() }
     }
@@ -69,9 +65,9 @@ impl Growing {
     fn spill(&mut self) -> io::Result<()> {
         let file = match (&self.file, &self.beside) {
             (Some(file), _) => file,
-            (None, Some(path)) => {
-                let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-                std::fs::remove_file(path)?;
+            (None, Some((folder, name))) => {
+                let file = folder.create(name)?;
+                folder.remove(name)?;
                 self.file.insert(file)
             }
             (None, None) => return Ok(()),

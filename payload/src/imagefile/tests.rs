@@ -2,6 +2,7 @@
 
 use super::{format::SLOT, *};
 use crate::{
+    aside::traps::{Bench, TRAPS, at_once},
     blocks::ReadAt,
     certify::{
         key::StickKey,
@@ -447,5 +448,53 @@ fn no_bytes_make_the_reader_panic_or_take_much_memory() {
         }
         let head = header(&disk, Mode::UsedBlock);
         let _ = Writer::resume(&bad, None, head.clone(), &mut |found| Ok(whole_range(&head, found.index)));
+    }
+}
+
+/// Somebody who can change the store's folder, while an image of several pieces goes into it.
+#[test]
+fn pieces_of_an_image_stay_in_the_folder_where_it_was_begun() {
+    let (bench, disk) = (Bench::new(), disk(6));
+    let path = bench.folder().join("a.img.zst.part");
+    let mut writer = Writer::create(&path, NonZeroU64::new(1 << 20), header(&disk, Mode::Raw)).unwrap();
+    write_on(&mut writer, &disk, 0, 1);
+    bench.exchange_folder();
+    write_on(&mut writer, &disk, 1, 6);
+    let finished = writer.finish(None).unwrap();
+    assert!(finished.files.len() > 1);
+    bench.nothing_was_touched("pieces");
+    assert!(imagefile_there(&bench.at("moved"), &finished));
+}
+
+fn imagefile_there(folder: &Path, finished: &Finished) -> bool {
+    finished.files.iter().all(|(path, bytes)| {
+        fs::metadata(folder.join(path.file_name().unwrap())).is_ok_and(|there| there.len() == *bytes)
+    })
+}
+
+/// What has the name of an unfinished image is gone on with only if it is a plain file of that name alone.
+#[test]
+fn an_image_is_not_gone_on_with_through_a_link() {
+    use super::volumes::Volumes;
+    let disk = disk(3);
+    for (trap, plant) in TRAPS {
+        for name in ["a.img.zst.part", "a.img.zst.part.000"] {
+            let bench = Bench::new();
+            plant(&bench, &bench.folder().join(name));
+            let path = bench.folder().join("a.img.zst.part");
+            let refused = at_once(trap, {
+                let path = path.clone();
+                move || Volumes::open(&path, None, true).map(drop)
+            });
+            assert!(refused.is_err(), "{trap} at {name}");
+            assert_eq!(names_of(&path).len(), 1, "{trap} is not taken for nothing");
+            bench.nothing_was_touched(trap);
+            // And it is taken away for what it is.
+            if trap != "a folder" {
+                remove(&path).unwrap();
+                image(&path, &disk, Mode::Raw, None);
+                bench.nothing_was_touched(trap);
+            }
+        }
     }
 }

@@ -1,8 +1,16 @@
 //! One file, or several that `cat` puts together: `NAME.img.zst.000`, `.001`, …, each smaller than what a FAT store takes.
 
-use rustix::{fs::Advice, io::Errno};
+use crate::{
+    aside::Folder,
+    files::{self, is_there},
+};
+use rustix::{
+    fs::{Advice, OFlags},
+    io::Errno,
+};
 use std::{
-    fs::{self, File, OpenOptions},
+    ffi::OsStr,
+    fs::{File, OpenOptions},
     io,
     num::NonZeroU64,
     os::unix::fs::FileExt,
@@ -45,6 +53,8 @@ struct Volume {
 #[derive(Debug)]
 pub(super) struct Volumes {
     base: PathBuf,
+    /// Where they lie; nothing for the null device.
+    folder: Option<Folder>,
     limit: Option<u64>,
     list: Vec<Volume>,
     /// Bytes since the last time everything was sent to the medium.
@@ -62,64 +72,78 @@ fn numbered(base: &Path, number: usize) -> PathBuf {
 
 /// The files that an image called `base` consists of now, in order.
 pub fn names_of(base: &Path) -> Vec<PathBuf> {
-    if base.exists() {
+    if is_there(base) {
         return vec![base.into()];
     }
-    (0..1000).map(|number| numbered(base, number)).take_while(|path| path.exists()).collect()
+    (0..1000).map(|number| numbered(base, number)).take_while(|path| is_there(path)).collect()
 }
 
 /// The pieces of an image that are there, by their numbers, with or without gaps.
-fn pieces(base: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
-    let folder = base.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+fn pieces(folder: &Folder, base: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
     let name = base.file_name().unwrap_or_default().as_encoded_bytes();
-    let number = |entry: fs::DirEntry| {
-        let file = entry.file_name();
+    let number = |file: &OsStr| {
         let digits = file.as_encoded_bytes().strip_prefix(name)?.strip_prefix(b".")?;
         let number = std::str::from_utf8(digits).ok().filter(|d| d.len() == 3)?.parse().ok()?;
         Some((number, numbered(base, number)))
     };
-    let mut found: Vec<_> = fs::read_dir(folder)?.flatten().filter_map(number).collect();
+    let mut found: Vec<_> = folder.names()?.iter().filter_map(|file| number(file)).collect();
     found.sort();
     Ok(found)
 }
 
 /// The first piece that lacks where later ones are there.
-fn gap(base: &Path) -> Option<PathBuf> {
-    let found = pieces(base).ok().filter(|_| !base.exists())?;
+fn gap(folder: &Folder, base: &Path) -> Option<PathBuf> {
+    let found = pieces(folder, base).ok().filter(|_| !is_there(base))?;
     let place = found.iter().enumerate().find(|(place, (number, _))| place != number)?.0;
     Some(numbered(base, place))
 }
 
+/// The name of a file in the folder it lies in.
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
+}
+
 /// Removes every file of an image, whatever of it is there.
 pub fn remove(base: &Path) -> io::Result<()> {
-    let all = pieces(base)?.into_iter().map(|(_, path)| path).chain([base.to_path_buf()]);
+    let (folder, _) = Folder::of(base)?;
+    let all = pieces(&folder, base)?.into_iter().map(|(_, path)| path).chain([base.to_path_buf()]);
     for path in all {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        folder.forget(name(&path))?;
     }
     Ok(())
+}
+
+/// The null device takes an image that nobody wants, for measuring.
+fn is_null(base: &Path) -> bool {
+    base == Path::new("/dev/null")
 }
 
 impl Volumes {
     /// New files; one that is there already is an error.
     pub(super) fn create(base: &Path, limit: Option<NonZeroU64>) -> Result<Self, VolumeError> {
-        let mut volumes = Self { base: base.into(), limit: limit.map(NonZeroU64::get), list: Vec::new(), unsynced: 0 };
+        let folder = if is_null(base) { None } else { Some(Self::folder(base)?) };
+        let limit = limit.map(NonZeroU64::get);
+        let mut volumes = Self { base: base.into(), folder, limit, list: Vec::new(), unsynced: 0 };
         volumes.add()?;
         Ok(volumes)
     }
 
-    /// The files that are there.
+    fn folder(base: &Path) -> Result<Folder, VolumeError> {
+        Folder::of(base).map(|(folder, _)| folder).map_err(|source| VolumeError::io(base, source))
+    }
+
+    /// The files that are there. To be written on, each must be a plain file with no other name.
     pub(super) fn open(base: &Path, limit: Option<NonZeroU64>, writable: bool) -> Result<Self, VolumeError> {
         let mut list = Vec::new();
         let mut start = 0;
-        if let Some(path) = gap(base) {
+        let folder = Self::folder(base)?;
+        if let Some(path) = gap(&folder, base) {
             return Err(VolumeError::Piece(path));
         }
         for path in names_of(base) {
             let failed = |source| VolumeError::io(&path, source);
-            let file = OpenOptions::new().read(true).write(writable).open(&path).map_err(failed)?;
+            let opened = if writable { folder.existing(name(&path), OFlags::RDWR) } else { files::open(&path) };
+            let file = opened.map_err(failed)?;
             let len = file.metadata().map_err(failed)?.len();
             list.push(Volume { path: path.clone(), file, start, len });
             start += len;
@@ -127,14 +151,15 @@ impl Volumes {
         if list.is_empty() {
             return Err(VolumeError::Missing(base.into()));
         }
-        Ok(Self { base: base.into(), limit: limit.map(NonZeroU64::get), list, unsynced: 0 })
+        Ok(Self { base: base.into(), folder: Some(folder), limit: limit.map(NonZeroU64::get), list, unsynced: 0 })
     }
 
     fn add(&mut self) -> Result<(), VolumeError> {
         let path = if self.limit.is_some() { numbered(&self.base, self.list.len()) } else { self.base.clone() };
-        // The null device takes an image that nobody wants, for measuring.
-        let null = path == Path::new("/dev/null");
-        let made = OpenOptions::new().read(true).write(true).create_new(!null).open(&path);
+        let made = match &self.folder {
+            Some(folder) => folder.create(name(&path)),
+            None => OpenOptions::new().read(true).write(true).open(&self.base),
+        };
         let file = made.map_err(|source| VolumeError::io(&path, source))?;
         self.list.push(Volume { path, file, start: self.len(), len: 0 });
         Ok(())
@@ -247,7 +272,7 @@ impl Volumes {
         while let Some(last) = self.list.last_mut() {
             let failed = |source| VolumeError::io(&last.path, source);
             if last.start >= at && last.start > 0 {
-                fs::remove_file(&last.path).map_err(failed)?;
+                self.folder.as_ref().map_or(Ok(()), |folder| folder.remove(name(&last.path))).map_err(failed)?;
                 self.list.pop();
                 continue;
             }

@@ -22,6 +22,7 @@ use super::{
     status::Log,
 };
 use crate::{
+    aside::Folder,
     certify::key::StickKey,
     console::Watcher,
     discover::Drive,
@@ -62,17 +63,15 @@ pub fn notes(dir: &Path, log: &Log) -> Result<Vec<Kept>, RetainError> {
 
 /// Removes a kept image with everything that belongs to it; the note last, so that what is left of it stays listed.
 pub fn remove(image: &Path) -> Result<Retained, RetainError> {
+    let folder = Folder::of(image).map_err(|error| RetainError::Io(image.into(), error))?.0;
     let note = Retained::read(image)?.note;
     let manifest = Manifest::path(image);
     let path = Retained::path(image);
     let beside = [files::beside(image, ".map"), files::beside(&manifest, ".sig"), manifest];
     for path in names_of(image).into_iter().chain(beside).chain([path.clone(), files::beside(&path, ".sig")]) {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RetainError::Io(path, error)),
-            _ => {}
-        }
+        folder.forget(path.file_name().unwrap_or_default()).map_err(|error| RetainError::Io(path, error))?;
     }
-    files::sync_folder(image).map_err(|error| RetainError::Io(image.into(), error))?;
+    folder.sync().map_err(|error| RetainError::Io(image.into(), error))?;
     Ok(note)
 }
 

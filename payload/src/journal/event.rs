@@ -251,7 +251,8 @@ impl Outcome {
 pub enum Event {
     /// The first frame of a log.
     Created { image: [u8; 16] },
-    /// A key was made for this stick. `replaces` is the key of the stick this one was copied from.
+    /// This key signs from here on: made for what the medium says of itself, or made for that earlier and put aside meanwhile.
+    /// `replaces` is the key before it, which is put aside.
     KeyMade { public: [u8; 32], replaces: Option<[u8; 32]> },
     /// The machine started.
     Boot { version: Text<32>, kernel: Text<64>, board: Text<96> },

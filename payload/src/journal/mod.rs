@@ -16,7 +16,10 @@ pub use event::Verify;
 pub use frame::SECTOR;
 pub use medium::{FileMedium, Medium};
 
-use crate::{certify::key::StickKey, random};
+use crate::{
+    certify::key::{PublicStickKey, StickKey},
+    random,
+};
 use event::{Entry, Event};
 use mule_types::stick::ImageId;
 use replay::Replay;
@@ -69,6 +72,13 @@ pub enum JournalError {
     /// An earlier write failed; the log is not written any more.
     #[error("the log stopped earlier: {0}")]
     Poisoned(String),
+    /// The first block has no room for another key.
+    #[error(
+        "the log holds {} keys already, each made where its medium showed another model, serial number or size; save it with \
+         `mule log export`, then write the stick anew",
+        superblock::MAX_ASIDE + 1
+    )]
+    TooManyKeys,
     /// The kernel gave no random bytes for a key.
     #[error("no random bytes from the kernel for a new key: {0}")]
     NoRandom(String),
@@ -101,6 +111,36 @@ pub struct Journal {
     position: u64,
     previous: [u8; 32],
     broken: Option<String>,
+    exchanged: Option<Exchanged>,
+}
+
+/// What became of the key when the log was opened on what says otherwise of itself than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchanged {
+    /// The key put aside.
+    pub old: PublicStickKey,
+    /// The one that signs.
+    pub new: PublicStickKey,
+    /// Whether that one was made earlier and put aside.
+    pub returned: bool,
+}
+
+impl std::fmt::Display for Exchanged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (old, new) = (self.old.stick_id(), self.new.stick_id());
+        if self.returned {
+            return write!(
+                f,
+                "the medium of the log shows the model, serial number and size of an earlier time: its key of then, {new}, signs \
+                 again; {old} is put aside"
+            );
+        }
+        write!(
+            f,
+            "the medium of the log shows another model, serial number or size than the one the key {old} was made for (a copy, \
+             or another port or driver): a new key, {new}, signs; the old one is put aside and comes back with what it was made for"
+        )
+    }
 }
 
 impl std::fmt::Debug for Journal {
@@ -160,8 +200,15 @@ impl Journal {
         if !intact {
             superblock.repair(&mut *medium)?;
         }
-        let mut journal =
-            Self { medium, next: end.next, position: end.position, previous: end.previous, superblock, broken: None };
+        let mut journal = Self {
+            medium,
+            next: end.next,
+            position: end.position,
+            previous: end.previous,
+            superblock,
+            broken: None,
+            exchanged: None,
+        };
         if end.next == 0 {
             journal.append(now, &Event::Created { image: owner.image.0 })?;
         } else if let Some(torn) = end.torn {
@@ -180,14 +227,17 @@ impl Journal {
         }
     }
 
-    /// Gives a copy of another medium a key of its own, and logs any key that is not logged yet: the power may have gone
-    /// between making and logging it. A log that was bound to nothing keeps its key and is bound now.
+    /// Gives a copy of another medium a key of its own (see [`Superblock::rebind`]), and logs any key that is not logged yet: the
+    /// power may have gone between making and logging it. A log that was bound to nothing keeps its key and is bound now.
     fn announce_key(&mut self, logged: Option<[u8; 32]>, owner: Owner, now: u64) -> Result<(), JournalError> {
         if self.superblock.binding != owner.binding {
-            if self.superblock.binding != UNBOUND {
-                self.superblock.key = new_key()?;
+            if self.superblock.binding == UNBOUND {
+                self.superblock.binding = owner.binding;
+            } else {
+                let old = self.key().public_key();
+                let returned = self.superblock.rebind(owner.binding, new_key)?;
+                self.exchanged = Some(Exchanged { old, new: self.key().public_key(), returned });
             }
-            self.superblock.binding = owner.binding;
             self.superblock.generation += 1;
             self.superblock.write(&mut *self.medium)?;
         }
@@ -233,6 +283,11 @@ impl Journal {
     /// The stick's key.
     pub fn key(&self) -> &StickKey {
         &self.superblock.key
+    }
+
+    /// What became of the key when the log was opened, where it is another than before.
+    pub fn exchanged(&self) -> Option<Exchanged> {
+        self.exchanged
     }
 
     /// Bytes not yet written, the reserve included.
@@ -283,7 +338,8 @@ fn new_key() -> Result<StickKey, JournalError> {
 
 fn format(medium: &mut dyn Medium, owner: Owner) -> Result<Superblock, JournalError> {
     let origin = random::bytes().map_err(|e| JournalError::NoRandom(e.to_string()))?;
-    let superblock = Superblock { generation: 1, image: owner.image, binding: owner.binding, origin, key: new_key()? };
+    let Owner { image, binding } = owner;
+    let superblock = Superblock { generation: 1, image, binding, origin, key: new_key()?, aside: Vec::new() };
     superblock.write(medium)?;
     Ok(superblock)
 }

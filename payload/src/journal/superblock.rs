@@ -1,5 +1,11 @@
 //! The first two blocks of a log: what it belongs to, and the stick's key. Two copies, so that a torn write of one leaves
 //! the other.
+//!
+//! A key is bound to what the medium says of itself (model, serial number, size), so that a copied stick does not sign with the
+//! key of the one it was copied from. Some sticks say otherwise behind another port, bridge or driver. Nobody can tell that from
+//! a copy, so such a stick gets a key of its own there; the old one is put aside, and is the key again where the medium says
+//! what it said then. No key is ever lost. Of a copied stick that means what copying means: both media hold the key, and what
+//! one of them is used for is decided by what it says of itself.
 
 use super::{JournalError, medium::Medium};
 use crate::certify::key::StickKey;
@@ -12,7 +18,14 @@ pub const COPY: u64 = 4096;
 pub const FRAMES: u64 = 2 * COPY;
 
 const MAGIC: [u8; 16] = *b"MULE LOG 1      ";
-const USED: usize = 512;
+/// All of a copy. Its first sector ends with a checksum of itself; the keys put aside are in the other ones, and their checksum
+/// is in the first.
+const USED: usize = 4096;
+const HEAD: usize = 512;
+/// A key put aside: the binding, the seed.
+const ASIDE: usize = 64;
+/// Keys that can be put aside.
+pub const MAX_ASIDE: usize = (USED - HEAD) / ASIDE;
 const PLACES: [u64; 2] = [0, COPY];
 
 /// What both copies say.
@@ -27,6 +40,16 @@ pub struct Superblock {
     /// Drawn at the format, never changed: the chain of frames begins with it.
     pub origin: [u8; 32],
     /// The stick's key.
+    pub key: StickKey,
+    /// Keys that were made for what the medium says of itself elsewhere, or on the medium that this one is a copy of.
+    pub aside: Vec<Aside>,
+}
+
+/// A key that is put aside.
+#[derive(Debug, Clone)]
+pub struct Aside {
+    /// As [`Superblock::binding`].
+    pub binding: [u8; 32],
     pub key: StickKey,
 }
 
@@ -57,24 +80,65 @@ impl Superblock {
         bytes[40..72].copy_from_slice(&self.binding);
         bytes[72..104].copy_from_slice(&self.origin);
         bytes[104..136].copy_from_slice(&*self.key.seed());
-        let crc = crc32fast::hash(&bytes[..USED - 4]);
-        bytes[USED - 4..].copy_from_slice(&crc.to_le_bytes());
+        for (place, aside) in bytes[HEAD..].chunks_exact_mut(ASIDE).zip(&self.aside) {
+            place[..32].copy_from_slice(&aside.binding);
+            place[32..].copy_from_slice(&*aside.key.seed());
+        }
+        if !self.aside.is_empty() {
+            let count = u32::try_from(self.aside.len().min(MAX_ASIDE)).unwrap_or_default();
+            bytes[136..140].copy_from_slice(&count.to_le_bytes());
+            let crc = crc32fast::hash(&bytes[HEAD..]);
+            bytes[140..144].copy_from_slice(&crc.to_le_bytes());
+        }
+        let crc = crc32fast::hash(&bytes[..HEAD - 4]);
+        bytes[HEAD - 4..HEAD].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
 
     fn decode(bytes: &[u8; USED]) -> Option<Self> {
         let array = |at: usize| bytes.get(at..at + 32)?.try_into().ok();
-        let crc = u32::from_le_bytes(bytes[USED - 4..].try_into().ok()?);
-        if bytes[..16] != MAGIC || crc32fast::hash(&bytes[..USED - 4]) != crc {
+        let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        if bytes[..16] != MAGIC || crc32fast::hash(&bytes[..HEAD - 4]) != number(HEAD - 4)? {
             return None;
         }
+        let count = usize::try_from(number(136)?).ok().filter(|count| *count <= MAX_ASIDE)?;
+        if count > 0 && crc32fast::hash(&bytes[HEAD..]) != number(140)? {
+            return None;
+        }
+        let aside = |place: &[u8]| {
+            let key = StickKey::from_seed(place.get(32..)?.try_into().ok()?);
+            Some(Aside { binding: place.get(..32)?.try_into().ok()?, key })
+        };
         Some(Self {
             generation: u64::from_le_bytes(bytes[16..24].try_into().ok()?),
             image: ImageId(bytes[24..40].try_into().ok()?),
             binding: array(40)?,
             origin: array(72)?,
             key: StickKey::from_seed(bytes.get(104..136)?.try_into().ok()?),
+            aside: bytes[HEAD..].chunks_exact(ASIDE).take(count).map(aside).collect::<Option<_>>()?,
         })
+    }
+
+    /// Binds the log to what the medium says of itself now: with the key that was made for that, else with `new`. The key so far
+    /// is put aside. Says whether the key was there.
+    ///
+    /// # Errors
+    /// [`JournalError::TooManyKeys`] where no more can be put aside: none is dropped.
+    pub fn rebind(
+        &mut self,
+        binding: [u8; 32],
+        new: impl FnOnce() -> Result<StickKey, JournalError>,
+    ) -> Result<bool, JournalError> {
+        let found = self.aside.iter().position(|aside| aside.binding == binding);
+        let key = match found {
+            Some(place) => self.aside.remove(place).key,
+            None if self.aside.len() >= MAX_ASIDE => return Err(JournalError::TooManyKeys),
+            None => new()?,
+        };
+        let old = Aside { binding: self.binding, key: std::mem::replace(&mut self.key, key) };
+        self.aside.push(old);
+        self.binding = binding;
+        Ok(found.is_some())
     }
 
     /// What the first frame's "previous frame" is: frames cannot be moved to another log.

@@ -355,6 +355,83 @@ fn a_copy_gets_a_key_of_its_own_and_another_image_is_refused() {
     assert!(matches!(open(&small), Err(JournalError::TooSmall { .. })));
 }
 
+/// The same stick behind a port, bridge or driver where it says otherwise of itself, and back.
+#[test]
+fn a_key_comes_back_with_what_it_was_made_for() {
+    let (medium, _) = small();
+    let key = |owner| Journal::open(Box::new(medium.clone()), owner, 1).unwrap().0.key().public();
+    let third = Owner { binding: [4; 32], ..OWNER };
+    let first = [key(OWNER), key(ELSEWHERE), key(third)];
+    assert!(first[0] != first[1] && first[1] != first[2] && first[0] != first[2]);
+    for _ in 0..3 {
+        assert_eq!([key(OWNER), key(ELSEWHERE), key(third)], first);
+    }
+    let (journal, _) = Journal::open(Box::new(medium.clone()), OWNER, 1).unwrap();
+    let exchanged = journal.exchanged().unwrap();
+    assert_eq!((exchanged.old.0, exchanged.new.0, exchanged.returned), (first[2], first[0], true));
+    assert!(exchanged.to_string().contains(&exchanged.new.stick_id()), "{exchanged}");
+    drop(journal);
+    assert_eq!(open(&medium).unwrap().0.exchanged(), None, "nothing is exchanged where nothing changed");
+    let made = |event: &Event| match event {
+        Event::KeyMade { public, replaces } => Some((*public, *replaces)),
+        _ => None,
+    };
+    let made: Vec<_> = events(&scanned(&medium).entries).iter().filter_map(made).collect();
+    assert_eq!(made[..2], [(first[0], None), (first[1], Some(first[0]))]);
+    assert_eq!(made.last(), Some(&(first[0], Some(first[2]))), "the log names the key that signs");
+    // One copy of the first block is lost, also where only its keys put aside are: the other has them all.
+    for at in [0, 4096, 520, 4096 + 600] {
+        let mut bytes = medium.bytes();
+        bytes[at] ^= 1;
+        let hurt = MemoryMedium::holding(bytes);
+        assert_eq!(open(&hurt).unwrap().0.key().public(), first[0]);
+        assert_eq!(hurt.bytes(), medium.bytes(), "byte {at} is not repaired");
+    }
+}
+
+/// Wherever the power goes while keys are exchanged, every key is there afterwards, each where it was made for.
+#[test]
+fn no_key_is_lost_where_the_power_goes_while_keys_are_exchanged() {
+    let (medium, _) = small();
+    let first = open(&medium).unwrap().0.key().public();
+    let second = Journal::open(Box::new(medium.clone()), ELSEWHERE, 1).unwrap().0.key().public();
+    let third = Owner { binding: [4; 32], ..OWNER };
+    // Back to the first, and on to a third: what each of two sectors of each write does.
+    for next in [OWNER, third] {
+        for (number, sectors) in (1..=4).flat_map(|number| [0, 1, 2, 0xfe, 0xff].map(|sectors| (number, sectors))) {
+            let start = MemoryMedium::holding(medium.bytes());
+            let mut cutting = start.clone();
+            cutting.cut = Some((number, sectors));
+            let cut = Journal::open(Box::new(cutting), next, 1);
+            assert!(cut.is_err() || number > 3, "write {number}");
+            let key = |owner| Journal::open(Box::new(start.clone()), owner, 2).unwrap().0.key().public();
+            let new = key(next);
+            assert_eq!((key(OWNER), key(ELSEWHERE), key(next)), (first, second, new), "write {number}, {sectors:b}");
+            let logged = |public: [u8; 32]| {
+                let is = |event: &Event| matches!(event, Event::KeyMade { public: made, .. } if *made == public);
+                events(&scanned(&start).entries).iter().any(is)
+            };
+            assert!([first, second, new].map(logged) == [true; 3], "write {number}, {sectors:b}");
+        }
+    }
+}
+
+#[test]
+fn no_key_makes_way_for_another() {
+    let medium = MemoryMedium::new(SIZE);
+    let at = |number: usize| Owner { binding: [u8::try_from(number + 1).unwrap(); 32], ..OWNER };
+    let key =
+        |number| Journal::open(Box::new(medium.clone()), at(number), 1).map(|(journal, _)| journal.key().public());
+    let keys: Vec<_> = (0..=superblock::MAX_ASIDE).map(|number| key(number).unwrap()).collect();
+    let whole = medium.bytes();
+    let full = key(superblock::MAX_ASIDE + 1).unwrap_err();
+    assert!(full == JournalError::TooManyKeys && full.to_string().contains("57 keys"), "{full}");
+    assert_eq!(medium.bytes(), whole);
+    for (number, made) in keys.into_iter().enumerate() {
+        assert_eq!(key(number), Ok(made));
+    }
+}
+
 #[test]
 fn a_log_bound_to_nothing_is_bound_once_and_keeps_its_key() {
     let medium = MemoryMedium::new(SIZE);

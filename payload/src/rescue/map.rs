@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -193,10 +193,11 @@ impl Map {
     /// Reads it back.
     pub fn load(path: &Path, size: u64) -> Result<Self, MapError> {
         let failed = |source| MapError::Io { path: path.into(), source };
-        if path.metadata().map_err(failed)?.len() > MAX as u64 {
-            return Err(MapError::TooLarge);
-        }
-        Self::parse(&fs::read_to_string(path).map_err(failed)?, size)
+        let bytes = crate::files::read(path, MAX as u64).map_err(|source| match source.kind() {
+            io::ErrorKind::FileTooLarge => MapError::TooLarge,
+            _ => failed(source),
+        })?;
+        Self::parse(&String::from_utf8_lossy(&bytes), size)
     }
 }
 

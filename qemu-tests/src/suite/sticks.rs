@@ -12,6 +12,7 @@ use crate::{
     },
     job::Job,
     oracle::{self, Leaves},
+    stick::Stick,
     vm::{Bus, Drive, Machine, Outcome},
 };
 use anyhow::{Result, ensure};
@@ -21,6 +22,11 @@ pub(super) const TESTS: &[Test] = &[
     Test::new("stick-among-others", "the stick in the list of a wipe: only the others are wiped", among_others),
     Test::new("two-equal-sticks", "two sticks with the same content: refused, not a byte on either changes", two_equal),
     Test::new("duplicated-used-stick", "a dd copy of a used stick signs with a key of its own", duplicated),
+    Test::new(
+        "stick-with-another-serial",
+        "a stick that shows another serial number signs with another key, and with its first one where it shows the first",
+        another_serial,
+    ),
     Test::new(
         "stick-on-built-in-disk",
         "built-in disks with a copy of the stick, or with a store, are not erased by a job for all, and the run says so",
@@ -145,6 +151,26 @@ fn duplicated(bench: &mut Bench) -> Result<()> {
     second.expect_outcome("erased")?.verify()?;
     ensure!(first.signer() != second.signer(), "both sticks sign as {}", first.signer());
     oracle::wiped(&disk, Leaves::Byte(0))
+}
+
+/// ```text
+/// stick   USB, used before, with another serial number and back     D2, D3   AHCI
+/// ```
+fn another_serial(bench: &mut Bench) -> Result<()> {
+    let (second, third) = (bench.disk("D2", 4 * MIB)?, bench.disk("D3", 4 * MIB)?);
+    let here = bench.used_stick(STICK, &Job::wipe("zero"))?;
+    let there = Stick { serial: "SHOWN-ELSEWHERE".into(), ..here.clone() };
+    bench.boot(&Machine::new(&there).drive(Drive::ahci(&second)))?.expect_erased(1)?;
+    here.set_job(&Job::wipe("nist-clear"))?;
+    bench.boot(&Machine::new(&here).drive(Drive::ahci(&third)))?.expect_erased(1)?;
+    let certificates = bench.certificates(&here)?;
+    let (first, second, third) = (certificates.of(FIRST)?, certificates.of("D2")?, certificates.of("D3")?);
+    for certificate in [&first, &second, &third] {
+        certificate.expect_outcome("erased")?.verify()?;
+    }
+    ensure!(first.signer() != second.signer(), "another serial number, but signed as {}", first.signer());
+    ensure!(first.signer() == third.signer(), "the first key was lost: {} signs", third.signer());
+    Ok(())
 }
 
 /// ```text

@@ -1,11 +1,17 @@
 //! Everything that can be wrong with a certificate, found at once.
 
-use crate::certify::{Certifiable, Certificate, key::PublicStickKey, signature, store::ALLOWED_SIGNERS};
+use crate::{
+    certify::{Certifiable, Certificate, key::PublicStickKey, signature, store::ALLOWED_SIGNERS},
+    files,
+};
 use sha2::{Digest, Sha256};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+
+/// More bytes than anything beside a certificate has.
+const MAX: u64 = 64 << 20;
 
 /// Whom to trust.
 pub(super) struct Trust<'a> {
@@ -57,13 +63,13 @@ fn beside(json: &Path, more: &str) -> PathBuf {
 }
 
 /// Whose signature lies beside the file, over exactly its bytes.
-pub(super) fn signature_beside(json: &Path, bytes: &[u8]) -> Result<PublicStickKey, String> {
+pub(in crate::cli) fn signature_beside(json: &Path, bytes: &[u8]) -> Result<PublicStickKey, String> {
     let path = beside(json, ".sig");
-    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+    let text = files::read(&path, MAX).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => format!("its signature {} is missing", path.display()),
         _ => format!("its signature {} cannot be read: {error}", path.display()),
     })?;
-    signature::verify(bytes, &text).map_err(|error| error.to_string())
+    signature::verify(bytes, &String::from_utf8_lossy(&text)).map_err(|error| error.to_string())
 }
 
 /// Examines one certificate; an error means that it could not be read at all.
@@ -116,10 +122,10 @@ fn signer(
         verdict.problems.push(format!("it names {named} as its signer, but {id} signed it"));
     }
     let own = verdict.json.with_file_name(ALLOWED_SIGNERS);
-    let list = match (fs::read_to_string(trust.list.unwrap_or(&own)), trust.list) {
-        (Ok(list), _) => list,
-        (Err(error), Some(path)) => return Err(format!("{}: {error}", path.display())),
-        (Err(_), None) => String::new(),
+    let list = match trust.list {
+        // It may be a pipe: the person who named it knows what it is.
+        Some(path) => fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => files::read(&own, MAX).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default(),
     };
     if let Err(error) = signature::allowed(&list, key, trust.signer.unwrap_or(&id)) {
         verdict.problems.push(error.to_string());
@@ -138,7 +144,7 @@ fn signer(
 /// change is the answer.
 fn page(verdict: &mut Verdict, certificate: &Certificate, bytes: &[u8], asked: bool) {
     let path = verdict.json.with_extension("html");
-    let Ok(page) = fs::read_to_string(&path) else { return };
+    let Some(page) = files::read(&path, MAX).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else { return };
     let name = verdict.json.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if page == certificate.page(&name, &Sha256::digest(bytes)) {
         return;

@@ -7,6 +7,7 @@ use crate::certify::{
     },
     store::{self, ALLOWED_SIGNERS},
 };
+use std::fs;
 
 const NOBODY: Trust<'_> = Trust { list: None, signer: None };
 

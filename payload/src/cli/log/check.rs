@@ -1,13 +1,14 @@
 //! `mule log verify`: whether every entry is there, and every certificate with its entry.
 
 use super::{
-    super::Exit,
+    super::{Exit, certificate::examine::signature_beside},
     render::hex,
     source::{self, Holding, Log, Oddity},
 };
 use crate::{
     certify::{Certifiable, Certificate, key::PublicStickKey},
     console::format::printable,
+    files,
     journal::event::Event,
     say,
 };
@@ -18,6 +19,9 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+/// More bytes than any certificate has.
+const MAX: u64 = 64 << 20;
 
 /// Checks a log, and the certificates in a folder against it.
 pub(super) fn verify(target: Option<&Path>, folder: Option<&Path>, as_json: bool) -> Result<Exit, String> {
@@ -84,6 +88,8 @@ struct File {
     path: PathBuf,
     /// Whether its bytes are a certificate, and by whom.
     certificate: Option<Certificate>,
+    /// Whose the signature beside it is, where it holds.
+    key: Option<PublicStickKey>,
 }
 
 fn compare(log: &Log, folder: &Path) -> Result<Compared, String> {
@@ -112,26 +118,29 @@ fn compare(log: &Log, folder: &Path) -> Result<Compared, String> {
     Ok(compared)
 }
 
-/// The ids this log has signed under.
-fn signers(log: &Log) -> Vec<String> {
+/// The keys this log has signed with.
+fn signers(log: &Log) -> Vec<PublicStickKey> {
     let made = log.scan.entries.iter().filter_map(|placed| match &placed.entry.event {
-        Event::KeyMade { public, .. } => Some(PublicStickKey(*public).stick_id()),
+        Event::KeyMade { public, .. } => Some(PublicStickKey(*public)),
         _ => None,
     });
-    made.chain([log.superblock.key.stick_id()]).collect()
+    made.chain([log.superblock.key.public_key()]).collect()
 }
 
-/// What is wrong with a file that no entry names; nothing where it is another stick's.
-fn stranger(log: &Log, own: &[String], file: &File) -> Option<String> {
+/// What is wrong with a file that no entry names; nothing where it is another stick's: it names that one, and none of this
+/// log's keys made its signature.
+fn stranger(log: &Log, own: &[PublicStickKey], file: &File) -> Option<String> {
     let name = printable(&file.path.display().to_string());
     let Some(certificate) = &file.certificate else {
         return Some(format!("{name} is no certificate this version can read, and no entry names it"));
     };
     let signer = &certificate.common().log.stick;
-    let here = own.contains(signer);
+    let by_own = file.key.is_some_and(|key| own.contains(&key));
+    let here = by_own || own.iter().any(|key| key.stick_id() == *signer);
+    let how = if by_own { "is signed with a key of this log and names" } else { "names" };
     here.then(|| {
         format!(
-            "{name} names {signer} as its signer, but none of the {} entries names it: the entry was lost, the certificate was \
+            "{name} {how} {signer} as its signer, but none of the {} entries names it: the entry was lost, the certificate was \
              changed or copied in, or the power went between writing and logging it",
             log.scan.end.next
         )
@@ -158,9 +167,10 @@ fn certificates(folder: &Path) -> Result<HashMap<[u8; 32], File>, String> {
         if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
             continue;
         }
-        let bytes = fs::read(&path).map_err(|e| failed(&path, e))?;
+        let bytes = files::read(&path, MAX).map_err(|e| failed(&path, e))?;
         let certificate = Certificate::parse(&bytes).ok();
-        found.insert(Sha256::digest(&bytes).into(), File { path, certificate });
+        let key = signature_beside(&path, &bytes).ok();
+        found.insert(Sha256::digest(&bytes).into(), File { path, certificate, key });
     }
     Ok(found)
 }

@@ -94,9 +94,10 @@ pub(super) fn words(event: &Event) -> String {
         Event::KeyMade { public, replaces } => {
             let made = PublicStickKey(*public);
             let other = replaces.map(|old| {
-                format!("; it replaces {}, whose stick this one was copied from", PublicStickKey(old).stick_id())
+                let old = PublicStickKey(old).stick_id();
+                format!("; {old} is put aside: the medium showed another model, serial number or size (or is a copy)")
             });
-            format!("key made: {} ({}){}", made.stick_id(), made.fingerprint(), other.unwrap_or_default())
+            format!("signing key: {} ({}){}", made.stick_id(), made.fingerprint(), other.unwrap_or_default())
         }
         Event::Boot { version, kernel, board } => {
             format!("started: mule {}, kernel {}, on {}", printable(version), printable(kernel), printable(board))

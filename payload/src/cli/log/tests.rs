@@ -10,6 +10,7 @@ use crate::{
     },
 };
 use mule_types::stick::{IdSector, ImageId};
+use std::fs;
 
 const LOG_LEN: u64 = 512 * 1024;
 
@@ -225,9 +226,16 @@ fn a_record_that_went_missing_shows() {
     assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Bad), "a certificate was changed");
     fs::write(&second, &bytes).unwrap();
     assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Good));
-    issue(false);
+    let lost = issue(false);
     assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Bad), "no entry for a certificate of this stick");
     assert!(first.exists());
+    fs::remove_file(lost).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Good));
+    // Whose it is is decided by the key that signed it, not by the id it names.
+    let stored = store::write(&folder, &fixture::erased(), journal.key()).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Bad), "it has this log's signature");
+    fs::remove_file(folder.join(format!("{}.sig", stored.name))).unwrap();
+    assert_eq!(verify(&path, Some(&folder)), Ok(Exit::Good), "it names another stick, and nothing says otherwise");
 }
 
 #[test]

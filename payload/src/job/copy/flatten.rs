@@ -10,7 +10,7 @@ use super::{
 use crate::{
     certify::{key::StickKey, record::Tool},
     engine::frames::{FRAME, Pool},
-    files::beside,
+    files::{self, beside, is_there},
     imagefile::{
         self, Base, Decompressor, Finished, Group, Header, InUse, Manifest, ReadError, Reader, Signed, State, Volume,
         WriteError, Writer, names_of,
@@ -48,7 +48,7 @@ pub fn flatten(
     if hex(&reader.root()?) != signed.manifest.blake3_root || *reader.header() != signed.manifest.image {
         return Err(ImageError::Base("its index is not the one its manifest names".into()));
     }
-    if !names_of(to).is_empty() || Manifest::path(to).exists() {
+    if !names_of(to).is_empty() || is_there(&Manifest::path(to)) {
         return Err(ImageError::Exists(to.into()));
     }
     room(to, &signed.manifest)?;
@@ -59,7 +59,7 @@ pub fn flatten(
     let made = put_together(&reader, &signed, (from, to, &part), wish, key, advanced);
     if made.is_err() {
         // The chain is still there: what was written of it is worth nothing.
-        names_of(&part).iter().for_each(|path| drop(std::fs::remove_file(path)));
+        names_of(&part).iter().for_each(|path| drop(files::remove(path)));
     }
     made
 }
@@ -88,8 +88,8 @@ fn put_together(
         let stopped = || "it was stopped while it was read back".into();
         return Err(ImageError::ReadBack(report.damage.first().map_or_else(stopped, ToString::to_string)));
     }
-    rename(&finished, part, to)?;
-    manifest.write(to, key)?;
+    let folder = rename(&finished, part, to)?;
+    manifest.write_in(&folder, to, key)?;
     Ok(manifest)
 }
 

@@ -15,6 +15,7 @@ use super::{
     take::{self, Eyes, TakeError, Taken},
 };
 use crate::{
+    aside::Folder,
     certify::{
         key::StickKey,
         record::{Operator, Tool},
@@ -23,14 +24,15 @@ use crate::{
     discover::Drive,
     drive::DataPlane,
     engine::frames,
-    files::{self, beside},
     imagefile::{Finished, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError},
     job::{issue::hex, who},
 };
 use sha2::{Digest, Sha256};
 use std::{
-    fs, io,
+    ffi::{OsStr, OsString},
+    io,
     num::NonZeroU64,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -182,9 +184,9 @@ pub fn image(
     step("read back");
     let begin = (order.clock)();
     let (manifest, report) = job.prove(&part, drive, &finished, &taken, stream, key, eyes)?;
-    rename(&finished, &part, &order.path)?;
-    let bytes = manifest.write(&order.path, key)?;
-    files::sync_folder(&order.path).map_err(|error| ImageError::Io(order.path.clone(), error))?;
+    let folder = rename(&finished, &part, &order.path)?;
+    let bytes = manifest.write_in(&folder, &order.path, key)?;
+    folder.sync().map_err(|error| ImageError::Io(order.path.clone(), error))?;
     // The image is whole; what is left beside it does no harm.
     let _ = if map.is_finished() { part::forget(&order.path) } else { part::forget_job(&order.path) };
     let verified = if report.is_some() { (Some(begin), Some((order.clock)())) } else { (None, None) };
@@ -231,13 +233,29 @@ fn open_links(path: &Path, links: usize) -> Result<Reader, ReadError> {
     reader.with_base(Arc::new(base))
 }
 
-/// The image gets its name.
-pub(super) fn rename(finished: &Finished, part: &Path, path: &Path) -> Result<(), ImageError> {
+/// The image gets its name, each of its files in nobody's place; on the medium when this returns the folder.
+pub(super) fn rename(finished: &Finished, part: &Path, path: &Path) -> Result<Folder, ImageError> {
+    let folder = Folder::of(path).map_err(|error| ImageError::Io(path.into(), error))?.0;
     let prefix = part.as_os_str().len();
-    for (from, _) in &finished.files {
-        let ending = from.as_os_str().to_string_lossy().get(prefix..).unwrap_or_default().to_owned();
-        let to = beside(path, &ending);
-        fs::rename(from, &to).map_err(|error| ImageError::Io(to, error))?;
+    let renamed = |(from, _): &(PathBuf, u64)| {
+        let mut to = path.as_os_str().to_owned();
+        to.push(OsStr::from_bytes(from.as_os_str().as_bytes().get(prefix..).unwrap_or_default()));
+        (name_of(from), PathBuf::from(to))
+    };
+    let names: Vec<(OsString, PathBuf)> = finished.files.iter().map(renamed).collect();
+    for (place, (from, to)) in names.iter().enumerate() {
+        let Err(error) = folder.give(from, &name_of(to)) else { continue };
+        // All of its files are called the same, or none could be gone on with. The first error is the one to report.
+        names[..place].iter().rev().for_each(|(from, to)| drop(folder.give(&name_of(to), from)));
+        return Err(match error.kind() {
+            io::ErrorKind::AlreadyExists => ImageError::Exists(to.clone()),
+            _ => ImageError::Io(to.clone(), error),
+        });
     }
-    Ok(())
+    folder.sync().map_err(|error| ImageError::Io(path.into(), error))?;
+    Ok(folder)
+}
+
+fn name_of(path: &Path) -> OsString {
+    path.file_name().unwrap_or_default().to_owned()
 }

@@ -12,8 +12,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    fs,
-    io::{self, Read as _},
+    fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -75,8 +74,7 @@ fn note_of(image: &Path) -> PathBuf {
 }
 
 fn read(image: &Path, hand: Hand<'_>) -> Option<Note> {
-    let mut text = String::new();
-    fs::File::open(note_of(image)).ok()?.take(MAX).read_to_string(&mut text).ok()?;
+    let text = String::from_utf8(files::read(&note_of(image), MAX).ok()?).ok()?;
     let (body, armour) = text.split_at(text.find(ARMOUR)?);
     let key = signature::verify(body.as_bytes(), armour).ok()?;
     let note: Note = serde_json::from_str(body).ok()?;
@@ -186,20 +184,13 @@ pub(super) fn discard(image: &Path) -> io::Result<()> {
 
 /// Removes what lay beside an unfinished image.
 pub(super) fn forget(image: &Path) -> io::Result<()> {
-    gone(&beside(image, ".map"))?;
+    files::remove(&beside(image, ".map"))?;
     forget_job(image)
 }
 
 /// Removes the account alone: the map of what is bad stays.
 pub(super) fn forget_job(image: &Path) -> io::Result<()> {
-    gone(&note_of(image))
-}
-
-fn gone(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
+    files::remove(&note_of(image))
 }
 
 /// The unfinished image of this drive in a folder that this job began, if there is one; by its name as a whole image.

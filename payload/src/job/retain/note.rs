@@ -1,6 +1,7 @@
 //! The note beside a kept image: its form, its signature, and the image it speaks of.
 
 use crate::{
+    aside::Folder,
     certify::{
         key::{PublicStickKey, StickKey},
         record::KeptImage,
@@ -13,7 +14,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -80,13 +81,13 @@ impl Retained {
     /// Reads the note beside an image; its signature must hold, and it must be about this image.
     pub fn read(image: &Path) -> Result<Kept, RetainError> {
         let path = Self::path(image);
-        let bytes = match bounded(&path) {
+        let bytes = match files::read(&path, Self::MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(RetainError::NotKept(image.into())),
             other => other.map_err(|error| RetainError::Io(path.clone(), error))?,
         };
         let note = Self::parse(&bytes, image).map_err(|reason| RetainError::Form(path.clone(), reason))?;
         let armour = files::beside(&path, ".sig");
-        let text = bounded(&armour).map_err(|error| RetainError::Io(armour, error))?;
+        let text = files::read(&armour, Self::MAX).map_err(|error| RetainError::Io(armour, error))?;
         let key = signature::verify(&bytes, &String::from_utf8_lossy(&text))
             .map_err(|error| RetainError::Signature(path.clone(), error))?;
         Ok(Kept { image: image.into(), note, key })
@@ -123,8 +124,9 @@ impl Retained {
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         bytes.push(b'\n');
         let armour = key.sign(&bytes).map_err(|error| failed(io::Error::other(error)))?;
-        files::replace(&files::beside(&path, ".sig"), armour.as_bytes()).map_err(failed)?;
-        files::replace(&path, &bytes).map_err(failed)
+        let (folder, name) = Folder::of(&path).map_err(failed)?;
+        folder.write(&files::beside(Path::new(name), ".sig").into_os_string(), armour.as_bytes()).map_err(failed)?;
+        folder.write(name, &bytes).map_err(failed)
     }
 
     /// Whether its time is over at `now` (milliseconds since 1970).
@@ -144,13 +146,6 @@ impl Retained {
     pub fn is_of(&self, model: &str, serial: &str, bytes: u64) -> bool {
         (self.model.as_str(), self.serial.as_str(), self.bytes) == (model, serial, bytes)
     }
-}
-
-fn bounded(path: &Path) -> io::Result<Vec<u8>> {
-    use io::Read as _;
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(Retained::MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 impl Kept {

@@ -46,8 +46,10 @@ pub(super) fn logged(findings: &mut Findings, name: &str, sha256: &[u8; 32], par
         return;
     }
     let Ok(certificate) = Certificate::parse(json) else { return };
-    // The key is the one that signed it if the certificate names it, and an Ed25519 signature is the same every time.
-    if certificate.common().log.stick == known.key.stick_id() {
+    // The key is the one that signed it if the certificate names it and no other of this log, and an Ed25519 signature is the same
+    // every time.
+    let named = PublicStickKey::named(&certificate.common().log.stick, &known.keys);
+    if named == Some(known.key.public_key()) {
         let again = known.key.sign(json).unwrap_or_default();
         restore(findings, name, SIGNATURE, parts, again.as_bytes());
     } else if parts.bytes(SIGNATURE).is_none_or(is_blank) {

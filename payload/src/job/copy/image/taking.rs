@@ -18,7 +18,7 @@ use crate::{
     certify::key::StickKey,
     content::{self, Survey, Treatment},
     discover::Drive,
-    files::beside,
+    files::{beside, is_there},
     imagefile::{
         self, BadArea, Base, Finished, Group, Header, Manifest, Mode, Partition, Reader, Report, Volume, VolumeError,
         WriteError, Writer, names_of,
@@ -45,7 +45,7 @@ impl Taking<'_> {
         if is_null(part) {
             return Ok(());
         }
-        if !names_of(&self.order.path).is_empty() || Manifest::path(&self.order.path).exists() {
+        if !names_of(&self.order.path).is_empty() || is_there(&Manifest::path(&self.order.path)) {
             return Err(ImageError::Exists(self.order.path.clone()));
         }
         let dir = part.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));

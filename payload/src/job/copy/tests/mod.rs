@@ -6,6 +6,7 @@ mod held;
 mod hit;
 mod kept;
 mod resumed;
+mod traps;
 
 use super::target::Tail;
 use crate::{
