@@ -33,7 +33,8 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(360);
 /// How requests reach the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// io_uring where the kernel has it, a thread where it refuses (ENOSYS, EPERM).
+    /// io_uring where the kernel has it, a thread where it refuses (ENOSYS, EPERM), and for a file whose file system does not
+    /// say that it has direct I/O.
     Any,
     /// io_uring or nothing.
     Ring,
@@ -112,6 +113,10 @@ impl LinuxDrive {
         let (file, device, geometry) = claim::claim(path, access)?;
         let file = Arc::new(file);
         let depth = depth.max(1);
+        let engine = match engine {
+            Engine::Any if device == Device::File && !direct::is_told(&file) => Engine::Thread,
+            engine => engine,
+        };
         let plane = Plane::new(&file, depth, engine).map_err(|source| OpenError::Io {
             path: path.to_owned(),
             doing: "setting up I/O",

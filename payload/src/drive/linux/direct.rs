@@ -28,6 +28,14 @@ pub(super) fn is_direct(file: &File, device: Device) -> bool {
     }
 }
 
+/// Whether the file system says that it reads this file directly. Others take `O_DIRECT` and do what they do: FUSE was seen to
+/// answer io_uring with full counts of wrong data.
+pub(super) fn is_told(file: &File) -> bool {
+    let (mask, empty) = (StatxFlags::DIOALIGN, AtFlags::EMPTY_PATH);
+    let Ok(statx) = rustix::fs::statx(file, c"", empty, mask) else { return false };
+    statx.stx_mask & mask.bits() != 0 && statx.stx_dio_mem_align > 0 && statx.stx_dio_offset_align > 0
+}
+
 struct System {
     sys: PathBuf,
     dev: PathBuf,
@@ -41,10 +49,7 @@ impl System {
     /// A file's file system says that it reads directly (`STATX_DIOALIGN`, Linux 6.1), and lies on a device that does. One
     /// that is on no device of its own, as tmpfs, a network's or one of several devices, is not known.
     fn of_file(&self, file: &File, stat: &Stat, layers: u32) -> bool {
-        let (mask, empty) = (StatxFlags::DIOALIGN, AtFlags::EMPTY_PATH);
-        let Ok(statx) = rustix::fs::statx(file, c"", empty, mask) else { return false };
-        let told = statx.stx_mask & mask.bits() != 0 && statx.stx_dio_mem_align > 0 && statx.stx_dio_offset_align > 0;
-        told && self.of_block(None, numbers(stat.st_dev), layers)
+        is_told(file) && self.of_block(None, numbers(stat.st_dev), layers)
     }
 
     fn of_block(&self, held: Option<&File>, (major, minor): (u32, u32), layers: u32) -> bool {
