@@ -303,21 +303,21 @@ impl DataPlane for LinuxDrive {
         self.await_flush(deadline)
     }
 
-    /// A file's blocks are marked as zeros. Of a block device the kernel asks for WRITE ZEROES (never for a discard:
+    /// A file gets a hole there, as it would have where it is copied sparsely, or blocks marked as zeros. Of a block device the kernel asks for WRITE ZEROES (never for a discard:
     /// `block/fops.c`, `blkdev_fallocate`), and only a drive that has the command is asked.
     fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
         admit((Op::Write, offset, len), self.geometry, self.access, 0, self.depth)?;
         if !self.makes_zeros {
             return Ok(false);
         }
-        match rustix::fs::fallocate(&self.file, FallocateFlags::ZERO_RANGE, offset, len) {
-            Ok(()) => Ok(true),
-            // Whatever the reason, a write tells whether it is the drive's.
-            Err(_) => {
-                self.makes_zeros = false;
-                Ok(false)
-            }
-        }
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let ways = match self.device {
+            Device::File => &[hole, FallocateFlags::ZERO_RANGE][..],
+            Device::Block { .. } => &[FallocateFlags::ZERO_RANGE],
+        };
+        // Whatever the reason where none works, a write tells whether it is the drive's.
+        self.makes_zeros = ways.iter().any(|way| rustix::fs::fallocate(&self.file, *way, offset, len).is_ok());
+        Ok(self.makes_zeros)
     }
 
     fn discards(&self) -> bool {

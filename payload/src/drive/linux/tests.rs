@@ -93,3 +93,20 @@ fn kinds_of_errors_follow_the_table() {
     }
     assert_eq!(kind_of(&io::Error::other("no errno")), IoErrorKind::Refused);
 }
+
+#[test]
+fn zeros_in_a_file_take_no_room_where_it_can_have_holes() {
+    use std::os::unix::fs::MetadataExt;
+    let file = file_of(2 * MIB);
+    file.as_file().sync_all().unwrap();
+    let blocks = || file.as_file().metadata().unwrap().blocks();
+    let before = blocks();
+    let mut drive = LinuxDrive::open(file.path(), Access::ReadWrite).unwrap();
+    if !drive.make_zeros(MIB, MIB).unwrap() {
+        return;
+    }
+    drive.flush().unwrap();
+    assert!(blocks() <= before - MIB / 512, "{} blocks of {before} are left", blocks());
+    assert_eq!(std::fs::read(file.path()).unwrap()[1 << 20..], [0; 1 << 20]);
+    assert_eq!(std::fs::metadata(file.path()).unwrap().len(), 2 * MIB);
+}
