@@ -34,10 +34,20 @@ impl Bench {
         path
     }
 
-    /// Wipes `drive`, authorised by `name`: its exit code and all it said.
+    /// Wipes `drive`, authorised by `name`.
     fn wipe(&self, drive: &Path, name: &Path) -> (i32, String) {
+        self.mule(&["wipe".as_ref(), drive.as_ref(), "--yes-erase".as_ref(), name.as_ref()])
+    }
+
+    /// Makes an image of `drive`.
+    fn image(&self, drive: &Path, image: &Path) -> (i32, String) {
+        self.mule(&["image".as_ref(), "create".as_ref(), drive.as_ref(), image.as_ref()])
+    }
+
+    /// Runs a command that certifies: its exit code and all it said.
+    fn mule(&self, words: &[&std::ffi::OsStr]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mule"));
-        command.arg("wipe").arg(drive).arg("--yes-erase").arg(name);
+        command.args(words);
         command.arg("--state").arg(self.dir.path().join("state"));
         command.arg("--certificates").arg(self.dir.path().join("certificates"));
         let out = command.output().unwrap();
@@ -108,6 +118,9 @@ fn a_file_that_another_process_has_open() {
     let file = bench.file("file");
     let reader = Running::reading(&file);
     bench.refused(&file, &file, "(sleep)");
+    // What others only read can be read.
+    let image = bench.dir.path().join("image.img.zst");
+    assert_eq!(bench.image(&file, &image).0, 0);
     // Another name is the same file.
     let link = bench.dir.path().join("link");
     fs::hard_link(&file, &link).unwrap();
@@ -188,4 +201,17 @@ fn what_is_swapped_to() {
         done("swapoff", &[swap.as_ref()]).unwrap();
         assert!(code == 2 && text.contains("is swap space"), "exit code {code}: {text}");
     }
+}
+
+#[test]
+fn an_image_is_not_made_of_what_somebody_writes() {
+    let bench = Bench::new();
+    let file = bench.file("file");
+    let writer = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    let writing = Running::new(Command::new("sleep").arg("60").stdin(writer));
+    let image = bench.dir.path().join("image.img.zst");
+    let (code, text) = bench.image(&file, &image);
+    assert!(code == 2 && text.contains("(sleep)") && !image.exists(), "{text}");
+    drop(writing);
+    assert_eq!(bench.image(&file, &image).0, 0);
 }

@@ -136,20 +136,9 @@ impl Shelf for Folder {
 #[derive(Debug, Default)]
 pub struct Linux(pub Roots);
 
-impl Linux {
-    /// Opens it and asks then who else uses it: the countdown, and what came before, took time.
-    fn claim(&self, drive: &Drive, access: Access) -> Result<LinuxDrive, String> {
-        let open = LinuxDrive::open(&drive.path, access).map_err(|error| error.to_string())?;
-        match discover::users_of(&self.0, &open).first() {
-            Some(usage) => Err(format!("it is in use: {usage}")),
-            None => Ok(open),
-        }
-    }
-}
-
 impl Opener for Linux {
     fn open(&self, drive: &Drive, access: Access) -> Result<(Box<dyn DataPlane>, Identity), String> {
-        let open = self.claim(drive, access)?;
+        let open = claimed(&self.0, &drive.path, access)?;
         let identity = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
         Ok((Box::new(open), identity))
     }
@@ -158,7 +147,7 @@ impl Opener for Linux {
         if drive.bus == Bus::File {
             return Ok(None);
         }
-        let open = self.claim(drive, access)?;
+        let open = claimed(&self.0, &drive.path, access)?;
         let found = discover::identity_of(&self.0, &open).map_err(|error| error.to_string())?;
         if found != drive.identity {
             return Err(format!("the drive there now is {found}; nothing was asked of it"));
@@ -179,6 +168,17 @@ impl Opener for Linux {
     fn look(&self, drive: &Drive) -> Result<Box<dyn ReadAt>, String> {
         let file = fs::File::open(&drive.path).and_then(FileBlocks::new);
         file.map(|file| Box::new(file) as _).map_err(|error| error.to_string())
+    }
+}
+
+/// Claims the drive or file at `path` and asks then, by the descriptor that is held, who else uses it: the countdown, and what
+/// came before, took time.
+pub fn claimed(roots: &Roots, path: &Path, access: Access) -> Result<LinuxDrive, String> {
+    let open = LinuxDrive::open(path, access).map_err(|error| error.to_string())?;
+    let users = discover::users_of(roots, &open);
+    match users.iter().find(|usage| access == Access::ReadWrite || usage.hinders_reading()) {
+        Some(usage) => Err(format!("{}: it is in use: {usage}; end that and try again", path.display())),
+        None => Ok(open),
     }
 }
 

@@ -6,7 +6,8 @@ use super::{
     host, said,
 };
 use crate::{
-    drive::{Access, LinuxDrive},
+    discover::Roots,
+    drive::Access,
     engine::{
         extents::Ranges,
         pattern::Pattern,
@@ -108,7 +109,7 @@ fn check(path: &Path, args: &Args) -> Result<(Answer, u64), String> {
     } else {
         Extent::Full
     };
-    let mut drive = LinuxDrive::open(path, Access::ReadOnly).map_err(|error| error.to_string())?;
+    let mut drive = host::claimed(&Roots::default(), path, Access::ReadOnly)?;
     let geometry = crate::drive::DataPlane::geometry(&drive);
     let mut line = Line::new(path, geometry.bytes());
     let answer = verify(&mut drive, args.expect, extent, Limits::default(), &mut line)

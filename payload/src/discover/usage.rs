@@ -41,11 +41,15 @@ pub enum Usage {
         process: u32,
         /// Its command.
         name: String,
+        /// Whether it may write.
+        writes: bool,
     },
     /// Somebody holds a lock on bytes of the file, as QEMU does on its disks.
     Locked {
         /// The file.
         file: String,
+        /// Whether the lock says that somebody writes.
+        writes: bool,
     },
     /// It could not be found out; counts as use.
     Unknown {
@@ -54,14 +58,21 @@ pub enum Usage {
     },
 }
 
+impl Usage {
+    /// Whether what is read meanwhile may change: a drive or file that others only read can be read as well.
+    pub fn hinders_reading(&self) -> bool {
+        !matches!(self, Self::Open { writes: false, .. } | Self::Locked { writes: false, .. })
+    }
+}
+
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mounted { device, at } => write!(f, "{device} is mounted at {}", at.display()),
             Self::Swap { device } => write!(f, "{device} is swap space"),
             Self::Holder { device, by } => write!(f, "{device} is part of {by}"),
-            Self::Open { device, process, name } => write!(f, "{device} is open in process {process} ({name})"),
-            Self::Locked { file } => write!(f, "{file} is locked by another program"),
+            Self::Open { device, process, name, .. } => write!(f, "{device} is open in process {process} ({name})"),
+            Self::Locked { file, .. } => write!(f, "{file} is locked by another program"),
             Self::Unknown { reason } => write!(f, "usage unknown: {reason}"),
         }
     }
@@ -141,9 +152,8 @@ impl Users {
             Ok(_) => {}
             Err(reason) => found.push(Usage::Unknown { reason: reason.clone() }),
         }
-        match locks::foreign(file) {
-            Ok(None) => {}
-            Ok(Some(_)) => found.push(Usage::Locked { file: name.to_owned() }),
+        match locked(file, name) {
+            Ok(usage) => found.extend(usage),
             Err(error) => found.push(Usage::Unknown { reason: format!("locks: {error}") }),
         }
         self.add_openers(roots, name, What::File(own), &mut found);
@@ -175,11 +185,26 @@ impl Users {
             device: name.to_owned(),
             process: process.id,
             name: process.name,
+            writes: process.writes,
         }));
         found.extend(closed.into_iter().map(|process| Usage::Unknown {
             reason: format!("what process {} ({}) has open could not be looked at", process.id, process.name),
         }));
     }
+}
+
+/// Bytes in which QEMU's locks say that it writes, resizes, or lets nobody read (`RAW_LOCK_PERM_BASE`, `RAW_LOCK_SHARED_BASE` in
+/// `block/file-posix.c`, `BLK_PERM_*` in `include/block/block-common.h`); they are locks to read all the same.
+const QEMU_WRITES: [u64; 3] = [101, 103, 200];
+
+/// A lock of others on an open file.
+fn locked(file: &impl AsFd, name: &str) -> std::io::Result<Option<Usage>> {
+    let Some(lock) = locks::of_others(file, true, 0, 0)? else { return Ok(None) };
+    let mut writes = lock.write || locks::of_others(file, false, 0, 0)?.is_some();
+    for byte in QEMU_WRITES {
+        writes |= locks::of_others(file, true, byte, 1)?.is_some();
+    }
+    Ok(Some(Usage::Locked { file: name.to_owned(), writes }))
 }
 
 /// File systems over several devices: the mount table names but one of them (`/sys/fs/btrfs/ID/devices`).

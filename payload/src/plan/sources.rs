@@ -1,7 +1,10 @@
 //! Which drives may be read as a whole: those that nobody writes to meanwhile.
 
 use super::{MAX_DRIVES, MediaFields, PlanError, Reason, Refused, Selection, Sticks, preflight};
-use crate::{discover::Drive, jobfile::Job};
+use crate::{
+    discover::{Drive, Usage},
+    jobfile::Job,
+};
 
 /// A drive that may be read by this job. Not `Clone`: it is used up by the claim.
 #[derive(Debug)]
@@ -76,8 +79,9 @@ impl Sources {
     }
 }
 
-/// As for a target, but write protection is welcome.
+/// As for a target, but write protection is welcome, and others may read as well.
 fn check(drive: &Drive, others: &[Drive], sticks: &Sticks, selection: &Selection) -> Result<(), Reason> {
-    let readable = Drive { read_only: false, ..drive.clone() };
+    let mut readable = Drive { read_only: false, ..drive.clone() };
+    readable.usage.retain(Usage::hinders_reading);
     preflight::check(&readable, others, sticks, selection)
 }

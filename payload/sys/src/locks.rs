@@ -1,68 +1,76 @@
-//! Locks of bytes of a file (`fcntl`): who holds one, without taking any.
+//! Byte-range locks of others on a file (`fcntl_locking(2)`, Linux 3.15).
 
 use std::{
     io,
     os::fd::{AsFd, AsRawFd},
 };
 
-/// `l_type` and `l_whence` (`include/uapi/asm-generic/fcntl.h`), in the type that they have in `struct flock`.
-const WRITE_LOCK: libc::c_short = 1;
-const NO_LOCK: libc::c_short = 2;
-const FROM_THE_START: libc::c_short = 0;
-const _: () = {
-    assert!(WRITE_LOCK as libc::c_int == libc::F_WRLCK && NO_LOCK as libc::c_int == libc::F_UNLCK);
-    assert!(FROM_THE_START as libc::c_int == libc::SEEK_SET);
-};
-
-/// Somebody's lock.
+/// A lock that somebody else has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lock {
-    /// The process, where the lock belongs to one and not to an open file.
+    /// Whether it is exclusive.
+    pub write: bool,
+    /// First byte.
+    pub start: u64,
+    /// The process, where the lock belongs to one: a lock of an open file does not say whose it is.
     pub process: Option<u32>,
 }
 
-/// A lock on any byte that another process, or another opening of the file, holds: one of POSIX, or one of an open file as QEMU
-/// takes them (`F_OFD_GETLK`, Linux 3.15). Locks of `flock` are others.
-pub fn foreign(file: impl AsFd) -> io::Result<Option<Lock>> {
-    // SAFETY: `flock` is plain numbers, of which all zeros is a value.
-    let mut asked: libc::flock = unsafe { std::mem::zeroed() };
-    (asked.l_type, asked.l_whence) = (WRITE_LOCK, FROM_THE_START);
-    // SAFETY: F_OFD_GETLK reads and writes one `struct flock`, a live local, with an l_pid of 0 as it demands.
-    let code = unsafe { libc::fcntl(file.as_fd().as_raw_fd(), libc::F_OFD_GETLK, &raw mut asked) };
+/// The first lock in `len` bytes from `start` (0: to the end of all files) that keeps out a lock to write, or, where `write`
+/// is not set, one to read. Locks of this very open file do not count, nor does `flock`.
+///
+/// # Errors
+/// What the file system says where it has no locks.
+pub fn of_others(file: impl AsFd, write: bool, start: u64, len: u64) -> io::Result<Option<Lock>> {
+    let place = |value: u64| libc::off_t::try_from(value).map_err(|_| io::ErrorKind::InvalidInput);
+    // SAFETY: `struct flock` is numbers only, for which zero is a value; OFD locks demand l_pid = 0.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind(if write { libc::F_WRLCK } else { libc::F_RDLCK });
+    lock.l_whence = kind(libc::SEEK_SET);
+    (lock.l_start, lock.l_len) = (place(start)?, place(len)?);
+    // SAFETY: F_OFD_GETLK reads and writes one `struct flock`, a live local.
+    let code = unsafe { libc::fcntl(file.as_fd().as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };
     if code < 0 {
         return Err(io::Error::last_os_error());
     }
-    let held = asked.l_type != NO_LOCK;
-    Ok(held.then_some(Lock { process: u32::try_from(asked.l_pid).ok().filter(|process| *process > 0) }))
+    Ok((lock.l_type != kind(libc::F_UNLCK)).then(|| Lock {
+        write: lock.l_type == kind(libc::F_WRLCK),
+        start: u64::try_from(lock.l_start).unwrap_or(0),
+        process: u32::try_from(lock.l_pid).ok().filter(|process| *process > 0),
+    }))
+}
+
+/// These constants are `int` where the structure has `short`.
+#[expect(clippy::cast_possible_truncation, reason = "they are 0, 1 and 2")]
+const fn kind(value: libc::c_int) -> libc::c_short {
+    value as libc::c_short
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
 
-    const READ_LOCK: libc::c_short = 0;
-
-    /// Takes a lock of an open file on byte 100, as QEMU does.
-    fn lock(file: &File) {
-        // SAFETY: as above.
-        let mut wanted: libc::flock = unsafe { std::mem::zeroed() };
-        wanted.l_type = READ_LOCK;
-        (wanted.l_start, wanted.l_len) = (100, 1);
-        // SAFETY: F_OFD_SETLK reads one `struct flock`, a live local.
-        assert_eq!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const wanted) }, 0);
+    #[test]
+    fn a_file_without_locks_has_none() {
+        let file = tempfile::tempfile().unwrap();
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        assert_eq!(of_others(&file, true, 0, 0).unwrap(), None);
     }
 
     #[test]
-    fn a_lock_of_another_opening_is_seen_and_ones_own_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        let (own, other) = (File::create(&path).unwrap(), File::open(&path).unwrap());
-        assert_eq!(foreign(&own).unwrap(), None);
-        lock(&other);
-        assert_eq!(foreign(&own).unwrap(), Some(Lock { process: None }));
-        assert_eq!(foreign(&other).unwrap(), None);
-        drop(other);
-        assert_eq!(foreign(&own).unwrap(), None);
+    fn a_lock_through_another_opening_is_found_where_it_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // SAFETY: as above.
+        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+        (lock.l_type, lock.l_start, lock.l_len) = (kind(libc::F_RDLCK), 101, 1);
+        // SAFETY: F_OFD_SETLK reads one `struct flock`, a live local.
+        assert_eq!(unsafe { libc::fcntl(file.as_file().as_raw_fd(), libc::F_OFD_SETLK, &raw mut lock) }, 0);
+        let other = file.reopen().unwrap();
+        let found = Some(Lock { write: false, start: 101, process: None });
+        assert_eq!(of_others(&other, true, 0, 0).unwrap(), found);
+        assert_eq!(of_others(&other, true, 101, 1).unwrap(), found);
+        assert_eq!(of_others(&other, true, 102, 0).unwrap(), None);
+        assert_eq!(of_others(&other, false, 0, 0).unwrap(), None);
+        assert_eq!(of_others(&file, true, 0, 0).unwrap(), None);
     }
 }

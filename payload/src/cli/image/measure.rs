@@ -1,11 +1,11 @@
 //! An image to nowhere: how fast this machine reads and compresses a drive. Nothing is kept, so nothing is certified.
 
-use super::super::Exit;
+use super::super::{Exit, host};
 use crate::{
     certify::key::StickKey,
     console::format,
-    discover::Drive,
-    drive::{Access, LinuxDrive},
+    discover::{Drive, Roots},
+    drive::Access,
     job::copy::{
         image::{Order, image},
         take::Eyes,
@@ -20,7 +20,7 @@ use std::{
 
 /// Reads and compresses the drive, and says how fast.
 pub(super) fn measure(drive: &Drive, order: &Order, as_json: bool) -> Result<Exit, String> {
-    let mut plane = LinuxDrive::open(&drive.path, Access::ReadOnly).map_err(|error| error.to_string())?;
+    let mut plane = host::claimed(&Roots::default(), &drive.path, Access::ReadOnly)?;
     let key = StickKey::from_seed(&random::bytes().map_err(|error| error.to_string())?);
     let packed = AtomicU64::new(0);
     let eyes = Eyes {
