@@ -49,7 +49,12 @@ impl SataDisk {
     fn show(&mut self, sectors: u64, lasting: bool) {
         self.limits.visible = sectors;
         self.limits.lasting = if lasting { sectors } else { self.limits.lasting };
-        self.disk.show(sectors);
+        self.show_cells();
+    }
+
+    /// READ CAPACITY and the reach of every command are what a bridge makes of them.
+    pub(super) fn show_cells(&mut self) {
+        self.disk.show(self.options.bridge_shows.unwrap_or(self.limits.visible));
     }
 
     fn lies_about_limits(&self) -> bool {

@@ -73,6 +73,7 @@ impl SataDisk {
     /// | `amac` | has Accessible Max Address Configuration instead of both; `hpa` is then its limit |
     /// | `no-dco` | has no overlay, nor commands for one |
     /// | `28-bit` | has no commands of 48 bits |
+    /// | `bridge-shows=SECTORS` | is shown with so many by what it is connected through, whatever it says of itself |
     /// | `states=SECTORS` | states so many, without its Host Protected Area and from the factory, whatever it has |
     /// | `security` | has the security feature set |
     /// | `enhanced` | … with the enhanced erase, which writes A5h over all cells |
@@ -122,6 +123,8 @@ impl SataDisk {
         let native = options.dco.unwrap_or(factory);
         let visible = options.hpa.unwrap_or(native);
         ensure!(visible > 0 && visible <= native && native <= factory, "{visible}, {native} and {factory} sectors");
+        let shown = options.bridge_shows.unwrap_or(visible);
+        ensure!(shown > 0 && shown <= factory, "{shown} sectors of {factory} behind a bridge");
         let mut made = Self {
             disk,
             limits: Limits::new(factory, native, visible),
@@ -140,7 +143,7 @@ impl SataDisk {
             options,
         };
         made.remember_from_before()?;
-        made.disk.show(made.limits.visible);
+        made.show_cells();
         Ok(made)
     }
 
@@ -257,7 +260,7 @@ impl Target for SataDisk {
         self.sanitize.power_on(now);
         self.health.power_cycles += 1;
         (self.capacity_is_lost, self.has_recovered) = (false, false);
-        self.disk.show(self.limits.visible);
+        self.show_cells();
         self.remember();
     }
 

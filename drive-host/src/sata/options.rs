@@ -87,6 +87,8 @@ pub(super) struct Options {
     pub(super) dco: Option<u64>,
     /// What it says it has, where that is not what it has.
     pub(super) states: Option<u64>,
+    /// Sectors that what it is connected through shows, whatever it says itself.
+    pub(super) bridge_shows: Option<u64>,
     /// A user password that is set, and whether the disk is locked with it from the start.
     pub(super) password: Option<(String, bool)>,
     pub(super) erase_time: Duration,
@@ -132,6 +134,7 @@ impl Options {
             "hpa" => self.hpa = Some(number()?),
             "dco" => self.dco = Some(number()?),
             "states" => self.states = Some(number()?),
+            "bridge-shows" => self.bridge_shows = Some(number()?),
             "locked" | "password" => {
                 self.password = Some((value.into(), name == "locked"));
                 self.words.insert(Security);

@@ -36,6 +36,11 @@ pub(super) const TESTS: &[Test] = &[
         hidden_remove,
     ),
     Test::new(
+        "modelled-bridge",
+        "what a bridge keeps of a disk is an exception; one that shows more than the disk has is refused",
+        bridge,
+    ),
+    Test::new(
         "modelled-hidden-left",
         "what stays hidden is an exception, or refused, and never an erasure",
         hidden_left,
@@ -214,6 +219,32 @@ fn hidden_remove(bench: &mut Bench) -> Result<()> {
         ensure!(sizes == (Some(NATIVE), Some(shown * SECTOR)), "{}: the certificate has {sizes:?}", disk.serial);
         ensure!(number("/coverage/hidden/bytes_not_reached") == Some(0), "{}: not all was reached", disk.serial);
     }
+    Ok(())
+}
+
+/// ```text
+/// stick   USB     KEEPS, ADDS   SATA behind bridges, served by drive-host
+/// ```
+fn bridge(bench: &mut Bench) -> Result<()> {
+    const KEPT: u64 = 2048;
+    let disks = bench.disks(&["KEEPS", "ADDS"], NATIVE)?;
+    let sectors = NATIVE / SECTOR;
+    let keeps = format!("bridge-shows={}", sectors - KEPT);
+    let adds = format!("hpa={},bridge-shows={sectors}", sectors - 8);
+    let host = DriveHost::of_sata_disks(&[(&disks[0], &keeps), (&disks[1], &adds)], &bench.folder)?;
+    let stick = bench.stick(&Job::wipe("zero"))?;
+    let finished = bench.boot(&Machine::new(&stick).drive_host(&host.socket()))?;
+    ensure!((finished.end.exceptions, finished.end.refused, finished.end.erased) == (1, 1, 0), "{}", finished.end);
+    oracle::untouched(&disks[1])?;
+    let certificates = bench.certificates(&stick)?;
+    let certificate = certificates.of("KEEPS")?;
+    certificate.expect_outcome("erased-with-exceptions")?.verify()?;
+    let left = certificate.number("/coverage/hidden/bytes_not_reached");
+    ensure!(left == Some(KEPT * SECTOR), "the certificate says {left:?} bytes were not reached");
+    let cells = fs::read(&disks[0].path).context("reading the cells")?;
+    let shown = cells.len() - usize::try_from(KEPT * SECTOR)?;
+    ensure!(cells[..shown].iter().all(|byte| *byte == 0), "what the bridge shows is not blank");
+    ensure!(cells[shown..].chunks(512).all(|sector| sector.iter().any(|byte| *byte != 0)), "what it keeps was changed");
     Ok(())
 }
 
