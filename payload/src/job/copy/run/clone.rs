@@ -28,7 +28,11 @@ use crate::{
     journal::event::Action,
     plan::Source,
 };
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// One drive onto several.
 pub fn clone(
@@ -52,17 +56,27 @@ pub fn clone(
     let (parts, outlets) = parts(aims, bytes);
     let shared =
         Arc::new(Cloning { origin, fits, allowed, hashes: Hashes::default(), read: std::sync::OnceLock::new() });
-    job.run(count, watcher, || {
+    let mut reader = None;
+    let tally = job.run(count, watcher, || {
         let (feeding, reading) = (Arc::clone(&job), Arc::clone(&shared));
-        thread::spawn(move || read_source(&feeding, source, &reading, outlets, hash, retries));
+        reader = Some(thread::spawn(move || read_source(&feeding, source, &reading, outlets, hash, retries)));
         let line = |(part, work): (Part, u64)| {
             let (drive, slot) = (part.target.drive().clone(), part.target.slot());
             let (job, shared) = (Arc::clone(&job), Arc::clone(&shared));
             Line::start(drive, slot, work, move |status| one_clone(&job, part, &shared, status))
         };
         parts.into_iter().zip(works).map(line).collect()
-    })
+    });
+    // A job that is over holds no drive, unless one hangs.
+    let end = Instant::now() + LET_GO;
+    while reader.as_ref().is_some_and(|reader| !reader.is_finished()) && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    tally
 }
+
+/// How long the source may take to be let go of when its targets are done.
+const LET_GO: Duration = Duration::from_secs(10);
 
 /// What the source's thread and the targets share.
 struct Cloning {
