@@ -5,9 +5,10 @@ use super::{
     format::{FRAME, GROUP, Mode, Part},
     manifest::Manifest,
     reader::{ReadError, Reader, skippable},
+    unreadable::unreadable,
     writer::hash_range,
 };
-use crate::job::issue::hex;
+use crate::{engine::extents::Ranges, job::issue::hex};
 use std::ops::Range;
 
 /// The smallest logical block.
@@ -19,14 +20,18 @@ const BLOCK: usize = 512;
 pub struct InUse<'a> {
     reader: &'a Reader,
     manifest: &'a Manifest,
+    /// What could not be read.
+    bad: Ranges,
     group: Option<u64>,
     /// Bytes of the disk, ascending and apart.
     used: Vec<Range<u64>>,
 }
 
 impl<'a> InUse<'a> {
-    pub fn new(reader: &'a Reader, manifest: &'a Manifest) -> Self {
-        Self { reader, manifest, group: None, used: Vec::new() }
+    /// Finds out what the image lacks.
+    pub fn new(reader: &'a Reader, manifest: &'a Manifest) -> Result<Self, ReadError> {
+        let bad = unreadable(reader, manifest)?;
+        Ok(Self { reader, manifest, bad, group: None, used: Vec::new() })
     }
 
     /// Blanks what of a frame was not in use when the image was made, or could not be read; how many bytes were read.
@@ -51,9 +56,9 @@ impl<'a> InUse<'a> {
                 used.for_each(|range| mark(within(range), true));
             }
         }
-        for area in &self.manifest.bad {
-            mark(within(&(area.start..area.start.saturating_add(area.bytes))), false);
-        }
+        let first = self.bad.as_slice().partition_point(|area| area.start + area.len <= start);
+        let bad = self.bad.as_slice()[first..].iter().take_while(|area| area.start < start + len as u64);
+        bad.for_each(|area| mark(within(&(area.start..area.start + area.len)), false));
         data.chunks_mut(BLOCK).zip(&says).filter(|(_, says)| !**says).for_each(|(block, _)| block.fill(0));
         Ok((says.iter().filter(|says| **says).count() * BLOCK) as u64)
     }

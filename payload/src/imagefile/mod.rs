@@ -25,6 +25,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod unpacker;
+mod unreadable;
 mod verify;
 mod volumes;
 mod writer;
@@ -37,6 +38,7 @@ pub use manifest::{BadArea, Base, Group, Manifest, ManifestError, Partition, Sig
 pub use reader::{ReadError, Reader, peek};
 pub use resume::Met;
 pub use unpacker::{Unpacked, Unpacker};
+pub use unreadable::unreadable;
 pub use verify::{Damage, Report, verify};
 pub use volumes::{VolumeError, names_of, remove};
 pub use writer::{Entry, Finished, WriteError, Writer};

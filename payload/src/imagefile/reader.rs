@@ -34,6 +34,8 @@ pub enum ReadError {
     Frame { index: u64, at: u64, path: PathBuf, offset: u64, reason: String },
     #[error("the index of group {group} (byte {offset} of {path}) is damaged: {reason}", path = path.display())]
     Index { group: u64, path: PathBuf, offset: u64, reason: String },
+    #[error("{path}: the map of what could not be read is damaged: {reason}", path = path.display())]
+    Bad { path: PathBuf, reason: String },
     #[error("it needs its base image ({0}), which was not given")]
     BaseMissing(String),
     #[error("its base must have the root {wanted}, this one has {found}; it was changed, or is another image")]

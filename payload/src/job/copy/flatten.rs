@@ -141,7 +141,7 @@ fn unpack(
     let no_memory = |error| ImageError::Io("memory for buffers".into(), error);
     let pool = Pool::new(BUFFERS).map_err(no_memory)?;
     let mut decompressor = Decompressor::new().map_err(no_memory)?;
-    let mut in_use = InUse::new(reader, manifest);
+    let mut in_use = InUse::new(reader, manifest)?;
     for index in 0..reader.header().frames() {
         let len = reader.header().frame_len(index);
         let used = in_use.ranges(index)?;

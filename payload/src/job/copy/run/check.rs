@@ -9,7 +9,6 @@ use crate::{
     certify::copy::{self, End},
     console::Watcher,
     engine::{
-        extents::Ranges,
         frames::{self, Compared, Expected},
         sweep,
     },
@@ -68,9 +67,7 @@ fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> S
         record.copy.bytes = image.disk_bytes;
         record.copy.bytes_read = manifest.bytes_read;
         record.copy.bytes_free = manifest.bytes_free;
-        let mut bad = Ranges::default();
-        manifest.bad.iter().for_each(|area| bad.insert(area.start, area.bytes));
-        let (unreadable, blocks) = listed(&bad, image.logical_block);
+        let (unreadable, blocks) = listed(&content.bad, image.logical_block);
         (record.exceptions.unreadable, record.exceptions.unreadable_blocks) = (unreadable, blocks);
         files_hit(&mut record.exceptions, manifest);
         let times = (Some(started), Some(ended));
@@ -98,7 +95,7 @@ fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -
         Ok(_) => content.reader.expected(index).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    let mut in_use = InUse::new(&content.reader, &content.manifest);
+    let mut in_use = InUse::new(&content.reader, &content.manifest).map_err(|error| error.to_string())?;
     let mut mask = |index, data: &mut [u8]| in_use.blank_the_rest(index, data).map_err(|error| error.to_string());
     let (compared, end) = frames::compare(&mut *plane, job.limits(), 0, bytes, &mut wanted, &mut mask, &mut told)?;
     match end {

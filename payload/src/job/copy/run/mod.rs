@@ -31,10 +31,11 @@ use crate::{
     discover::Drive,
     drive::{DataPlane, Identity},
     engine::{
+        extents::Ranges,
         frames,
         sweep::{Found, Limits, Observer},
     },
-    imagefile::{Manifest, Reader, Unpacker},
+    imagefile::{Manifest, Reader, Unpacker, unreadable},
     job::{
         heat::Guard,
         issue,
@@ -208,6 +209,8 @@ pub struct Content {
     /// Who signed the manifest.
     pub key: PublicStickKey,
     pub file_bytes: u64,
+    /// All that the image lacks since it could not be read.
+    pub bad: Ranges,
     unpacker: Unpacker,
 }
 
@@ -242,7 +245,9 @@ pub fn open_content(path: &Path) -> Result<Content, String> {
     }
     let unpacker = Unpacker::new().map_err(|error| format!("no memory for buffers: {error}"))?;
     let file_bytes = reader.file_bytes();
+    let bad = unreadable(&reader, &signed.manifest).map_err(|error| error.to_string())?;
     Ok(Content {
+        bad,
         reader,
         manifest: signed.manifest,
         manifest_bytes: signed.bytes,

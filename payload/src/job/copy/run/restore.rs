@@ -9,7 +9,6 @@ use super::{
 use crate::{
     certify::copy,
     console::Watcher,
-    engine::extents::Ranges,
     job::{
         copy::spread::{Origin, spread},
         issue::{self, Settled},
@@ -74,12 +73,10 @@ fn one_restore(job: &Job, part: Part, content: &Content, status: &Status) -> Set
             bytes: manifest.image.disk_bytes,
             logical_block: manifest.image.logical_block,
         });
-        let mut bad = Ranges::default();
-        manifest.bad.iter().for_each(|area| bad.insert(area.start, area.bytes));
         let counted = Counted {
             read: manifest.bytes_read,
             free: manifest.bytes_free,
-            bad: &bad,
+            bad: &content.bad,
             bytes: manifest.image.disk_bytes,
             left_behind,
         };

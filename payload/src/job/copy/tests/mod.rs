@@ -94,6 +94,32 @@ fn a_clone_reads_once_and_a_comparison_finds_every_changed_block() {
     assert_eq!(copies.disk("B").counts().writes, writes, "a comparison writes nothing");
 }
 
+/// A manifest lists no more than 1,000 places; the image has them all.
+#[test]
+fn what_is_cut_for_display_is_not_computed_with() {
+    let copies = Copies::new(vec![full("A", SIZE), old("B", SIZE)]);
+    let bad: Vec<u64> = (0..1200).map(|n| 2100 + n * 3).collect();
+    let mut wanted = cells(copies.disk("A"), SIZE);
+    for lba in &bad {
+        let at = usize::try_from(lba * 512).unwrap();
+        wanted[at..at + 512].fill(0);
+    }
+    copies.disk("A").break_it(|faults| faults.unreadable.extend(bad.iter().copied()));
+    not_clean(&copies.image("A", "a", None));
+    assert_eq!(copies.content("a").manifest.bad.len(), 1000);
+    assert_eq!(copies.content("a").bad.as_slice().len(), 1200);
+    not_clean(&copies.restore("a", &["B"], Tail::Leave));
+    let record = copies.certificate("B");
+    assert_eq!((record.outcome, record.exceptions.unreadable_blocks), (Outcome::RestoredWithExceptions, 1200));
+    assert!(cells(copies.disk("B"), SIZE) == wanted);
+    clean(&copies.check("a", &["B"]));
+    // What the image lacks behind the list says nothing of a drive; what it holds does.
+    copies.disk("B").write_cells(bad[1150] * 512, &[9; 512]);
+    clean(&copies.check("a", &["B"]));
+    copies.disk("B").write_cells((bad[1150] + 1) * 512, &[9]);
+    not_clean(&copies.check("a", &["B"]));
+}
+
 #[test]
 fn bad_sectors_are_zeros_that_every_certificate_names() {
     let copies = Copies::new(vec![full("A", SIZE), old("B", SIZE), old("C", SIZE)]);
