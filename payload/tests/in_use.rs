@@ -5,7 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
 use std::{
-    fs,
+    fs, io,
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -23,7 +24,7 @@ impl Bench {
         Self { dir: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() }
     }
 
-    /// Where paths are short: the serial number of a loop device is the end of its file's path.
+    /// Where paths are short: the serial number of a file or of a loop device over it is the end of the file's path.
     fn for_loops() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
@@ -96,6 +97,15 @@ fn done(program: &str, args: &[&std::ffi::OsStr]) -> Option<String> {
     out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
 }
 
+#[track_caller]
+fn wait_until(done: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !done() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it did not happen");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A loop device over a file.
 struct Loop(PathBuf);
 
@@ -136,16 +146,13 @@ fn the_raw_disk_of_a_running_qemu() {
     let drive = format!("file={},format=raw,if=none", file.display());
     let mut command = Command::new("qemu-system-x86_64");
     let qemu = Running::new(command.args(["-S", "-display", "none", "-machine", "none", "-drive", &drive]));
-    let begin = Instant::now();
     let holds = || {
         fs::read_dir(format!("/proc/{}/fd", qemu.0.id()))
             .unwrap()
             .flatten()
             .any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == file))
     };
-    while !holds() && begin.elapsed() < Duration::from_secs(20) {
-        thread::sleep(Duration::from_millis(50));
-    }
+    wait_until(holds);
     // Its locks come a moment after the file is open; either is enough.
     bench.refused(&file, &file, "disk.img");
     drop(qemu);
@@ -183,10 +190,7 @@ fn what_is_mounted_where_only_others_see_it() {
     let (script, said) =
         ("mount \"$0\" \"$1\" && touch \"$1.mounted\" && exec sleep 60", bench.dir.path().join("at.mounted"));
     let elsewhere = Running::new(Command::new("unshare").args(["-m", "sh", "-c", script]).arg(&device.0).arg(&at));
-    let begin = Instant::now();
-    while !said.exists() && begin.elapsed() < Duration::from_secs(20) {
-        thread::sleep(Duration::from_millis(50));
-    }
+    wait_until(|| said.exists());
     bench.refused(&device.0, &file, "is mounted at");
     drop(elsewhere);
 }
@@ -214,4 +218,90 @@ fn an_image_is_not_made_of_what_somebody_writes() {
     assert!(code == 2 && text.contains("(sleep)") && !image.exists(), "{text}");
     drop(writing);
     assert_eq!(bench.image(&file, &image).0, 0);
+}
+
+/// A library stays mapped when its loader has closed it.
+#[test]
+fn a_file_that_a_process_has_only_mapped() {
+    let bench = Bench::new();
+    let file = bench.dir.path().join("mapped");
+    let library = done("sh", &["-c".as_ref(), "ldd \"$(command -v sleep)\" | grep -o '/[^ ]*libc[.]so[^ ]*'".as_ref()]);
+    fs::copy(library.unwrap(), &file).unwrap();
+    let len = fs::metadata(&file).unwrap().len().next_multiple_of(MIB as u64);
+    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(len).unwrap();
+    let process = Running::new(Command::new("sleep").arg("60").env("LD_PRELOAD", &file));
+    let maps = || fs::read_to_string(format!("/proc/{}/maps", process.0.id())).unwrap_or_default();
+    wait_until(|| maps().contains("/mapped"));
+    bench.refused(&file, &file, "(sleep)");
+    // Nothing that is written there reaches the file.
+    assert_eq!(bench.image(&file, &bench.dir.path().join("image.img.zst")).0, 0);
+    drop(process);
+    bench.erased(&file, &file);
+}
+
+/// A thread may have descriptors that its process has not.
+#[test]
+fn a_file_that_one_thread_of_a_process_has_open() {
+    let bench = Bench::new();
+    let file = bench.file("file");
+    let (opened, wait) = std::sync::mpsc::channel();
+    let (over, end) = std::sync::mpsc::channel::<()>();
+    let path = file.clone();
+    let thread = thread::spawn(move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).unwrap();
+        let _open = fs::File::open(path).unwrap();
+        opened.send(()).unwrap();
+        let _ = end.recv();
+    });
+    wait.recv().unwrap();
+    bench.refused(&file, &file, "is open in process");
+    drop(over);
+    thread.join().unwrap();
+    bench.erased(&file, &file);
+}
+
+/// A descriptor that waits in a socket is no process's, and yet the file is open: only the kernel knows.
+#[test]
+fn a_file_that_no_process_shows() {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    let bench = Bench::new();
+    let file = bench.file("file");
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let open = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    let sent = [std::os::fd::AsFd::as_fd(&open)];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut words = SendAncillaryBuffer::new(&mut space);
+    assert!(words.push(SendAncillaryMessage::ScmRights(&sent)));
+    sendmsg(&ours, &[io::IoSlice::new(b"x")], &mut words, SendFlags::empty()).unwrap();
+    drop(open);
+    bench.refused(&file, &file, "or in the kernel itself");
+    let (code, text) = bench.image(&file, &bench.dir.path().join("image.img.zst"));
+    assert!(code == 2 && text.contains("or in the kernel itself"), "{text}");
+    drop((ours, theirs));
+    bench.erased(&file, &file);
+}
+
+/// Between the question and the answer a person takes time.
+#[test]
+fn a_file_that_is_opened_before_its_serial_number_is_typed() {
+    let bench = Bench::for_loops();
+    let file = bench.file("file");
+    let mut command = Command::new("script");
+    let line = "timeout --foreground 60 \"$MULE\" wipe \"$FILE\" --state state --certificates certificates";
+    command.args(["-qefc", line, "/dev/null"]).env("MULE", env!("CARGO_BIN_EXE_mule")).env("FILE", &file);
+    command.env("TERM", "dumb").current_dir(bench.dir.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut mule = command.spawn().unwrap();
+    let (mut out, mut said) = (mule.stdout.take().unwrap(), Vec::new());
+    let mut byte = [0];
+    while !String::from_utf8_lossy(&said).contains("to go on: ") && out.read(&mut byte).unwrap() == 1 {
+        said.push(byte[0]);
+    }
+    let reader = Running::reading(&file);
+    mule.stdin.take().unwrap().write_all(format!("{}\n", file.display()).as_bytes()).unwrap();
+    out.read_to_end(&mut said).unwrap();
+    assert_ne!(mule.wait().unwrap().code(), Some(0));
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("it is in use") && said.contains("(sleep)"), "{said}");
+    assert!(fs::read(&file).unwrap() == vec![0x5a; 4 * MIB], "it was written on");
+    drop(reader);
 }

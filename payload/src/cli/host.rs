@@ -23,7 +23,7 @@ use std::{
     io::IsTerminal,
     os::fd::AsRawFd,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Once},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -171,15 +171,24 @@ impl Opener for Linux {
     }
 }
 
+/// What cannot be seen is said once.
+static HIDDEN: Once = Once::new();
+
 /// Claims the drive or file at `path` and asks then, by the descriptor that is held, who else uses it: the countdown, and what
 /// came before, took time.
 pub fn claimed(roots: &Roots, path: &Path, access: Access) -> Result<LinuxDrive, String> {
     let open = LinuxDrive::open(path, access).map_err(|error| error.to_string())?;
-    let users = discover::users_of(roots, &open);
-    match users.iter().find(|usage| access == Access::ReadWrite || usage.hinders_reading()) {
-        Some(usage) => Err(format!("{}: it is in use: {usage}; end that and try again", path.display())),
-        None => Ok(open),
+    let (users, hidden) = discover::users_of(roots, &open);
+    if let Some(usage) = users.iter().find(|usage| access == Access::ReadWrite || usage.hinders_reading()) {
+        return Err(format!("{}: it is in use: {usage}; end that and try again", path.display()));
     }
+    if hidden != 0 && access == Access::ReadWrite {
+        HIDDEN.call_once(|| {
+            let drive = path.display();
+            tell!("mule: {hidden} processes could not be looked at: whether they have {drive} open is not known; root can see it");
+        });
+    }
+    Ok(open)
 }
 
 /// What SMART says now, asked on a descriptor of its own; only of drives that had an answer before.

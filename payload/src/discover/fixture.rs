@@ -71,6 +71,12 @@ impl Machine {
         Self { roots, _dir: dir }
     }
 
+    /// Takes capabilities from this process, as a container does.
+    pub(super) fn confine(&self) {
+        put(&self.roots.proc.join("self/status"), "CapEff:\t00000000a80425fb\n");
+        put(&self.roots.proc.join("sys/kernel/cap_last_cap"), "40\n");
+    }
+
     /// A bench PC: a SATA disk, a USB stick, an NVMe drive, a virtio disk, and devices that are no drives.
     pub(super) fn bench() -> Self {
         let machine = Self::empty();

@@ -237,12 +237,13 @@ pub fn identity_of(roots: &Roots, drive: &LinuxDrive) -> Result<Identity, Discov
     }
 }
 
-/// Who else uses what `drive` holds open, asked by its descriptor.
-pub fn users_of(roots: &Roots, drive: &LinuxDrive) -> Vec<Usage> {
+/// Who else uses what `drive` holds open, asked by its descriptor; and how many processes may do so that this one has no right to
+/// look at.
+pub fn users_of(roots: &Roots, drive: &LinuxDrive) -> (Vec<Usage>, usize) {
     let name = drive.path().display().to_string();
     let unknown = |error: &dyn fmt::Display| vec![Usage::Unknown { reason: error.to_string() }];
     let users = usage::Users::read(roots);
-    match drive.device() {
+    let found = match drive.device() {
         Device::Block { major, minor } => match device_name(roots, major, minor, drive.path()) {
             Ok(name) => users.of(roots, &name),
             Err(error) => unknown(&error),
@@ -251,7 +252,8 @@ pub fn users_of(roots: &Roots, drive: &LinuxDrive) -> Vec<Usage> {
             Ok(metadata) => users.of_file(roots, drive.file(), &metadata, &name),
             Err(error) => unknown(&error),
         },
-    }
+    };
+    (found, users.hidden(drive))
 }
 
 /// Reads the identity of a drive that was found earlier again, by its name.

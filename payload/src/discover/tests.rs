@@ -47,7 +47,9 @@ fn users_are_found_through_partitions_and_layers() {
         &machine.roots.proc.join("self/mountinfo"),
         "25 1 8:1 / /mnt/a\\040b rw,noatime shared:1 - ext4 /dev/root rw\n26 1 0:40 /@ /srv rw - btrfs /dev/mapper/x rw\n",
     );
-    put(&machine.roots.proc.join("swaps"), "Filename\tType\n/dev/sdb                partition\t1\n/swapfile file 1\n");
+    let swap = tempfile::NamedTempFile::new().unwrap();
+    let swaps = format!("Filename\tType\n/dev/sdb                partition\t1\n{} file 1\n", swap.path().display());
+    put(&machine.roots.proc.join("swaps"), swaps);
     put(&machine.roots.dev.join("dm-0"), "");
     std::fs::create_dir_all(machine.roots.dev.join("mapper")).unwrap();
     symlink("../dm-0", machine.roots.dev.join("mapper/x")).unwrap();
@@ -91,6 +93,45 @@ fn mounts_that_only_others_see_and_file_systems_over_several_drives_are_uses() {
     assert!(scan(&machine.roots).iter().all(|drive| matches!(drive.usage[..], [Usage::Unknown { .. }, ..])));
 }
 
+/// The first process of a namespace ends while it is looked at: another one has the same table.
+#[test]
+fn a_table_of_mounts_is_read_of_whoever_still_has_it() {
+    let machine = Machine::bench();
+    let process = |id: &str, space: &str| {
+        std::fs::create_dir_all(machine.roots.proc.join(id).join("ns")).unwrap();
+        symlink(space, machine.roots.proc.join(id).join("ns/mnt")).unwrap();
+    };
+    process("8", "mnt:[2]");
+    let all_unknown =
+        || scan(&machine.roots).iter().all(|drive| matches!(drive.usage[..], [Usage::Unknown { .. }, ..]));
+    assert!(all_unknown(), "nobody could tell what 8 sees");
+    process("9", "mnt:[2]");
+    put(&machine.roots.proc.join("9/mountinfo"), "25 1 8:1 / /inside rw - ext4 /dev/sda1 rw\n");
+    let words = |name| named(&scan(&machine.roots), name).usage.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(words("sda"), ["sda1 is mounted at /inside"]);
+    // A thread may have a namespace of its own.
+    process("9/task/4294967295", "mnt:[3]");
+    put(&machine.roots.proc.join("9/task/4294967295/mountinfo"), "25 1 254:0 / /deep rw - ext4 /dev/vda rw\n");
+    assert_eq!(words("vda"), ["vda is mounted at /deep"]);
+    // A link that leads nowhere is not there to be read.
+    put(&machine.roots.proc.join("10/ns/mnt"), "no link\n");
+    assert!(all_unknown(), "what 10 sees could not be read");
+}
+
+#[test]
+fn what_a_thread_has_open_and_what_a_loop_device_or_swap_space_may_be_over_is_use() {
+    let machine = Machine::bench();
+    let words = |name| named(&scan(&machine.roots), name).usage.iter().map(ToString::to_string).collect::<Vec<_>>();
+    put(&machine.roots.proc.join("swaps"), "Filename\tType\n/gone\\040(deleted) file 1\n");
+    assert_eq!(words("sda"), ["usage unknown: where the swap space /gone (deleted) lies could not be found out"]);
+    std::fs::remove_file(machine.roots.proc.join("swaps")).unwrap();
+    put(&machine.roots.sys.join("block/loop0/loop/backing_file"), "/dev/null\n");
+    assert_eq!(words("sda"), ["usage unknown: what loop0 is over could not be found out"]);
+    // Whoever is confined sees as far as it is let.
+    machine.confine();
+    assert_eq!(words("sda"), Vec::<String>::new());
+}
+
 #[test]
 fn a_file_is_told_by_its_inode_whoever_has_it_open() {
     let machine = Machine::bench();
@@ -109,9 +150,13 @@ fn a_file_is_told_by_its_inode_whoever_has_it_open() {
     };
     assert_eq!(words(&file), [format!("{} is open in process 77 (reader)", file.display())]);
     assert_eq!(words(&other), Vec::<String>::new());
-    // Of a loop device that tells nothing, anything may be below it.
+    // Of a loop device that tells nothing, anything may be below it; but the kernel knows that nobody has this open, unless
+    // this process itself has.
     put(&machine.roots.sys.join("block/loop0/loop/backing_file"), "/somewhere/else (deleted)\n");
+    assert_eq!(words(&other), Vec::<String>::new());
+    let held = std::fs::File::open(&other).unwrap();
     assert_eq!(words(&other), ["usage unknown: what loop0 is over could not be found out"]);
+    drop(held);
 }
 
 #[test]
@@ -229,6 +274,7 @@ fn a_regular_file_is_a_drive_by_name() {
     file.as_file().set_len(4096).unwrap();
     assert_ne!(identity_of(&machine.roots, &claimed).unwrap(), drive.identity);
     put(&machine.roots.sys.join("block/loop0/loop/backing_file"), [whole.as_os_str().as_bytes(), b"\n"].concat());
+    machine.confine();
     let held = identify_path(&machine.roots, file.path()).unwrap().usage;
     assert!(matches!(&held[..], [Usage::Holder { by, .. }] if by == "loop0"));
     std::fs::rename(file.path(), file.path().with_extension("moved")).unwrap();

@@ -1,11 +1,14 @@
 //! Who uses a drive: mounts, swap, layers such as RAID and device mapper above it or its partitions, and processes that have it
 //! open. Told by numbers, of devices and of files, since names can mean another thing by now; what cannot be found out is use.
 
+mod alone;
 mod loops;
+mod mapped;
 mod open;
 mod tables;
 
 use super::{Roots, device, sysfs};
+use crate::drive::{LinuxDrive, linux::Device};
 use mule_sys::locks;
 use open::{Openers, What, file_of};
 use std::{collections::BTreeSet, fmt, fs, os::fd::AsFd, path::PathBuf};
@@ -51,6 +54,13 @@ pub enum Usage {
         /// Whether the lock says that somebody writes.
         writes: bool,
     },
+    /// The kernel says that somebody has the file open, and nobody who could be looked at has.
+    Unseen {
+        /// The file.
+        file: String,
+        /// Whether it may be written.
+        writes: bool,
+    },
     /// It could not be found out; counts as use.
     Unknown {
         /// Why not.
@@ -61,7 +71,10 @@ pub enum Usage {
 impl Usage {
     /// Whether what is read meanwhile may change: a drive or file that others only read can be read as well.
     pub fn hinders_reading(&self) -> bool {
-        !matches!(self, Self::Open { writes: false, .. } | Self::Locked { writes: false, .. })
+        !matches!(
+            self,
+            Self::Open { writes: false, .. } | Self::Locked { writes: false, .. } | Self::Unseen { writes: false, .. }
+        )
     }
 }
 
@@ -73,6 +86,9 @@ impl fmt::Display for Usage {
             Self::Holder { device, by } => write!(f, "{device} is part of {by}"),
             Self::Open { device, process, name, .. } => write!(f, "{device} is open in process {process} ({name})"),
             Self::Locked { file, .. } => write!(f, "{file} is locked by another program"),
+            Self::Unseen { file, .. } => {
+                write!(f, "{file} is open in a program that cannot be looked at, or in the kernel itself")
+            }
             Self::Unknown { reason } => write!(f, "usage unknown: {reason}"),
         }
     }
@@ -84,6 +100,7 @@ pub(super) struct Users {
     swaps: Result<Vec<Swap>, String>,
     loops: Vec<loops::Loop>,
     openers: Openers,
+    sees_all: bool,
 }
 
 impl Users {
@@ -93,6 +110,15 @@ impl Users {
             swaps: tables::swaps(roots),
             loops: loops::read(roots),
             openers: Openers::read(roots),
+            sees_all: open::sees_all(roots),
+        }
+    }
+
+    /// How many processes may use it that this one has no right to look at; none where the kernel tells of all.
+    pub(super) fn hidden(&self, drive: &LinuxDrive) -> usize {
+        match drive.device() {
+            Device::File if alone::tells(drive.file()) => 0,
+            _ => self.openers.hidden(),
         }
     }
 
@@ -114,17 +140,19 @@ impl Users {
         let own = |device: &String| number(&sysfs::text(&folder(roots, name, device).join("dev"))?);
         let numbers: BTreeSet<Number> = devices.iter().filter_map(own).collect();
         self.add_mounts(&devices, &numbers, &mut found);
-        let over = self.loops.iter().filter(|one| one.device.is_some_and(|device| numbers.contains(&device)));
-        found.extend(over.map(|one| Usage::Holder { device: name.to_owned(), by: one.name.clone() }));
-        found.extend(several(roots, &numbers).map(|by| Usage::Holder { device: name.to_owned(), by }));
-        match &self.swaps {
-            Ok(swaps) => {
-                let named = |swap: &Swap| devices.contains(&swap.name);
-                let ours = |swap: &&Swap| swap.device.map_or_else(|| named(swap), |number| numbers.contains(&number));
-                found.extend(swaps.iter().filter(ours).map(|swap| Usage::Swap { device: swap.name.clone() }));
+        for one in self.loops.iter().filter(|one| one.name != name) {
+            match (one.device, one.file) {
+                (Some(device), _) if numbers.contains(&device) => {
+                    found.push(Usage::Holder { device: name.to_owned(), by: one.name.clone() });
+                }
+                (None, None) => found.push(one.unknown()),
+                _ => {}
             }
-            Err(reason) => found.push(Usage::Unknown { reason: reason.clone() }),
         }
+        found.extend(several(roots, &numbers).map(|by| Usage::Holder { device: name.to_owned(), by }));
+        let named = |swap: &Swap| devices.contains(&swap.name);
+        let ours = |swap: &Swap| swap.device.map_or_else(|| named(swap), |number| numbers.contains(&number));
+        self.add_swaps(ours, |swap| swap.name.clone(), &mut found);
         self.add_openers(roots, name, What::Devices(&numbers), &mut found);
         found
     }
@@ -138,26 +166,32 @@ impl Users {
                 (Some(file), _) if file == own => {
                     found.push(Usage::Holder { device: name.to_owned(), by: one.name.clone() });
                 }
-                (None, None) => {
-                    let reason = format!("what {} is over could not be found out", one.name);
-                    found.push(Usage::Unknown { reason });
-                }
+                (None, None) => found.push(one.unknown()),
                 _ => {}
             }
         }
-        match &self.swaps {
-            Ok(swaps) if swaps.iter().any(|swap| swap.file == Some(own)) => {
-                found.push(Usage::Swap { device: name.to_owned() });
-            }
-            Ok(_) => {}
-            Err(reason) => found.push(Usage::Unknown { reason: reason.clone() }),
-        }
+        self.add_swaps(|swap| swap.file == Some(own), |_| name.to_owned(), &mut found);
         match locked(file, name) {
             Ok(usage) => found.extend(usage),
             Err(error) => found.push(Usage::Unknown { reason: format!("locks: {error}") }),
         }
         self.add_openers(roots, name, What::File(own), &mut found);
+        alone::add(file, own, name, &mut found);
         found
+    }
+
+    /// Swap space that is `ours`, and such of which it cannot be told what it is.
+    fn add_swaps(&self, ours: impl Fn(&Swap) -> bool, name: impl Fn(&Swap) -> String, found: &mut Vec<Usage>) {
+        match &self.swaps {
+            Ok(swaps) => found.extend(swaps.iter().filter_map(|swap| match swap {
+                swap if ours(swap) => Some(Usage::Swap { device: name(swap) }),
+                Swap { is_told: false, name, .. } if self.sees_all => {
+                    Some(Usage::Unknown { reason: format!("where the swap space {name} lies could not be found out") })
+                }
+                _ => None,
+            })),
+            Err(reason) => found.push(Usage::Unknown { reason: reason.clone() }),
+        }
     }
 
     fn add_mounts(&self, devices: &BTreeSet<String>, numbers: &BTreeSet<Number>, found: &mut Vec<Usage>) {

@@ -2,12 +2,14 @@
 
 mod aligned;
 pub mod block;
+pub mod lease;
 pub mod locks;
 pub mod loops;
 mod numbers;
 pub mod nvme;
 mod registered;
 mod ring;
+pub mod same;
 pub mod sg;
 
 pub use aligned::AlignedBuf;

@@ -1,6 +1,6 @@
 //! Every ioctl number and kernel constant this crate uses, and nothing else.
 //!
-//! Sources: `include/uapi/linux/fs.h` (BLK*), `include/uapi/linux/loop.h` (LOOP_*), `include/scsi/sg.h` (SG_*),
+//! Sources: `include/uapi/linux/fs.h` (BLK*), `include/uapi/linux/loop.h` (LOOP_*), `include/uapi/asm-generic/fcntl.h` (F_*), `include/scsi/sg.h` (SG_*),
 //! `include/uapi/linux/nvme_ioctl.h` (NVME_*) of Linux. `_IO`, `_IOR` encode direction, size,
 //! type and number; the BLK* numbers carry `size_t`, so `BLKGETSIZE64` below is that of a 64-bit target.
 
@@ -25,6 +25,9 @@ pub(crate) const BLKPBSZGET: u32 = 0x127b;
 pub(crate) const LOOP_GET_STATUS64: u32 = 0x4c05;
 /// In `lo_flags`: it reads and writes its file with direct I/O.
 pub(crate) const LO_FLAGS_DIRECT_IO: u32 = 16;
+
+/// The signal of a lease that is broken (`include/uapi/asm-generic/fcntl.h`).
+pub(crate) const F_SETSIG: i32 = 10;
 
 /// The SCSI generic pass-through.
 pub(crate) const SG_IO: u32 = 0x2285;

@@ -3,8 +3,9 @@
 use super::Exit;
 use crate::{export, job::copy::image::open_chain};
 use rustix::{
-    fs::Mode,
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags},
     net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+    process::Uid,
 };
 use std::{
     fs, io,
@@ -28,7 +29,7 @@ Then, in another terminal, one of:
   qemu-system-x86_64 -snapshot -drive file=nbd:unix:/tmp/customer.sock,format=raw
 
 Nothing can be written. Every frame is proved by its checksum while it is read; what is damaged is an error to the reader
-and named here. One program at a time; only this user may connect.
+and named here. One program at a time; only this user may connect (called by sudo: that user, too).
 Exit codes: 2 not done.")]
 pub(super) struct Serve {
     /// The image, NAME.img.zst
@@ -73,12 +74,25 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
             break;
         }
         if UnixStream::connect(path).is_err_and(refused) {
-            fs::remove_file(path)?;
+            remove_left(path)?;
         } else if !last {
             thread::sleep(PAUSE);
         }
     }
     bound(path)
+}
+
+/// Removes a socket that nobody listens on: moved away first and asked again there, since another run may have put its own in its
+/// place meanwhile.
+fn remove_left(path: &Path) -> io::Result<()> {
+    let mut away = path.as_os_str().to_owned();
+    away.push(format!(".left-{}", std::process::id()));
+    rustix::fs::renameat_with(CWD, path, CWD, &away, RenameFlags::NOREPLACE)?;
+    if UnixStream::connect(&away).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        return fs::remove_file(&away);
+    }
+    // Somebody listens: it gets its name back.
+    Ok(rustix::fs::renameat_with(CWD, &away, CWD, path, RenameFlags::NOREPLACE)?)
 }
 
 /// It is a customer's disk: the name has these rights from its first moment on, whatever the umask, since the kernel gives it
@@ -87,6 +101,9 @@ fn bound(path: &Path) -> io::Result<UnixListener> {
     let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    if let Some(user) = caller() {
+        hand_over(path, user)?;
+    }
     let stat = rustix::fs::lstat(path)?;
     if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
         fs::remove_file(path)?;
@@ -98,13 +115,37 @@ fn bound(path: &Path) -> io::Result<UnixListener> {
     Ok(socket.into())
 }
 
-/// Who connects is this user, or root: rights may have been changed since.
+/// Gives the socket that was just made to a user: by a descriptor, looked at, since in a folder that others can write to the name may
+/// lead to something else by now.
+fn hand_over(path: &Path, user: Uid) -> io::Result<()> {
+    let held = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let stat = rustix::fs::fstat(&held)?;
+    let is_ours = FileType::from_raw_mode(stat.st_mode) == FileType::Socket
+        && stat.st_nlink == 1
+        && stat.st_uid == rustix::process::geteuid().as_raw();
+    if !is_ours {
+        return Err(io::Error::other("this is not the socket that was made; use a folder that nobody else can change"));
+    }
+    Ok(rustix::fs::chownat(&held, "", Some(user), None, AtFlags::EMPTY_PATH)?)
+}
+
+/// Who connects is this user, root, or whom sudo was called by: rights may have been changed since.
 fn admitted(stream: &UnixStream) -> io::Result<()> {
     let peer = net::sockopt::socket_peercred(stream)?.uid;
-    if peer.is_root() || peer == rustix::process::geteuid() {
+    if peer.is_root() || peer == rustix::process::geteuid() || Some(peer) == caller() {
         return Ok(());
     }
     Err(io::Error::other(format!("it belongs to user {}", peer.as_raw())))
+}
+
+/// The user that called sudo (sudo(8), `SUDO_UID`): asked of root only, whose environment is nobody else's to set.
+fn caller() -> Option<Uid> {
+    caller_by(std::env::var("SUDO_UID").ok().as_deref(), rustix::process::geteuid())
+}
+
+fn caller_by(told: Option<&str>, own: Uid) -> Option<Uid> {
+    let told = told?.parse().ok().filter(|user| *user != u32::MAX)?;
+    own.is_root().then(|| Uid::from_raw(told))
 }
 
 #[cfg(test)]
@@ -156,6 +197,37 @@ mod tests {
             assert_eq!(looker.join().unwrap(), 0);
             drop(last);
         });
+    }
+
+    #[test]
+    fn root_lets_in_whom_sudo_was_called_by_and_nobody_believes_anybody_else() {
+        let (root, user) = (Uid::ROOT, Uid::from_raw(1000));
+        assert_eq!(caller_by(Some("1000"), root), Some(user));
+        assert_eq!(caller_by(Some("1001"), user), None);
+        for told in [None, Some(""), Some("-1"), Some("4294967295"), Some("root")] {
+            assert_eq!(caller_by(told, root), None);
+        }
+    }
+
+    #[test]
+    fn only_the_socket_itself_is_handed_over() {
+        use std::os::unix::fs::MetadataExt;
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let at = tempfile::tempdir().unwrap();
+        let (path, file) = (at.path().join("socket"), at.path().join("file"));
+        let user = Uid::from_raw(65534);
+        let _listener = listen(&path).unwrap();
+        hand_over(&path, user).unwrap();
+        assert_eq!(fs::symlink_metadata(&path).unwrap().uid(), 65534);
+        fs::write(&file, "precious").unwrap();
+        let link = at.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for other in [&file, &link, &path] {
+            assert!(hand_over(other, user).is_err(), "{}", other.display());
+        }
+        assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use super::{
     super::{Roots, sysfs},
-    open::file_of,
+    Usage,
+    open::{file_of, sees_all},
     tables::{Inode, Number, numbers},
 };
 use mule_sys::loops;
+use rustix::io::Errno;
 use std::{fs, fs::File, os::unix::ffi::OsStrExt, path::Path};
 
 /// A loop device that is in use.
@@ -21,18 +23,32 @@ pub(super) fn read(roots: &Roots) -> Vec<Loop> {
     let block = roots.sys.join("block");
     let names = sysfs::names(&block).into_iter().filter(|name| name.starts_with("loop"));
     let bound = names.filter(|name| block.join(name).join("loop").is_dir());
-    bound.map(|name| ask(roots, name)).collect()
+    let all = sees_all(roots);
+    bound.filter_map(|name| ask(roots, name, all)).collect()
 }
 
-fn ask(roots: &Roots, name: String) -> Loop {
+impl Loop {
+    pub(super) fn unknown(&self) -> Usage {
+        Usage::Unknown { reason: format!("what {} is over could not be found out", self.name) }
+    }
+}
+
+fn ask(roots: &Roots, name: String, sees_all: bool) -> Option<Loop> {
     let status = File::open(roots.dev.join(&name)).and_then(|device| loops::status(&device));
-    if let Ok(status) = status {
+    if let Ok(status) = &status {
         let device = (status.over != 0).then(|| numbers(status.over));
         let file = device.is_none().then(|| {
             let (major, minor) = numbers(status.device);
             (rustix::fs::makedev(major, minor), status.inode)
         });
-        return Loop { name, device, file };
+        return Some(Loop { name, device, file });
+    }
+    // It has none any more.
+    if status.is_err_and(|error| Errno::from_io_error(&error) == Some(Errno::NXIO)) {
+        return None;
+    }
+    if sees_all {
+        return Some(Loop { name, device: None, file: None });
     }
     // Whoever may not ask the device has the path.
     let path = sysfs::bytes(&roots.sys.join("block").join(&name).join("loop/backing_file")).unwrap_or_default();
@@ -43,5 +59,5 @@ fn ask(roots: &Roots, name: String) -> Loop {
         use std::os::unix::fs::MetadataExt;
         numbers(found.rdev())
     });
-    Loop { name, device, file }
+    Some(Loop { name, device, file })
 }

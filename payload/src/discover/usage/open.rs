@@ -1,9 +1,10 @@
-//! What other processes have open. A process that opens a block device without `O_EXCL`, as QEMU does, keeps nobody out, and
-//! neither does one that has a file open.
+//! What other processes have open or mapped. A process that opens a block device without `O_EXCL`, as QEMU does, keeps nobody
+//! out, and neither does one that has a file open.
 
 use super::{
     super::{Roots, sysfs},
-    tables::{Inode, Number, numbers, processes},
+    mapped,
+    tables::{Inode, Number, numbers, processes, threads},
 };
 use rustix::{
     fs::{AtFlags, CWD, FileType, OFlags, StatxFlags},
@@ -12,7 +13,7 @@ use rustix::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::OnceLock,
     thread,
     time::Duration,
@@ -20,7 +21,7 @@ use std::{
 
 /// Udev and its like look at every device that appears or was written, for a moment, and so does a child between its fork and
 /// its exec: who is there still after this time uses it.
-const MOMENT: Duration = Duration::from_secs(1);
+pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
 /// A process of somebody.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,18 +33,34 @@ pub(super) struct Process {
     pub(super) writes: bool,
 }
 
+/// What can be open: a device or a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Item {
+    Device(Number),
+    File(Inode),
+}
+
+/// How a process has something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Hold {
+    /// By a descriptor: where the kernel tells of it.
+    Open(PathBuf),
+    /// Mapped, to read or to write.
+    Mapped(bool),
+}
+
 /// Who has what open.
 #[derive(Debug, Default)]
 struct Look {
-    /// By process and number of its descriptor.
-    devices: BTreeSet<(Number, u32, u32)>,
-    files: BTreeSet<(Inode, u32, u32)>,
+    held: BTreeSet<(Item, u32, Hold)>,
     /// Those that could not be looked at.
     closed: BTreeSet<u32>,
+    /// Those that this process has no right to look at.
+    hidden: BTreeSet<u32>,
 }
 
-/// Processes, each with its descriptors.
-type Found = BTreeMap<u32, Vec<u32>>;
+/// Processes, each with how it has it.
+type Found = BTreeMap<u32, Vec<Hold>>;
 
 /// Looks at all processes, the second only where the first found something.
 #[derive(Debug)]
@@ -64,6 +81,11 @@ impl Openers {
         Self { first: Look::read(roots), second: OnceLock::new() }
     }
 
+    /// Processes that this one has no right to look at.
+    pub(super) fn hidden(&self) -> usize {
+        self.first.hidden.len()
+    }
+
     /// Other processes that have it open, or may have: twice, a moment apart.
     pub(super) fn of(&self, roots: &Roots, what: What<'_>) -> (Vec<Process>, Vec<Process>) {
         let (open, closed) = self.first.of(what);
@@ -77,7 +99,7 @@ impl Openers {
         let (open_again, closed_again) = again.of(what);
         let process = |id: u32, writes: bool| Process { id, name: name(roots, id), writes };
         let still = open_again.into_iter().filter(|(id, _)| open.contains_key(id));
-        let open = still.map(|(id, files)| process(id, files.iter().any(|file| writes(roots, id, *file)))).collect();
+        let open = still.map(|(id, holds)| process(id, holds.iter().any(Hold::writes))).collect();
         (open, closed.intersection(&closed_again).map(|id| process(*id, true)).collect())
     }
 }
@@ -88,52 +110,59 @@ impl Look {
         let own = std::process::id();
         let all = sees_all(roots);
         for process in processes(roots).into_iter().filter(|process| *process != own) {
-            if look.add(&roots.proc.join(process.to_string()).join("fd"), process, all).is_err() {
-                look.closed.insert(process);
+            match look.add(roots, process) {
+                Ok(()) => {}
+                Err(error) if !all && error.kind() == io::ErrorKind::PermissionDenied => {
+                    look.hidden.insert(process);
+                }
+                Err(_) => {
+                    look.closed.insert(process);
+                }
             }
         }
         look
     }
 
-    /// What a process has open; one that has ended has nothing. Without the right to see `all`, what may not be looked at does
-    /// not count.
-    fn add(&mut self, folder: &Path, process: u32, all: bool) -> io::Result<()> {
-        let excused = |errno: Errno| match errno {
-            // It has ended, or closed the file; or the file system of it has gone.
-            Errno::NOENT | Errno::SRCH | Errno::NOTCONN | Errno::STALE => true,
-            Errno::ACCESS | Errno::PERM => !all,
-            _ => false,
-        };
-        let or_excused = |error: io::Error| match Errno::from_io_error(&error) {
-            Some(errno) if excused(errno) => Ok(()),
-            _ => Err(error),
-        };
-        let entries = match fs::read_dir(folder) {
+    /// What a process has; one that has ended has nothing.
+    fn add(&mut self, roots: &Roots, process: u32) -> io::Result<()> {
+        let folder = roots.proc.join(process.to_string());
+        self.add_table(&folder, process)?;
+        let mut maps = bytes(&folder.join("maps"))?;
+        for thread in threads(&folder).into_iter().filter(|thread| *thread != process) {
+            let of_thread = folder.join("task").join(thread.to_string());
+            // Nearly all share the table; a process whose first thread has ended has it in the others only.
+            if !mule_sys::same::table(process, thread).unwrap_or(false) {
+                self.add_table(&of_thread, process)?;
+            }
+            if maps.is_empty() {
+                maps = bytes(&of_thread.join("maps"))?;
+            }
+        }
+        for mapping in mapped::parse(&maps) {
+            if let Some((item, writes)) = mapped::look(&folder, &mapping)? {
+                self.held.insert((item, process, Hold::Mapped(writes)));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_table(&mut self, folder: &Path, process: u32) -> io::Result<()> {
+        let entries = match fs::read_dir(folder.join("fd")) {
             Ok(entries) => entries,
-            Err(error) => return or_excused(error),
+            Err(error) => return unless_gone(error),
         };
         for entry in entries {
             let link = match entry {
                 Ok(entry) => entry.path(),
-                Err(error) => return or_excused(error),
+                Err(error) => return unless_gone(error),
             };
-            let Some(file) = link.file_name().and_then(|name| name.to_str()?.parse().ok()) else { continue };
-            // What the kernel knows suffices: a server of files that hangs must not be asked.
-            let (flags, mask) = (AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, StatxFlags::TYPE | StatxFlags::INO);
-            let stat = match rustix::fs::statx(CWD, &link, flags, mask) {
-                Ok(stat) => stat,
-                Err(errno) if excused(errno) => continue,
-                Err(errno) => return Err(errno.into()),
-            };
-            match FileType::from_raw_mode(stat.stx_mode.into()) {
-                FileType::BlockDevice => {
-                    self.devices.insert(((stat.stx_rdev_major, stat.stx_rdev_minor), process, file));
+            match item(&link) {
+                Ok(Some(item)) => {
+                    let told = link.file_name().map(|number| folder.join("fdinfo").join(number));
+                    self.held.insert((item, process, Hold::Open(told.unwrap_or_default())));
                 }
-                FileType::RegularFile => {
-                    let device = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
-                    self.files.insert(((device, stat.stx_ino), process, file));
-                }
-                _ => {}
+                Ok(None) => {}
+                Err(errno) => unless_gone(errno.into())?,
             }
         }
         Ok(())
@@ -141,40 +170,68 @@ impl Look {
 
     fn of(&self, what: What<'_>) -> (Found, BTreeSet<u32>) {
         let mut open = Found::new();
-        let mut add = |process: u32, file: u32| open.entry(process).or_default().push(file);
-        match what {
-            What::Devices(numbers) => {
-                let ours = self.devices.iter().filter(|(number, ..)| numbers.contains(number));
-                ours.for_each(|(_, process, file)| add(*process, *file));
-            }
-            What::File(own) => {
-                let ours = self.files.iter().filter(|(found, ..)| *found == own);
-                ours.for_each(|(_, process, file)| add(*process, *file));
-            }
+        let ours = |item: &Item| match (what, item) {
+            (What::Devices(numbers), Item::Device(number)) => numbers.contains(number),
+            (What::File(own), Item::File(file)) => own == *file,
+            _ => false,
+        };
+        for (_, process, hold) in self.held.iter().filter(|(item, ..)| ours(item)) {
+            open.entry(*process).or_default().push(hold.clone());
         }
         (open, self.closed.clone())
     }
 }
 
+impl Hold {
+    /// Whether it can write (`/proc/PID/fdinfo`, octal flags); where it is not known, it can.
+    fn writes(&self) -> bool {
+        let told = match self {
+            Self::Open(told) => told,
+            Self::Mapped(writes) => return *writes,
+        };
+        let text = fs::read_to_string(told).unwrap_or_default();
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+        flags.is_none_or(|flags| flags & (OFlags::WRONLY | OFlags::RDWR).bits() != 0)
+    }
+}
+
+/// What a link of the kernel's leads to. What the kernel knows suffices: a server of files that hangs must not be asked.
+pub(super) fn item(link: &Path) -> Result<Option<Item>, Errno> {
+    let (flags, mask) = (AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, StatxFlags::TYPE | StatxFlags::INO);
+    let stat = rustix::fs::statx(CWD, link, flags, mask)?;
+    Ok(match FileType::from_raw_mode(stat.stx_mode.into()) {
+        FileType::BlockDevice => Some(Item::Device((stat.stx_rdev_major, stat.stx_rdev_minor))),
+        FileType::RegularFile => {
+            Some(Item::File((rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino)))
+        }
+        _ => None,
+    })
+}
+
+/// It has ended, or closed the file; or the file system of it has gone.
+pub(super) fn unless_gone(error: io::Error) -> io::Result<()> {
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOENT | Errno::SRCH | Errno::NOTCONN | Errno::STALE) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// All of a file of the kernel's; nothing of a process that has ended.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    fs::read(path).or_else(|error| unless_gone(error).map(|()| Vec::new()))
+}
+
 /// Whether this process may look at all others: it has every capability that the kernel knows (capabilities(7)), as root on the
 /// stick and on a host. A root with fewer is confined, as in a container, and sees as far as it is let, as a user does. Where that
 /// is not known, it may, so that what it cannot see counts.
-fn sees_all(roots: &Roots) -> bool {
+pub(super) fn sees_all(roots: &Roots) -> bool {
     let status = fs::read_to_string(roots.proc.join("self/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     let last: Option<u32> = sysfs::number(&roots.proc.join("sys/kernel/cap_last_cap"));
     let all = last.and_then(|last| u64::MAX.checked_shr(63_u32.saturating_sub(last)));
     mask.zip(all).is_none_or(|(mask, all)| mask & all == all)
-}
-
-/// Whether a descriptor can write (`/proc/PID/fdinfo`, octal flags); where it is not known, it can.
-fn writes(roots: &Roots, process: u32, file: u32) -> bool {
-    let path = roots.proc.join(process.to_string()).join("fdinfo").join(file.to_string());
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
-    let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
-    flags.is_none_or(|flags| flags & (OFlags::WRONLY | OFlags::RDWR).bits() != 0)
 }
 
 fn name(roots: &Roots, process: u32) -> String {

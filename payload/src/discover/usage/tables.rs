@@ -1,9 +1,13 @@
 //! The kernel's tables of mounts and swap space, of every mount namespace.
 
-use super::super::{Roots, sysfs};
+use super::{
+    super::{Roots, sysfs},
+    open::sees_all,
+};
+use rustix::io::Errno;
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     os::unix::{
         ffi::{OsStrExt, OsStringExt},
         fs::{FileTypeExt, MetadataExt},
@@ -31,32 +35,101 @@ pub(super) struct Swap {
     pub(super) name: String,
     pub(super) device: Option<Number>,
     pub(super) file: Option<Inode>,
+    /// Whether it is known what it is, if only by the kernel's name.
+    pub(super) is_told: bool,
 }
 
-/// The mounts of this process and of all processes that see others (`namespaces(7)`).
+/// The mounts of this process and of all processes and threads that see others (`namespaces(7)`).
 pub(super) fn mounts(roots: &Roots) -> Result<Vec<Mount>, String> {
-    let table = |process: &str| {
-        let name = format!("{process}/mountinfo");
-        fs::read(roots.proc.join(&name)).map_err(|error| format!("{name}: {error}"))
-    };
-    let mut all = parse_mounts(roots, &table("self")?)?;
-    let space = |process: &str| fs::read_link(roots.proc.join(process).join("ns/mnt")).ok();
-    let mut seen: BTreeSet<PathBuf> = space("self").into_iter().collect();
-    for process in processes(roots) {
-        // One that has ended, or that this user may not look at, has no such link.
-        let name = process.to_string();
-        if space(&name).is_some_and(|space| seen.insert(space))
-            && let Ok(bytes) = table(&name)
-        {
-            all.extend(parse_mounts(roots, &bytes)?);
+    let own = table(roots, "self").map_err(|error| format!("self/mountinfo: {error}"))?;
+    let mut found = parse_mounts(roots, &own)?;
+    let mut read: BTreeSet<PathBuf> = space(roots, "self").ok().into_iter().collect();
+    // A process may end while it is looked at, and another of the same namespace that was passed over already live on.
+    for _ in 0..LOOKS {
+        let unread = others(roots, &mut read, &mut found)?;
+        if unread.is_empty() {
+            return Ok(found);
         }
     }
-    Ok(all)
+    Err("a table of mounts could not be read: its processes ended one after the other".into())
+}
+
+/// How often all processes are looked through before giving up.
+const LOOKS: usize = 5;
+
+/// Adds the mounts of every namespace that was not read; those that are still not.
+fn others(roots: &Roots, read: &mut BTreeSet<PathBuf>, found: &mut Vec<Mount>) -> Result<BTreeSet<PathBuf>, String> {
+    let (mut unread, all) = (BTreeSet::new(), sees_all(roots));
+    for name in tasks(roots) {
+        let trouble = |error: &io::Error| format!("the mounts of process {name} could not be read: {error}");
+        let space = match space(roots, &name) {
+            Ok(space) => space,
+            Err(error) if ended(&error) || !all && is_right(&error) => continue,
+            Err(error) => return Err(trouble(&error)),
+        };
+        if read.contains(&space) {
+            continue;
+        }
+        match table(roots, &name) {
+            Ok(bytes) => {
+                found.extend(parse_mounts(roots, &bytes)?);
+                unread.remove(&space);
+                read.insert(space);
+            }
+            Err(error) if !all && is_right(&error) => {}
+            Err(error) if left(&error) => {
+                unread.insert(space);
+            }
+            Err(error) => return Err(trouble(&error)),
+        }
+    }
+    Ok(unread)
+}
+
+fn table(roots: &Roots, process: &str) -> io::Result<Vec<u8>> {
+    fs::read(roots.proc.join(process).join("mountinfo"))
+}
+
+fn space(roots: &Roots, process: &str) -> io::Result<PathBuf> {
+    fs::read_link(roots.proc.join(process).join("ns/mnt"))
+}
+
+fn is_right(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// The process has ended.
+fn ended(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::SRCH))
+}
+
+/// Or it has no namespace any more (`mounts_open_common` in `fs/proc_namespace.c`).
+fn left(error: &io::Error) -> bool {
+    ended(error) || Errno::from_io_error(error) == Some(Errno::INVAL)
 }
 
 /// The ids of all processes.
 pub(super) fn processes(roots: &Roots) -> Vec<u32> {
-    sysfs::names(&roots.proc).iter().filter_map(|name| name.parse().ok()).collect()
+    ids(&roots.proc)
+}
+
+/// The ids of a process's threads; none where it has ended.
+pub(super) fn threads(process: &Path) -> Vec<u32> {
+    ids(&process.join("task"))
+}
+
+fn ids(folder: &Path) -> Vec<u32> {
+    sysfs::names(folder).iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+/// Every process and every further thread, as the folders below `/proc`.
+fn tasks(roots: &Roots) -> impl Iterator<Item = String> {
+    processes(roots).into_iter().flat_map(|process| {
+        let threads =
+            threads(&roots.proc.join(process.to_string())).into_iter().filter(move |thread| *thread != process);
+        let below = threads.map(move |thread| format!("{process}/task/{thread}"));
+        std::iter::once(process.to_string()).chain(below)
+    })
 }
 
 fn parse_mounts(roots: &Roots, bytes: &[u8]) -> Result<Vec<Mount>, String> {
@@ -99,8 +172,13 @@ fn swap(roots: &Roots, source: &[u8]) -> Swap {
     let found = fs::metadata(path).ok();
     let device = found.as_ref().filter(|found| found.file_type().is_block_device()).map(|found| numbers(found.rdev()));
     let file = found.as_ref().filter(|found| found.is_file()).map(|found| (found.dev(), found.ino()));
-    let name = device_of_source(roots, source).unwrap_or_else(|| path.display().to_string());
-    Swap { name, device, file }
+    let named = device_of_source(roots, source);
+    let known = named
+        .as_ref()
+        .is_some_and(|name| ["block", "class/block"].iter().any(|all| roots.sys.join(all).join(name).exists()));
+    let is_told = device.is_some() || file.is_some() || known;
+    let name = named.unwrap_or_else(|| path.display().to_string());
+    Swap { name, device, file, is_told }
 }
 
 /// The parts of a device number.
