@@ -4,72 +4,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
-use std::{
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+mod bench;
 
-const MIB: usize = 1 << 20;
-
-/// A folder on a file system with direct I/O, and what the commands keep in it.
-struct Bench {
-    dir: tempfile::TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        fs::write(self.path(name), bytes).unwrap();
-        self.path(name)
-    }
-
-    /// Runs a command of Mule with this bench's log and certificates; its exit code and all it said.
-    fn mule(&self, certifies: bool, words: &[&OsStr]) -> (i32, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mule"));
-        command.args(words);
-        if certifies {
-            command.arg("--state").arg(self.path("state")).arg("--certificates").arg(self.path("certificates"));
-        }
-        let out = command.output().unwrap();
-        let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-        (out.status.code().unwrap(), text)
-    }
-
-    fn certified(&self, words: &[&OsStr]) -> (i32, String) {
-        self.mule(true, words)
-    }
-}
-
-/// `words!["image", "create", path]`: literals and paths alike.
-macro_rules! words {
-    ($($word:expr),* $(,)?) => { &[$(AsRef::<OsStr>::as_ref(&$word)),*] };
-}
-
-#[track_caller]
-fn good((code, text): (i32, String)) -> String {
-    assert_eq!(code, 0, "{text}");
-    text
-}
-
-#[track_caller]
-fn ends((code, text): (i32, String), wanted: i32, says: &str) {
-    assert!(code == wanted && text.contains(says), "exit code {code}: {text}");
-}
-
-fn run(name: &str, args: &[&OsStr]) -> Output {
-    let out = Command::new(name).args(args).output().unwrap();
-    assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
-    out
-}
+use bench::{Bench, MIB, ends, good, noise, run, words};
+use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 /// A disk with a quarter of zeros, some text and noise; no multiple of a MiB long.
 fn disk(seed: u8) -> Vec<u8> {
@@ -178,13 +116,6 @@ fn what_a_wipe_destroys_is_kept_first_and_can_be_put_back_or_let_go() {
     assert_eq!(fs::read_dir(&store).unwrap().count(), 0);
     ends(bench.mule(false, words!["commit", "--yes", drive]), 2, "was not kept by a job");
     assert!(Path::exists(&drive));
-}
-
-/// Noise that takes a while to image.
-fn noise(seed: u8, mib: usize) -> Vec<u8> {
-    let mut bytes = vec![0; mib * MIB];
-    blake3::Hasher::new_keyed(&[seed; 32]).finalize_xof().fill(&mut bytes);
-    bytes
 }
 
 /// Starts a command and ends it in the hard way as soon as an unfinished image in `dir` has some content.

@@ -96,6 +96,9 @@ fn watch(name: &str, path: &Path, watcher: &mut dyn Watcher) -> Proof {
 }
 
 fn sentence(file: &str, proof: &Proof) -> String {
+    if let Some(missing) = &proof.missing {
+        return format!("{file}: NOT verified: {missing}");
+    }
     let Some(signed) = &proof.signed else {
         let why = proof.damage.first().map_or("it cannot be read", String::as_str);
         return format!("{file}: NOT verified: {why}");
@@ -122,6 +125,7 @@ fn page(sentence: &str, proof: &Proof) -> Page {
     let (severity, headline) = match (proof.is_whole(), proof.stopped) {
         (true, _) => (Severity::Good, "OK: THE IMAGE IS WHOLE"),
         (_, true) => (Severity::Warning, "INTERRUPTED: THE IMAGE WAS NOT VERIFIED"),
+        _ if proof.missing.is_some() => (Severity::Bad, "FAILED: SOMETHING OF THE IMAGE IS MISSING"),
         _ => (Severity::Bad, "FAILED: THE IMAGE IS DAMAGED"),
     };
     for text in ["", headline, ""] {

@@ -185,7 +185,7 @@ Examples:
   mule image verify customer.img.zst      frames, index, maps, digests and the signature
 
 Damaged frames are named with their place on the disk and in the file.
-Exit codes: 0 whole; 1 damaged, or the signature does not hold; 2 not done.")]
+Exit codes: 0 whole; 1 damaged, the signature does not hold, or a piece, the manifest or the base is missing; 2 not done.")]
 struct Verify {
     /// Images, NAME.img.zst, each with its manifest beside it
     #[arg(required = true, value_name = "IMAGE")]
@@ -211,12 +211,16 @@ fn verify_one(path: &Path, as_json: bool) -> Result<Exit, String> {
     let whole = proof.is_whole();
     if as_json {
         let (good, damaged) = (proof.bytes_good, proof.damaged);
-        let object = json!({"image": path.to_string_lossy(), "whole": whole, "bytes_good": good, "damaged": damaged, "damage": proof.damage});
+        let (missing, damage) = (&proof.missing, &proof.damage);
+        let object = json!({"image": path.to_string_lossy(), "whole": whole, "bytes_good": good, "damaged": damaged, "damage": damage, "missing": missing});
         say::json(&object);
     } else if let (true, Some(signed)) = (whole, &proof.signed) {
         let manifest = &signed.manifest;
         say!("{name}: whole; {} of {}", manifest.outcome, manifest.image.serial);
         say!("    signed by {} ({})", manifest.signer, signed.key.fingerprint());
+    } else if let Some(missing) = &proof.missing {
+        say!("{name}: NOT VERIFIED: something is missing");
+        say!("    {missing}");
     } else {
         say!("{name}: DAMAGED in {} places; {} bytes of the disk are good", proof.damaged, proof.bytes_good);
         proof.damage.iter().for_each(|what| say!("    {what}"));

@@ -64,7 +64,8 @@ Examples:
   mule kept /mnt/store     which images jobs have kept there, of what, until when
 
 Nothing is removed by itself: an image whose time is over is shown as such, and stays until `mule commit` removes it.
-Exit codes: 0 none is expired; 1 at least one is, or cannot be read; 2 not done.")]
+Each is looked at: its manifest, the size of its files, its index; `mule image verify` reads all of it.
+Exit codes: 0 all are there and none is expired; 1 at least one is, is gone, or cannot be read; 2 not done.")]
 pub struct List {
     /// Folders with kept images
     #[arg(required = true, value_name = "DIR")]
@@ -96,14 +97,16 @@ fn do_list(args: &List) -> Result<Exit, String> {
                 }
             };
             let (note, signer) = (&kept.note, kept.key.stick_id());
-            let expired = note.has_expired(now);
-            if expired {
+            let (expired, trouble) = (note.has_expired(now), kept.look().err());
+            if expired || trouble.is_some() {
                 exit = Exit::Bad;
             }
             if args.json {
                 say::json(
-                    &json!({ "path": image.to_string_lossy(), "expired": expired, "kept": note, "signer": signer }),
+                    &json!({ "path": image.to_string_lossy(), "expired": expired, "kept": note, "signer": signer, "trouble": trouble }),
                 );
+            } else if let Some(trouble) = trouble {
+                say!("{}: NOT KEPT as it was signed for: {trouble}", note.image);
             } else {
                 say!("{}", kept.line(now));
             }

@@ -124,12 +124,13 @@ fn do_restore(args: &Restore) -> Result<Exit, String> {
     Ok(common.report(&tally))
 }
 
-/// An image is never restored onto its own file.
+/// An image is never restored onto one of its own files, or of its bases.
 fn not_itself(content: &run::Content, targets: &[PathBuf]) -> Result<(), String> {
-    let real = |path: &PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-    let files: Vec<_> = content.reader.files().iter().map(|(path, _)| real(path)).collect();
-    match targets.iter().find(|target| files.contains(&real(target))) {
-        Some(target) => Err(format!("{} is the image itself; nothing was written", target.display())),
+    let is_read = |target: &&PathBuf| std::fs::metadata(target).is_ok_and(|target| content.reader.reads(&target));
+    match targets.iter().find(is_read) {
+        Some(target) => {
+            Err(format!("{} belongs to the image, or to one that it builds on; nothing was written", target.display()))
+        }
         None => Ok(()),
     }
 }

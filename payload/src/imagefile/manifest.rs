@@ -27,6 +27,8 @@ const MAX: u64 = 64 << 20;
 pub enum ManifestError {
     #[error("{path}: {source}", path = path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error("{path}: this belongs to the image and is not there; without it nobody can tell what the image was when it was made", path = .0.display())]
+    Missing(PathBuf),
     #[error("{path}: this is no manifest, or one that was changed: {reason}", path = path.display())]
     Form { path: PathBuf, reason: String },
     #[error("{path}: {source}", path = path.display())]
@@ -225,6 +227,7 @@ impl Manifest {
 fn read_bounded(path: &Path) -> Result<Vec<u8>, ManifestError> {
     files::read(path, MAX).map_err(|source| match source.kind() {
         io::ErrorKind::FileTooLarge => ManifestError::Form { path: path.into(), reason: source.to_string() },
+        io::ErrorKind::NotFound => ManifestError::Missing(path.into()),
         _ => ManifestError::Io { path: path.into(), source },
     })
 }

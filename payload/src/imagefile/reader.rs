@@ -10,8 +10,9 @@ use super::{
 use crate::{blocks::ReadAt, engine::frames::Expected};
 use std::{
     collections::VecDeque,
-    io,
+    fs, io,
     ops::Range,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -38,6 +39,11 @@ pub enum ReadError {
     Bad { path: PathBuf, reason: String },
     #[error("it needs its base image ({0}), which was not given")]
     BaseMissing(String),
+    #[error(
+        "{image}: it stores only what changed since {base}, which is not there; put that into the same folder",
+        image = .image.display(), base = .base.display()
+    )]
+    NoBase { image: PathBuf, base: PathBuf },
     #[error("its base must have the root {wanted}, this one has {found}; it was changed, or is another image")]
     BaseChanged { wanted: String, found: String },
 }
@@ -192,6 +198,12 @@ impl Reader {
     /// Bytes of all its files.
     pub fn file_bytes(&self) -> u64 {
         self.volumes.len()
+    }
+
+    /// Whether an open file is one of those that it is read from, of its bases as well: by number, whatever it is called.
+    pub fn reads(&self, file: &fs::Metadata) -> bool {
+        let own = self.volumes.metadata().any(|found| (found.dev(), found.ino()) == (file.dev(), file.ino()));
+        own || self.base.as_ref().is_some_and(|base| base.reads(file))
     }
 
     /// Its files, in order, each with its length.

@@ -10,7 +10,7 @@ use rustix::{
 };
 use std::{
     ffi::OsStr,
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     num::NonZeroU64,
     os::unix::fs::FileExt,
@@ -173,6 +173,11 @@ impl Volumes {
     /// Each file with its length.
     pub(super) fn files(&self) -> impl Iterator<Item = (&Path, u64)> {
         self.list.iter().map(|volume| (volume.path.as_path(), volume.len))
+    }
+
+    /// What each of them is.
+    pub(super) fn metadata(&self) -> impl Iterator<Item = fs::Metadata> {
+        self.list.iter().filter_map(|volume| volume.file.metadata().ok())
     }
 
     /// Which file a byte is in, and where.

@@ -229,8 +229,11 @@ fn open_links(path: &Path, links: usize) -> Result<Reader, ReadError> {
     let base = Manifest::read(path).ok().and_then(|signed| signed.manifest.base);
     let name = base.map(|base| base.name).filter(|name| !name.contains('/') && links < LINKS);
     let name = name.ok_or(ReadError::BaseMissing(root))?;
-    let base = open_links(&path.with_file_name(name), links + 1)?;
-    reader.with_base(Arc::new(base))
+    let base = path.with_file_name(name);
+    match open_links(&base, links + 1) {
+        Err(ReadError::Volume(VolumeError::Missing(_))) => Err(ReadError::NoBase { image: path.into(), base }),
+        base => reader.with_base(Arc::new(base?)),
+    }
 }
 
 /// The image gets its name, each of its files in nobody's place; on the medium when this returns the folder.

@@ -4,7 +4,7 @@ use super::{
     digest::{self, Stream},
     image::open_chain,
 };
-use crate::imagefile::{self, Manifest, Signed};
+use crate::imagefile::{self, Manifest, ManifestError, ReadError, Signed, VolumeError, names_of};
 use std::path::Path;
 
 /// What is known of an image after it was looked at.
@@ -20,12 +20,18 @@ pub struct Proof {
     pub damage: Vec<String>,
     /// Whether it was stopped before the end.
     pub stopped: bool,
+    /// What it takes to look at it and is not there: its manifest, one of its pieces, its base. What is there may be good.
+    pub missing: Option<String>,
 }
 
 impl Proof {
     /// Whether all of it is what its maker signed.
     pub fn is_whole(&self) -> bool {
-        self.signed.is_some() && self.damaged == 0 && self.damage.is_empty() && !self.stopped
+        self.signed.is_some() && self.missing.is_none() && self.damaged == 0 && self.damage.is_empty() && !self.stopped
+    }
+
+    fn missing(what: impl ToString) -> Self {
+        Self { missing: Some(what.to_string()), ..Self::default() }
     }
 
     fn unreadable(what: impl ToString) -> Self {
@@ -42,10 +48,17 @@ pub fn disk_bytes(path: &Path) -> u64 {
 pub fn prove(path: &Path, advanced: &(dyn Fn(u64) -> bool + Sync)) -> Proof {
     let signed = match Manifest::read(path) {
         Ok(signed) => signed,
+        Err(error @ ManifestError::Missing(_)) if !names_of(path).is_empty() => return Proof::missing(error),
+        Err(ManifestError::Missing(_)) => return Proof::missing(VolumeError::Missing(path.into())),
         Err(error) => return Proof::unreadable(error),
     };
     let reader = match open_chain(path) {
         Ok(reader) => reader,
+        Err(
+            error @ (ReadError::NoBase { .. } | ReadError::Volume(VolumeError::Missing(_) | VolumeError::Piece(_))),
+        ) => {
+            return Proof { signed: Some(signed), ..Proof::missing(error) };
+        }
         Err(error) => return Proof::unreadable(error),
     };
     let manifest = &signed.manifest;
@@ -67,5 +80,12 @@ pub fn prove(path: &Path, advanced: &(dyn Fn(u64) -> bool + Sync)) -> Proof {
         }
     }
     let damaged = report.damaged.max(damage.len() as u64);
-    Proof { bytes_good: report.bytes_good, damaged, damage, stopped: report.stopped, signed: Some(signed) }
+    Proof {
+        bytes_good: report.bytes_good,
+        damaged,
+        damage,
+        stopped: report.stopped,
+        missing: None,
+        signed: Some(signed),
+    }
 }
