@@ -208,8 +208,13 @@ impl Folder {
 }
 
 /// The user who became root for this command (sudo(8)); root alone is believed about it.
-fn behind_sudo(user: u32) -> Option<u32> {
-    std::env::var("SUDO_UID").ok().filter(|_| user == 0)?.parse().ok()
+pub(crate) fn behind_sudo(user: u32) -> Option<u32> {
+    told_by_sudo(std::env::var("SUDO_UID").ok().as_deref(), user)
+}
+
+fn told_by_sudo(told: Option<&str>, user: u32) -> Option<u32> {
+    // All ones is nobody (chown(2)).
+    told.filter(|_| user == 0)?.parse().ok().filter(|user| *user != u32::MAX)
 }
 
 /// A name that leads nowhere but into the folder it is looked up in.

@@ -1,13 +1,40 @@
 //! Files that belong together, and files that are there whole or not at all.
 
 use crate::aside::Folder;
-use rustix::fs::OFlags;
+use rustix::{
+    fs::OFlags,
+    process::{Resource, getrlimit, setrlimit},
+};
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
+
+/// An image can consist of more files than a process may have open by default (`getrlimit(2)`: up to the hard limit anybody may).
+pub fn open_as_many_as_allowed() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // With fewer it still works, but for images in very many pieces, whose error says so.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Largest file that a folder's file system takes, in bytes: a place behind that cannot be gone to (`vfs_setpos` in
+/// `fs/read_write.c`, by the superblock's `s_maxbytes`). Asked of a file that is made for it and removed; `None` where it cannot be
+/// asked.
+pub fn largest(dir: &Path) -> Option<u64> {
+    let folder = Folder::open(dir).ok()?;
+    let name = format!(".mule-{}-{:016x}", std::process::id(), u64::from_le_bytes(crate::random::bytes().ok()?));
+    let mut file = folder.create(name.as_ref()).ok()?;
+    let (mut low, mut high) = (0, i64::MAX.cast_unsigned());
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if file.seek(SeekFrom::Start(middle)).is_ok() { low = middle } else { high = middle - 1 }
+    }
+    folder.remove(name.as_ref()).ok()?;
+    Some(low)
+}
 
 /// The path with something behind its name.
 pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {

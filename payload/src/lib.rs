@@ -18,7 +18,7 @@ pub mod discover;
 pub mod drive;
 pub mod engine;
 pub mod export;
-mod files;
+pub mod files;
 pub mod firmware;
 pub mod imagefile;
 pub mod job;

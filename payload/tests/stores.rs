@@ -1,12 +1,78 @@
-//! Where images lie: what is missing is named, and is no damage.
+//! Where images lie: what is missing is named, and is no damage; how much room there must be, and how large a file may be.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
 mod bench;
 
-use bench::{Bench, ends, good, noise, words};
-use std::{ffi::OsStr, fs};
+use bench::{Bench, MIB, ends, good, noise, run, words};
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A small store of its own; nothing where this user may not mount.
+struct Store(PathBuf);
+
+impl Store {
+    fn new(bench: &Bench, words: &[&str], what: &Path) -> Option<Self> {
+        let at = bench.path("store");
+        fs::create_dir(&at).unwrap();
+        let mounted = Command::new("mount").args(words).arg(what).arg(&at).output().unwrap();
+        mounted.status.success().then(|| Self(at))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_store_has_room_for_what_can_be_compressed_and_a_full_one_ends_in_good_order() {
+    let bench = Bench::new();
+    let Some(store) = Store::new(&bench, &["-t", "tmpfs", "-o", "size=12m"], Path::new("none")) else { return };
+    let text: Vec<u8> = (0..64 * MIB).map(|byte| (byte / 64 % 251).to_le_bytes()[0]).collect();
+    let (easy, hard) = (bench.write("easy", &text), bench.write("hard", &noise(5, 16)));
+    let image = |name: &str| store.0.join(name);
+    let (a, b) = (image("a.img.zst"), image("b.img.zst"));
+    good(bench.certified(words!["image", "create", easy, a, "--raw"]));
+    let stored = words!["image", "create", easy, b, "--raw", "--level", "store"];
+    ends(bench.certified(stored), 1, "--ignore-room");
+    ends(bench.certified(words!["image", "create", hard, b, "--raw"]), 1, "--ignore-room");
+    assert!(!b.exists() && !image("b.img.zst.part").exists());
+    let full = words!["image", "create", hard, b, "--raw", "--ignore-room"];
+    ends(bench.certified(full), 1, "the store is full");
+    assert!(!b.exists() && image("b.img.zst.part").exists());
+    // With more room it goes on.
+    run("mount", words!["-o", "remount,size=40m", store.0]);
+    good(bench.certified(words!["image", "create", hard, b, "--raw"]));
+    assert!(run("zstd", words!["-dc", b]).stdout == noise(5, 16));
+}
+
+/// FAT takes files of less than 4 GiB, an ext2 with blocks of 1 KiB of 16 GiB; an image that could be larger is cut by itself.
+#[test]
+fn the_largest_file_of_a_store_is_known_before() {
+    let bench = Bench::new();
+    let disk = bench.write("ext2", &[]);
+    fs::File::options().write(true).open(&disk).unwrap().set_len(256 << 20).unwrap();
+    run("mke2fs", words!["-q", "-t", "ext2", "-b", "1024", disk]);
+    let Some(store) = Store::new(&bench, &["-o", "loop"], &disk) else { return };
+    let largest = mule::files::largest(&store.0).unwrap();
+    assert!((16 << 30..17 << 30).contains(&largest), "{largest}");
+    assert!(mule::files::largest(bench.dir.path()).unwrap() > 1 << 40);
+    assert_eq!(fs::read_dir(&store.0).unwrap().count(), 1, "lost+found is all there is");
+    // Nothing is no more than some MB; but nobody knew that before.
+    let large = bench.path("large");
+    fs::File::create(&large).unwrap().set_len(17 << 30).unwrap();
+    let image = store.0.join("a.img.zst");
+    good(bench.certified(words!["image", "create", large, image, "--raw", "--hash", "none", "--no-verify"]));
+    assert!(!image.exists() && store.0.join("a.img.zst.000").exists());
+    good(bench.mule(false, words!["image", "verify", image]));
+}
 
 #[test]
 fn what_is_missing_is_named_and_is_no_damage() {

@@ -317,6 +317,7 @@ impl Planner<'_> {
             purpose: Purpose::Image,
             clock: now,
             room: Arc::default(),
+            ignore_room: false,
         })
     }
 }

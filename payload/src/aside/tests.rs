@@ -173,3 +173,12 @@ fn on_fat_a_name_that_may_share_its_clusters_is_left_alone() {
     assert_eq!(fs::read_to_string(bench.at("folder/certificate.new")).unwrap(), "first");
     assert_eq!(fs::read_to_string(bench.at("folder/certificate")).unwrap(), "second");
 }
+
+#[test]
+fn root_believes_sudo_and_nobody_else_believes_anything() {
+    assert_eq!(told_by_sudo(Some("1000"), 0), Some(1000));
+    assert_eq!(told_by_sudo(Some("1001"), 1000), None);
+    for told in [None, Some(""), Some("-1"), Some("4294967295"), Some("root")] {
+        assert_eq!(told_by_sudo(told, 0), None);
+    }
+}

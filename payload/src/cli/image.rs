@@ -124,6 +124,9 @@ struct Create {
     /// Cut the image into files of at most so many MiB
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..))]
     split: Option<u64>,
+    /// Begin although the store may have too little room, by a sample of what the drive holds
+    #[arg(long)]
+    ignore_room: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -159,6 +162,7 @@ fn create(args: &Create) -> Result<Exit, String> {
         purpose: Purpose::Image,
         clock: host::now,
         room: Arc::default(),
+        ignore_room: args.ignore_room,
     };
     if is_null(&order.path) {
         return measure::measure(source.drive(), &order, common.json);

@@ -24,6 +24,11 @@ pub enum VolumeError {
     Full(PathBuf),
     #[error("{path}: {source}", path = path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error(
+        "{path}: the store takes no file larger than {bytes} bytes; cut the image into smaller ones with --split",
+        path = path.display()
+    )]
+    TooLarge { path: PathBuf, bytes: u64 },
     #[error("there is no image {0}")]
     Missing(PathBuf),
     #[error("{path}: this piece of the image is missing; the image is whole only with all of its pieces beside each other", path = .0.display())]
@@ -32,7 +37,7 @@ pub enum VolumeError {
 
 impl VolumeError {
     fn io(path: &Path, source: io::Error) -> Self {
-        let full = [Errno::NOSPC, Errno::DQUOT, Errno::FBIG];
+        let full = [Errno::NOSPC, Errno::DQUOT];
         if full.iter().any(|errno| source.raw_os_error() == Some(errno.raw_os_error())) {
             Self::Full(path.into())
         } else {
@@ -47,6 +52,8 @@ struct Volume {
     file: File,
     start: u64,
     len: u64,
+    /// Whether something was written that may not be on the medium.
+    is_dirty: bool,
 }
 
 /// The files of one image as one run of bytes.
@@ -66,8 +73,31 @@ const SYNC_EVERY: u64 = 64 << 20;
 
 fn numbered(base: &Path, number: usize) -> PathBuf {
     let mut name = base.as_os_str().to_owned();
-    name.push(format!(".{number:03}"));
+    name.push(".");
+    name.push(digits(number));
     name.into()
+}
+
+/// `000` to `899`, `90000` to `98999`, `9900000` and on: with more digits behind a 9, as split(1) does, any shell lists them in their
+/// order.
+fn digits(number: usize) -> String {
+    let (mut number, mut nines, mut width) = (number, 0, 3);
+    loop {
+        let place = 9 * 10_usize.pow(width - 1);
+        if number < place {
+            let width = usize::try_from(width).unwrap_or(usize::MAX);
+            return format!("{}{number:0width$}", "9".repeat(nines));
+        }
+        (number, nines, width) = (number - place, nines + 1, width + 1);
+    }
+}
+
+/// The number of a piece by its digits.
+fn number(digits: &str) -> Option<usize> {
+    let nines = digits.bytes().take_while(|digit| *digit == b'9').count().min(digits.len().saturating_sub(3) / 2);
+    let before: usize = (0..nines).map(|wider| 9 * 10_usize.pow(u32::try_from(wider).unwrap_or(0) + 2)).sum();
+    let number = before + digits.get(nines..)?.parse::<usize>().ok()?;
+    (self::digits(number) == digits).then_some(number)
 }
 
 /// The files that an image called `base` consists of now, in order.
@@ -75,18 +105,18 @@ pub fn names_of(base: &Path) -> Vec<PathBuf> {
     if is_there(base) {
         return vec![base.into()];
     }
-    (0..1000).map(|number| numbered(base, number)).take_while(|path| is_there(path)).collect()
+    (0..).map(|number| numbered(base, number)).take_while(|path| is_there(path)).collect()
 }
 
 /// The pieces of an image that are there, by their numbers, with or without gaps.
 fn pieces(folder: &Folder, base: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
     let name = base.file_name().unwrap_or_default().as_encoded_bytes();
-    let number = |file: &OsStr| {
+    let piece = |file: &OsStr| {
         let digits = file.as_encoded_bytes().strip_prefix(name)?.strip_prefix(b".")?;
-        let number = std::str::from_utf8(digits).ok().filter(|d| d.len() == 3)?.parse().ok()?;
+        let number = number(std::str::from_utf8(digits).ok()?)?;
         Some((number, numbered(base, number)))
     };
-    let mut found: Vec<_> = folder.names()?.iter().filter_map(|file| number(file)).collect();
+    let mut found: Vec<_> = folder.names()?.iter().filter_map(|file| piece(file)).collect();
     found.sort();
     Ok(found)
 }
@@ -140,18 +170,29 @@ impl Volumes {
         if let Some(path) = gap(&folder, base) {
             return Err(VolumeError::Piece(path));
         }
-        for path in names_of(base) {
+        for path in Self::to_open(&folder, base, limit.filter(|_| writable))? {
             let failed = |source| VolumeError::io(&path, source);
             let opened = if writable { folder.existing(name(&path), OFlags::RDWR) } else { files::open(&path) };
             let file = opened.map_err(failed)?;
             let len = file.metadata().map_err(failed)?.len();
-            list.push(Volume { path: path.clone(), file, start, len });
+            list.push(Volume { path: path.clone(), file, start, len, is_dirty: writable });
             start += len;
         }
         if list.is_empty() {
             return Err(VolumeError::Missing(base.into()));
         }
         Ok(Self { base: base.into(), folder: Some(folder), limit: limit.map(NonZeroU64::get), list, unsynced: 0 })
+    }
+
+    /// The files to be opened. One that was not to be cut and now is to becomes the first of several.
+    fn to_open(folder: &Folder, base: &Path, limit: Option<NonZeroU64>) -> Result<Vec<PathBuf>, VolumeError> {
+        let names = names_of(base);
+        if limit.is_some() && names == [base] {
+            let first = numbered(base, 0);
+            folder.give(name(base), name(&first)).map_err(|source| VolumeError::io(&first, source))?;
+            return Ok(vec![first]);
+        }
+        Ok(names)
     }
 
     fn add(&mut self) -> Result<(), VolumeError> {
@@ -161,7 +202,7 @@ impl Volumes {
             None => OpenOptions::new().read(true).write(true).open(&self.base),
         };
         let file = made.map_err(|source| VolumeError::io(&path, source))?;
-        self.list.push(Volume { path, file, start: self.len(), len: 0 });
+        self.list.push(Volume { path, file, start: self.len(), len: 0, is_dirty: true });
         Ok(())
     }
 
@@ -218,7 +259,11 @@ impl Volumes {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), VolumeError> {
         let Some(last) = self.list.last_mut() else { return Err(VolumeError::Missing(self.base.clone())) };
-        last.file.write_all_at(bytes, last.len).map_err(|source| VolumeError::io(&last.path, source))?;
+        last.file.write_all_at(bytes, last.len).map_err(|source| match source.kind() {
+            io::ErrorKind::FileTooLarge => VolumeError::TooLarge { path: last.path.clone(), bytes: last.len },
+            _ => VolumeError::io(&last.path, source),
+        })?;
+        last.is_dirty = true;
         last.len += bytes.len() as u64;
         self.unsynced += bytes.len() as u64;
         Ok(())
@@ -226,9 +271,11 @@ impl Volumes {
 
     /// Writes over what is there; the range lies in one file, as every part does.
     pub(super) fn overwrite(&mut self, at: u64, bytes: &[u8]) -> Result<(), VolumeError> {
-        let found = self.list.iter().rfind(|volume| volume.start <= at);
+        let found = self.list.iter_mut().rfind(|volume| volume.start <= at);
         let Some(volume) = found else { return Err(VolumeError::Missing(self.base.clone())) };
-        let failed = |source| VolumeError::io(&volume.path, source);
+        let path = volume.path.clone();
+        let failed = |source| VolumeError::io(&path, source);
+        volume.is_dirty = true;
         volume.file.write_all_at(bytes, at - volume.start).map_err(failed)
     }
 
@@ -255,21 +302,19 @@ impl Volumes {
 
     /// Everything on the medium, and out of the page cache: what is read next comes from the medium.
     pub(super) fn sync(&mut self) -> Result<(), VolumeError> {
-        for volume in &self.list {
-            match volume.file.sync_data() {
+        for volume in &mut self.list {
+            let synced = if volume.is_dirty { volume.file.sync_data() } else { Ok(()) };
+            match synced {
                 // The null device cannot be synced.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
                 other => other.map_err(|source| VolumeError::io(&volume.path, source))?,
             }
-            self.forget(volume);
+            volume.is_dirty = false;
+            // Advice: where it is not taken, memory is used that is free anyway.
+            let _ = rustix::fs::fadvise(&volume.file, 0, None, Advice::DontNeed);
         }
         self.unsynced = 0;
         Ok(())
-    }
-
-    fn forget(&self, volume: &Volume) {
-        // Advice: where it is not taken, memory is used that is free anyway.
-        let _ = rustix::fs::fadvise(&volume.file, 0, None, Advice::DontNeed);
     }
 
     /// Cuts everything from `at` on.
@@ -283,8 +328,64 @@ impl Volumes {
             }
             last.len = last.len.min(at - last.start);
             last.file.set_len(last.len).map_err(failed)?;
+            last.is_dirty = true;
             break;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_listed_in_their_order_however_many_there_are() {
+        let mut last = String::new();
+        for place in (0..30_000).chain([98_999, 99_000, 2_000_000]) {
+            let digits = digits(place);
+            assert!(last < digits, "{last} is listed before {digits}");
+            assert_eq!(number(&digits), Some(place), "{digits}");
+            last = digits;
+        }
+        assert_eq!((digits(899), digits(900), digits(9_900)), ("899".into(), "90000".into(), "9900000".into()));
+        for digits in ["", "9", "00", "0000", "900", "999", "9000", "99000", "00a", "-01", "+01", "9999999999"] {
+            assert_eq!(number(digits), None, "{digits}");
+        }
+    }
+
+    #[test]
+    fn an_image_has_more_than_a_thousand_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("a.img.zst");
+        files::open_as_many_as_allowed();
+        let mut volumes = Volumes::create(&base, NonZeroU64::new(4)).unwrap();
+        let bytes: Vec<u8> = (0..4 * 1200_u32).map(|byte| byte.to_le_bytes()[0]).collect();
+        volumes.append(&bytes, &[4; 1200]).unwrap();
+        volumes.sync().unwrap();
+        drop(volumes);
+        assert_eq!(names_of(&base).len(), 1200);
+        let volumes = Volumes::open(&base, None, false).unwrap();
+        let mut found = vec![0; bytes.len()];
+        volumes.read(0, &mut found).unwrap();
+        assert!(found == bytes);
+        std::fs::remove_file(dir.path().join("a.img.zst.90001")).unwrap();
+        let lacks = Volumes::open(&base, None, false).unwrap_err();
+        assert!(matches!(lacks, VolumeError::Piece(path) if path.ends_with("a.img.zst.90001")));
+        remove(&base).unwrap();
+        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_was_one_file_and_is_cut_from_now_on_is_one_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("a.img.zst");
+        Volumes::create(&base, None).unwrap().append(b"one file", &[8]).unwrap();
+        Volumes::open(&base, NonZeroU64::new(10), true).unwrap().append(b"and another", &[11]).unwrap();
+        let volumes = Volumes::open(&base, None, false).unwrap();
+        let mut found = [0; 19];
+        volumes.read(0, &mut found).unwrap();
+        assert_eq!(&found, b"one fileand another");
+        assert_eq!(volumes.files().count(), 2);
     }
 }

@@ -127,6 +127,7 @@ fn order(job: &Job, drive: &Drive, wish: &Wish) -> Order {
         purpose: Purpose::Keep,
         clock: wish.clock,
         room: Arc::new(Room::default()),
+        ignore_room: false,
     }
 }
 

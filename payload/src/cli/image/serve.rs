@@ -1,7 +1,7 @@
 //! `mule image serve`: an image as a read-only disk for other programs.
 
 use super::Exit;
-use crate::{export, job::copy::image::open_chain};
+use crate::{aside, export, job::copy::image::open_chain};
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags},
     net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
@@ -138,14 +138,9 @@ fn admitted(stream: &UnixStream) -> io::Result<()> {
     Err(io::Error::other(format!("it belongs to user {}", peer.as_raw())))
 }
 
-/// The user that called sudo (sudo(8), `SUDO_UID`): asked of root only, whose environment is nobody else's to set.
+/// The user that called sudo.
 fn caller() -> Option<Uid> {
-    caller_by(std::env::var("SUDO_UID").ok().as_deref(), rustix::process::geteuid())
-}
-
-fn caller_by(told: Option<&str>, own: Uid) -> Option<Uid> {
-    let told = told?.parse().ok().filter(|user| *user != u32::MAX)?;
-    own.is_root().then(|| Uid::from_raw(told))
+    aside::behind_sudo(rustix::process::geteuid().as_raw()).map(Uid::from_raw)
 }
 
 #[cfg(test)]
@@ -197,16 +192,6 @@ mod tests {
             assert_eq!(looker.join().unwrap(), 0);
             drop(last);
         });
-    }
-
-    #[test]
-    fn root_lets_in_whom_sudo_was_called_by_and_nobody_believes_anybody_else() {
-        let (root, user) = (Uid::ROOT, Uid::from_raw(1000));
-        assert_eq!(caller_by(Some("1000"), root), Some(user));
-        assert_eq!(caller_by(Some("1001"), user), None);
-        for told in [None, Some(""), Some("-1"), Some("4294967295"), Some("root")] {
-            assert_eq!(caller_by(told, root), None);
-        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::{
     digest::{self, Stream},
-    image::{ImageError, open_chain, rename},
+    image::{ImageError, limit_of, open_chain, rename},
     level::{self, Governor},
     squeeze::{self, Feed, Packed, Press, Raw},
 };
@@ -74,7 +74,8 @@ fn put_together(
 ) -> Result<Manifest, ImageError> {
     let header = Header { base_root: None, ..reader.header().clone() };
     let mut stream = Stream::new(wish_of(&signed.manifest));
-    let writer = Writer::create(part, wish.limit, header)?;
+    let limit = wish.limit.or_else(|| limit_of(part, most(&signed.manifest)));
+    let writer = Writer::create(part, limit, header)?;
     let finished = copy(reader, &signed.manifest, writer, wish, &mut stream, advanced)?;
     let digests = stream.finish();
     for (found, listed) in [(digests.sha512, &signed.manifest.sha512), (digests.sha256, &signed.manifest.sha256)] {
@@ -107,9 +108,14 @@ fn room(to: &Path, manifest: &Manifest) -> Result<(), ImageError> {
     let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let space = statvfs(dir).map_err(|errno| ImageError::Io(dir.into(), errno.into()))?;
     let free = space.f_bavail.saturating_mul(space.f_frsize);
-    let read = manifest.bytes_read;
-    let needed = read.saturating_add(read / 256 + manifest.image.frames() * 128 + (1 << 20));
+    let needed = most(manifest);
     if free < needed { Err(ImageError::NoRoom { dir: dir.into(), free, needed }) } else { Ok(()) }
+}
+
+/// Bytes of an image of which nothing could be compressed.
+fn most(manifest: &Manifest) -> u64 {
+    let read = manifest.bytes_read;
+    read.saturating_add(read / 256 + manifest.image.frames() * 128 + (1 << 20))
 }
 
 fn copy(

@@ -24,6 +24,7 @@ use crate::{
     discover::Drive,
     drive::DataPlane,
     engine::frames,
+    files,
     imagefile::{Finished, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError},
     job::{issue::hex, who},
 };
@@ -61,6 +62,8 @@ pub struct Order {
     pub clock: fn() -> u64,
     /// Shared by the images that go to one store at once.
     pub room: Arc<Room>,
+    /// Whether it is begun although the store may become full.
+    pub ignore_room: bool,
 }
 
 /// The room of a store, as far as it is not promised to another image of the same run.
@@ -97,8 +100,8 @@ pub enum ImageError {
     #[error("{0}: there is an image of that name already; it is never written over")]
     Exists(PathBuf),
     #[error(
-        "{dir}: it has room for {free} bytes that no other image of this run may need, and this one may need {needed}; make room, or \
-         use a larger store",
+        "{dir}: it has room for {free} bytes that no other image of this run may need, and this one may need {needed}, by a sample of \
+         what it holds; make room, use a larger store, or, on a host, say --ignore-room",
         dir = dir.display()
     )]
     NoRoom { dir: PathBuf, free: u64, needed: u64 },
@@ -132,6 +135,13 @@ pub fn worst_case(survey: &Survey, bytes: u64) -> u64 {
     let frames = frames::count(bytes);
     // Zstd's bound for what cannot be compressed, the index of each frame, and the seek table.
     survey.bytes_used() + survey.bytes_used() / 256 + frames * 128 + (1 << 20)
+}
+
+/// The largest file of an image of up to `worst` bytes, where its store takes no file of that size.
+pub(super) fn limit_of(part: &Path, worst: u64) -> Option<NonZeroU64> {
+    let dir = part.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let largest = if is_null(part) { None } else { files::largest(dir) };
+    largest.filter(|largest| *largest < worst).and_then(NonZeroU64::new)
 }
 
 /// Takes the image and proves it. `account` is the account of the runs over it; measuring needs none.
@@ -170,7 +180,7 @@ pub fn image(
     }
     let job = Taking { order, survey, header, base, account };
     let part = if is_null(&order.path) { order.path.clone() } else { part_of(&order.path) };
-    job.room(&part)?;
+    job.room(&part, &shared)?;
     let mut stream = Stream::new(job.hash());
     step("image");
     let (writer, taken, map) = job.take(&shared, &part, &mut stream, eyes)?;

@@ -15,6 +15,7 @@ pub mod outlet;
 pub mod part;
 pub mod prove;
 pub mod run;
+mod sample;
 mod sector;
 mod settle;
 pub mod spread;

@@ -6,14 +6,15 @@ use super::{
         hit,
         look::Shared,
         part::{self, Alive, Purpose},
-        squeeze,
+        sample, squeeze,
         take::{self, Disk, Eyes, TakeError, Taken},
     },
     ImageError, LISTED, OpenBase, Order,
     again::{self, Begun},
-    is_null, worst_case,
+    is_null, limit_of, worst_case,
 };
 use crate::{
+    blocks::ReadAt,
     boot::store::free_bytes,
     certify::key::StickKey,
     content::{self, Survey, Treatment},
@@ -26,7 +27,7 @@ use crate::{
     job::{issue::hex, record::time},
     rescue::{Map, Status},
 };
-use std::{path::Path, sync::Arc};
+use std::{num::NonZeroU64, path::Path, sync::Arc};
 
 pub(super) struct Taking<'a> {
     pub(super) order: &'a Order,
@@ -41,7 +42,7 @@ impl Taking<'_> {
         self.order.hash.for_disk(!self.survey.is_used_block())
     }
 
-    pub(super) fn room(&self, part: &Path) -> Result<(), ImageError> {
+    pub(super) fn room(&self, part: &Path, disk: &dyn ReadAt) -> Result<(), ImageError> {
         if is_null(part) {
             return Ok(());
         }
@@ -51,12 +52,22 @@ impl Taking<'_> {
         let dir = part.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         let free = free_bytes(dir).map_err(|error| ImageError::Io(dir.into(), error))?;
         let there: u64 = names_of(part).iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
-        let needed = worst_case(&self.survey, self.header.disk_bytes).saturating_sub(there);
-        match self.order.room.take(free, needed) {
-            // Most of what a base holds already is not stored again; how much that is shows only in the end.
-            Err(free) if self.base.is_none() => Err(ImageError::NoRoom { dir: dir.into(), free, needed }),
-            _ => Ok(()),
+        let worst = worst_case(&self.survey, self.header.disk_bytes);
+        // Most of what a base holds already is not stored again; how much that is shows only in the end.
+        let is_asked = self.base.is_none() && !self.order.ignore_room;
+        if self.order.room.take(free, worst.saturating_sub(there)).is_ok() || !is_asked {
+            return Ok(());
         }
+        let beside = worst - self.survey.bytes_used();
+        let packed = sample::estimate(&self.survey, disk, self.order.wish.level);
+        let needed = packed.map_or(worst, |packed| worst.min(packed + beside)).saturating_sub(there);
+        self.order.room.take(free, needed).map_err(|free| ImageError::NoRoom { dir: dir.into(), free, needed })
+    }
+
+    /// The largest file of the image: as was asked for, or as the store has it where all that is read could be larger.
+    pub(super) fn limit(&self, part: &Path) -> Option<NonZeroU64> {
+        let worst = worst_case(&self.survey, self.header.disk_bytes);
+        self.order.limit.or_else(|| limit_of(part, worst))
     }
 
     /// The drive into the image, behind what is there of it and is the same.
@@ -116,7 +127,7 @@ impl Taking<'_> {
                     part,
                     header: &self.header,
                     survey: &self.survey,
-                    limit: self.order.limit,
+                    limit: self.limit(part),
                     limits: self.order.wish.limits,
                 };
                 match again::go_on(&wanted, shared, stream, eyes) {
@@ -171,7 +182,7 @@ impl Taking<'_> {
     }
 
     fn create(&self, part: &Path) -> Result<Begun, ImageError> {
-        let writer = Writer::create(part, self.order.limit, self.header.clone())?;
+        let writer = Writer::create(part, self.limit(part), self.header.clone())?;
         Ok(Begun { writer, from: 0, map: Map::new(self.header.disk_bytes), before: Taken::default() })
     }
 

@@ -145,6 +145,7 @@ impl Copies {
             purpose: Purpose::Image,
             clock,
             room: Arc::default(),
+            ignore_room: false,
         }
     }
 
