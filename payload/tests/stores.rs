@@ -158,3 +158,40 @@ fn what_is_gone_is_not_listed_as_kept() {
     fs::write(&image, whole).unwrap();
     assert!(good(bench.mule(false, words!["kept", store])).contains("kept until"));
 }
+
+#[test]
+fn several_drives_are_imaged_at_once_each_under_a_name_of_its_own() {
+    let bench = Bench::new();
+    let folder = bench.path("images");
+    let disks: Vec<_> = (0..3).map(|place| bench.write(&format!("disk{place}"), &noise(place, 3))).collect();
+    let [a, b, c] = &disks[..] else { unreachable!() };
+    let several = words!["image", "create", a, b, c, folder, "--raw"];
+    ends(bench.certified(several), 2, "a folder that is there");
+    ends(
+        bench.certified(words!["image", "create", a, b, bench.path("x.img.zst")]),
+        2,
+        "several drives go into a folder",
+    );
+    fs::create_dir(&folder).unwrap();
+    let base = folder.join("x.img.zst");
+    ends(bench.certified(words!["image", "create", a, b, folder, "--base", base]), 2, "the base is of one drive");
+    good(bench.certified(several));
+    let images = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut images: Vec<_> = images.filter(|path| path.extension().is_some_and(|ending| ending == "zst")).collect();
+    images.sort();
+    let mut found: Vec<_> = images.iter().map(|image| run("zstd", words!["-dc", image]).stdout).collect();
+    found.sort();
+    let mut wanted: Vec<_> = (0..3).map(|place| noise(place, 3)).collect();
+    wanted.sort();
+    assert!(found == wanted, "{images:?}");
+    let words: Vec<&OsStr> =
+        ["image", "verify"].iter().map(OsStr::new).chain(images.iter().map(|i| i.as_os_str())).collect();
+    good(bench.mule(false, &words));
+    assert_eq!(
+        fs::read_dir(bench.path("certificates"))
+            .unwrap()
+            .filter(|entry| { entry.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "json") })
+            .count(),
+        3
+    );
+}

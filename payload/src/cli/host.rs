@@ -68,7 +68,13 @@ pub fn log_file(state: &Path) -> PathBuf {
 /// Opens the host's log, making it (with a new key) where there is none. On another host than the one it was made on it
 /// gets a new key as well; see `binding`.
 pub fn open_log(path: &Path) -> Result<(Journal, Replay), String> {
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::ResourceBusy => format!(
+            "{}: {error}; give all drives to one command, wait for the other, or give this one a log and key of its own with --state",
+            path.display()
+        ),
+        _ => format!("{}: {error}", path.display()),
+    };
     let file = log_in_folder(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();
     // The file that was looked at, and not what its name leads to by then.

@@ -1,38 +1,29 @@
 //! `mule image`: make, check and look into images.
 
 mod browse;
+mod create;
 mod export;
 mod flatten;
 mod measure;
 mod serve;
 
-use super::{
-    Exit,
-    copying::{self, Common, watched},
-    host, said,
-};
+use super::{Exit, host, said};
 use crate::{
     console::format,
-    drive::Identity,
-    engine::sweep::Limits,
     imagefile::{Manifest, Mode},
-    job::copy::{
-        digest,
-        image::{Order, is_null},
-        level,
-        part::Purpose,
-        prove, run, take,
-    },
-    journal::event::Action,
+    job::copy::prove,
     say,
 };
 use serde_json::json;
 use std::{
-    num::NonZeroU64,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
+
+/// The name that an image gets.
+fn image_name(word: &str) -> Result<PathBuf, String> {
+    if word.ends_with(".img.zst") { Ok(word.into()) } else { Err("the name of an image ends with .img.zst".into()) }
+}
 
 /// Arguments of `mule image`.
 #[derive(Debug, clap::Args)]
@@ -43,8 +34,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Take an image of a drive
-    Create(Create),
+    /// Take an image of a drive, or of several at once
+    Create(create::Create),
     /// Check an image against its manifest: every byte of the file counts
     Verify(Verify),
     /// Show what an image is of
@@ -66,7 +57,7 @@ enum Command {
 /// Runs the sub-command.
 pub fn run(args: &Args) -> Exit {
     let result = match &args.command {
-        Command::Create(args) => create(args),
+        Command::Create(args) => create::create(args),
         Command::Verify(args) => verify(args),
         Command::Info(args) => info(args),
         Command::Ls(args) => {
@@ -82,105 +73,6 @@ pub fn run(args: &Args) -> Exit {
         Command::Serve(args) => serve::serve(args),
     };
     said(result)
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  mule image create /dev/sdx customer.img.zst              with its manifest and signature beside it
-  mule image create disk.raw a.img.zst --raw --level 3     every block, a fixed level: the same disk gives the same bytes
-  mule image create /dev/sdx b.img.zst --base a.img.zst    only what changed since a.img.zst
-  mule image create /dev/sdx /dev/null                     how fast this would go; nothing is kept or certified
-
-Anybody can unpack it: zstd -dc customer.img.zst > disk.raw
-A run that was cut short goes on when the very same command is given again: what is there is read from the drive once more,
-and where the drive holds something else by now the image is begun anew. With --base it is always begun anew.
-Exit codes: 0 imaged; 1 imaged with exceptions, or failed; 2 not done.")]
-struct Create {
-    /// The drive that is read: a block device or a regular file
-    #[arg(value_name = "SOURCE")]
-    source: PathBuf,
-    /// The image to be made, NAME.img.zst
-    #[arg(value_name = "IMAGE", value_parser = image_name)]
-    image: PathBuf,
-    /// Read every block, whatever the file systems call free
-    #[arg(long)]
-    raw: bool,
-    /// Store only what changed since this image, in the same folder
-    #[arg(long, value_name = "IMAGE")]
-    base: Option<PathBuf>,
-    /// Compression: auto (follows the bottleneck), store, or a level of zstd from -50 to 19
-    #[arg(long, default_value = "auto", allow_hyphen_values = true)]
-    level: level::Wish,
-    /// Digest of the whole disk: sha512, sha256, both or none; auto is sha512 where every block is read
-    #[arg(long, default_value = "auto")]
-    hash: digest::Wish,
-    /// How often bad sectors are tried again at the end
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    retries: u8,
-    /// Do not read the finished image back
-    #[arg(long)]
-    no_verify: bool,
-    /// Cut the image into files of at most so many MiB
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(4..))]
-    split: Option<u64>,
-    /// Begin although the store may have too little room, by a sample of what the drive holds
-    #[arg(long)]
-    ignore_room: bool,
-    #[command(flatten)]
-    common: Common,
-}
-
-fn image_name(word: &str) -> Result<PathBuf, String> {
-    if word.ends_with(".img.zst") || is_null(Path::new(word)) {
-        Ok(word.into())
-    } else {
-        Err("the name of an image ends with .img.zst".into())
-    }
-}
-
-fn create(args: &Create) -> Result<Exit, String> {
-    let common = &args.common;
-    let source = copying::source(&args.source)?;
-    if let Some(base) = &args.base
-        && base.parent().map(Path::to_owned) != args.image.parent().map(Path::to_owned)
-    {
-        return Err("the base must lie in the same folder as the image: they belong together".into());
-    }
-    let wish =
-        take::Wish { threads: common.threads(), level: args.level, retries: args.retries, limits: Limits::default() };
-    let order = Order {
-        path: args.image.clone(),
-        raw: args.raw,
-        base: args.base.clone(),
-        wish,
-        hash: args.hash,
-        limit: args.split.and_then(|mib| NonZeroU64::new(mib << 20)),
-        verify: !args.no_verify,
-        operator: common.operator(),
-        tool: host::tool(),
-        purpose: Purpose::Image,
-        clock: host::now,
-        room: Arc::default(),
-        ignore_room: args.ignore_room,
-    };
-    if is_null(&order.path) {
-        return measure::measure(source.drive(), &order, common.json);
-    }
-    let job = common.job(
-        format!("Image: {}", source.drive().identity),
-        Action::Image,
-        &asked(args, &source.drive().identity),
-    )?;
-    let tally = watched(|watcher| run::images(job, vec![(source, order)], watcher));
-    Ok(common.report(&tally))
-}
-
-/// All that decides what the image will be and who makes it: an unfinished one is gone on with by the same words only.
-fn asked(args: &Create, id: &Identity) -> String {
-    let (base, operator) = (&args.base, args.common.operator());
-    let how = (args.raw, args.level, args.hash, args.retries, args.no_verify, args.split);
-    format!("{:?}", ("mule-image/2", (&id.model, &id.serial, &id.wwn, id.bytes), &args.image, base, how, operator))
 }
 
 #[derive(Debug, clap::Args)]
