@@ -195,3 +195,116 @@ fn several_drives_are_imaged_at_once_each_under_a_name_of_its_own() {
         3
     );
 }
+
+/// Monday, and two days that build on the day before.
+fn chain(bench: &Bench) -> PathBuf {
+    let store = bench.path("images");
+    fs::create_dir(&store).unwrap();
+    let mut disk = noise(9, 8);
+    let mut base: Option<PathBuf> = None;
+    for (place, name) in ["mo.img.zst", "tu.img.zst", "we.img.zst"].into_iter().enumerate() {
+        disk[place * 2 * MIB..][..MIB].fill(u8::try_from(place).unwrap());
+        let path = bench.write("disk", &disk);
+        let image = store.join(name);
+        let mut words = words!["image", "create", path, image, "--raw"].to_vec();
+        if let Some(base) = &base {
+            words.extend([OsStr::new("--base"), base.as_os_str()]);
+        }
+        good(bench.certified(&words));
+        base = Some(image);
+    }
+    store
+}
+
+#[test]
+fn a_store_tells_what_is_there_and_when_it_was_read() {
+    let bench = Bench::new();
+    let (store, state) = (chain(&bench), bench.path("state"));
+    let listed = |exit: i32| {
+        let (code, text) = bench.mule(false, words!["store", "list", store, "--json"]);
+        assert_eq!(code, exit, "{text}");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+    };
+    let before = listed(0);
+    assert_eq!(before.len(), 3);
+    assert_eq!((&before[1]["base"], &before[1]["needed_by"][0]), (&"mo.img.zst".into(), &"we.img.zst".into()));
+    assert!(before.iter().all(|item| item["checked"].is_null() && item["trouble"].is_null()));
+    let said = good(bench.mule(false, words!["store", "check", store, "--state", state, "--idle"]));
+    assert!(said.contains("3 read, 0 found whole"), "{said}");
+    assert!(listed(0).iter().all(|item| item["checked"]["whole"] == true));
+    let said = good(bench.mule(false, words!["store", "check", store, "--state", state, "--older-than", "1h"]));
+    assert!(said.contains("0 read, 3 found whole"), "{said}");
+    // A note that was changed is none.
+    let note = store.join("mo.img.zst.checked.json");
+    fs::write(&note, fs::read_to_string(&note).unwrap().replace("true", "true ")).unwrap();
+    assert!(listed(0)[0]["checked"].is_null());
+    // What is damaged is found and told from then on, of every image that needs it.
+    let image = store.join("mo.img.zst");
+    let mut bytes = fs::read(&image).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    ends(bench.mule(false, words!["store", "check", store, "--state", state]), 1, "DAMAGED");
+    assert_eq!(listed(1)[0]["trouble"], "it was found damaged");
+    fs::remove_file(&image).unwrap();
+    let troubles: Vec<_> =
+        listed(1).iter().map(|item| item["trouble"].as_str().unwrap_or_default().to_owned()).collect();
+    assert!(troubles[0].contains("mo.img.zst is not there"), "{troubles:?}");
+}
+
+#[test]
+fn a_chain_is_pruned_when_nothing_needs_it_any_more() {
+    let bench = Bench::new();
+    let (store, state) = (chain(&bench), bench.path("state"));
+    let name = |name: &str| store.join(name);
+    let prune = |more: &[&OsStr]| bench.mule(false, &[words!["store", "prune", store, "--keep", "1"], more].concat());
+    // All that the newest one builds on stays.
+    let said = good(prune(&[]));
+    assert!(said.contains("tu.img.zst: stays: we.img.zst builds on it") && !said.contains("can go"), "{said}");
+    let disk = fs::read(bench.path("disk")).unwrap();
+    let (we, mo, new) = (name("we.img.zst"), name("mo.img.zst"), name("new.img.zst"));
+    good(bench.mule(false, words!["store", "rebase", we, new, "--onto", mo, "--state", state]));
+    let again = words!["store", "rebase", we, new, "--onto", mo, "--state", state];
+    ends(bench.mule(false, again), 2, "never written over");
+    good(bench.mule(false, words!["image", "verify", new]));
+    let of = |image: &Path| fs::metadata(image).unwrap().len();
+    assert!(of(&new) < of(&mo), "it stores what the base holds");
+    ends(prune(&[]), 2, "say --yes");
+    assert!(we.exists(), "it was removed without a yes");
+    let said = good(prune(words!["--yes"]));
+    assert!(said.contains("mo.img.zst: stays: new.img.zst builds on it"), "{said}");
+    assert!(said.find("we.img.zst: removed") < said.find("tu.img.zst: removed"), "{said}");
+    let mut left: Vec<_> = fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(
+        left,
+        ["mo", "new"]
+            .iter()
+            .flat_map(|day| {
+                ["", ".manifest.json", ".manifest.json.sig"].map(|end| format!("{day}.img.zst{end}").into())
+            })
+            .collect::<Vec<std::ffi::OsString>>()
+    );
+    let target = bench.write("target", &[7; 8 * MIB]);
+    good(bench.certified(words!["restore", new, target, "--yes-erase", target]));
+    assert!(fs::read(&target).unwrap() == disk);
+}
+
+#[test]
+fn what_is_kept_unfinished_or_unclear_is_not_pruned() {
+    let bench = Bench::new();
+    let store = bench.path("images");
+    fs::create_dir(&store).unwrap();
+    let disk = bench.write("disk", &noise(3, 2));
+    let of = |name: &str| store.join(name);
+    for name in ["a.img.zst", "b.img.zst", "c.img.zst", "d.img.zst"] {
+        good(bench.certified(words!["image", "create", disk, of(name), "--raw"]));
+    }
+    fs::write(of("a.img.zst.kept.json"), "nobody can read this").unwrap();
+    fs::remove_file(of("b.img.zst.manifest.json.sig")).unwrap();
+    fs::rename(of("c.img.zst"), of("c.img.zst.part")).unwrap();
+    let files = || fs::read_dir(&store).unwrap().count();
+    let before = files();
+    let said = good(bench.mule(false, words!["store", "prune", store, "--keep", "1", "--yes"]));
+    assert!(said.matches(": stays: ").count() == 4 && files() == before, "{said}");
+}

@@ -7,11 +7,13 @@ mod flatten;
 mod measure;
 mod serve;
 
+pub(super) use flatten::put_together;
+
 use super::{Exit, host, said};
 use crate::{
     console::format,
     imagefile::{Manifest, Mode},
-    job::copy::prove,
+    job::copy::prove::{self, Proof},
     say,
 };
 use serde_json::json;
@@ -21,7 +23,7 @@ use std::{
 };
 
 /// The name that an image gets.
-fn image_name(word: &str) -> Result<PathBuf, String> {
+pub(super) fn image_name(word: &str) -> Result<PathBuf, String> {
     if word.ends_with(".img.zst") { Ok(word.into()) } else { Err("the name of an image ends with .img.zst".into()) }
 }
 
@@ -58,7 +60,7 @@ enum Command {
 pub fn run(args: &Args) -> Exit {
     let result = match &args.command {
         Command::Create(args) => create::create(args),
-        Command::Verify(args) => verify(args),
+        Command::Verify(args) => Ok(verify(args)),
         Command::Info(args) => info(args),
         Command::Ls(args) => {
             let mut out = say::Lines::out();
@@ -91,20 +93,21 @@ struct Verify {
     json: bool,
 }
 
-fn verify(args: &Verify) -> Result<Exit, String> {
-    let mut exit = Exit::Good;
-    for path in &args.images {
-        exit = exit.max(verify_one(path, args.json)?);
-    }
-    Ok(exit)
+fn verify(args: &Verify) -> Exit {
+    args.images.iter().map(|path| verify_one(path, args.json)).fold(Exit::Good, Ord::max)
 }
 
-fn verify_one(path: &Path, as_json: bool) -> Result<Exit, String> {
-    let name = path.display();
+fn verify_one(path: &Path, as_json: bool) -> Exit {
     let progress = Progress::new(prove::disk_bytes(path));
     let proof = prove::prove(path, &|bytes| progress.more(bytes));
     progress.end();
-    let whole = proof.is_whole();
+    print_proof(path, &proof, as_json);
+    if proof.is_whole() { Exit::Good } else { Exit::Bad }
+}
+
+/// What was found of an image.
+pub(super) fn print_proof(path: &Path, proof: &Proof, as_json: bool) {
+    let (name, whole) = (path.display(), proof.is_whole());
     if as_json {
         let (good, damaged) = (proof.bytes_good, proof.damaged);
         let (missing, damage) = (&proof.missing, &proof.damage);
@@ -121,21 +124,20 @@ fn verify_one(path: &Path, as_json: bool) -> Result<Exit, String> {
         say!("{name}: DAMAGED in {} places; {} bytes of the disk are good", proof.damaged, proof.bytes_good);
         proof.damage.iter().for_each(|what| say!("    {what}"));
     }
-    Ok(if whole { Exit::Good } else { Exit::Bad })
 }
 
 /// A line on a terminal, now and then.
-struct Progress {
+pub(super) struct Progress {
     total: u64,
     state: std::sync::Mutex<(u64, Instant)>,
 }
 
 impl Progress {
-    fn new(total: u64) -> Self {
+    pub(super) fn new(total: u64) -> Self {
         Self { total, state: std::sync::Mutex::new((0, Instant::now())) }
     }
 
-    fn more(&self, bytes: u64) -> bool {
+    pub(super) fn more(&self, bytes: u64) -> bool {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.0 += bytes;
         if state.1.elapsed() > Duration::from_millis(500) && host::is_terminal() {
@@ -145,7 +147,7 @@ impl Progress {
         true
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         if host::is_terminal() {
             say::progress_end();
         }

@@ -11,6 +11,7 @@ pub mod log;
 pub mod methods;
 mod named;
 pub mod restore;
+pub mod store;
 pub mod verify;
 pub mod wipe;
 mod words;
@@ -66,6 +67,7 @@ Examples:
   mule image create /dev/sdx a.img.zst         an image that plain zstd unpacks
   mule image extract a.img.zst /Users --to out files out of it, without restoring it
   mule restore a.img.zst /dev/sdx              puts it back and proves it
+  mule store list /mnt/store                   the images of a folder, and what needs what
   mule certificate verify certificates/*.json  is it genuine?
   mule log show /dev/sdx                       what a stick did
 
@@ -92,6 +94,8 @@ pub enum Command {
     Commit(kept::Commit),
     /// Put a kept image back onto its drive
     Revert(kept::Revert),
+    /// Look after the images of a folder: list, check, prune, rebase
+    Store(store::Args),
     /// Check whether drives are blank, or hold a pattern or an image, without writing
     Verify(verify::Args),
     /// Read the log of a stick or of this host
@@ -124,6 +128,7 @@ impl Cli {
             Command::Kept(args) => kept::list(args),
             Command::Commit(args) => kept::commit(args),
             Command::Revert(args) => kept::revert(args),
+            Command::Store(args) => store::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Log(args) => log::run(args),
             Command::Certificate(args) => certificate::run(args),

@@ -14,6 +14,7 @@ mod recheck;
 pub mod record;
 pub mod retain;
 pub mod run;
+pub mod shelves;
 pub mod show;
 pub mod stages;
 pub mod status;

@@ -2,6 +2,7 @@
 
 mod aligned;
 pub mod block;
+pub mod idle;
 pub mod lease;
 pub mod locks;
 pub mod loops;

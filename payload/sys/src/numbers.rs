@@ -29,6 +29,11 @@ pub(crate) const LO_FLAGS_DIRECT_IO: u32 = 16;
 /// The signal of a lease that is broken (`include/uapi/asm-generic/fcntl.h`).
 pub(crate) const F_SETSIG: i32 = 10;
 
+/// `include/uapi/linux/ioprio.h`: a process or thread; the class that gets a disk when nobody else does, and where it stands.
+pub(crate) const IOPRIO_WHO_PROCESS: i32 = 1;
+pub(crate) const IOPRIO_CLASS_IDLE: i32 = 3;
+pub(crate) const IOPRIO_CLASS_SHIFT: i32 = 13;
+
 /// The SCSI generic pass-through.
 pub(crate) const SG_IO: u32 = 0x2285;
 /// `interface_id` of version 3 of `sg_io_hdr`.

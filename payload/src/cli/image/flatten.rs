@@ -6,12 +6,14 @@ use crate::{
     imagefile::Manifest,
     job::copy::{
         flatten::{self, Wish},
-        image::is_null,
         level,
     },
     journal::{bounded::Text, event::Event},
 };
-use std::{num::NonZeroU64, path::PathBuf};
+use std::{
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -40,31 +42,36 @@ pub(super) struct Flatten {
 }
 
 pub(super) fn flatten(args: &Flatten) -> Result<Exit, String> {
-    if is_null(&args.out) {
-        return Err("the name of an image ends with .img.zst".into());
+    let limit = args.split.and_then(|mib| NonZeroU64::new(mib << 20));
+    put_together((&args.image, &args.out), None, args.level, limit, args.state.as_deref())
+}
+
+/// Makes one image of a chain, which builds on another one, or on none, and notes it in this host's log.
+pub(in crate::cli) fn put_together(
+    (from, to): (&Path, &Path),
+    onto: Option<&Path>,
+    level: level::Wish,
+    limit: Option<NonZeroU64>,
+    state: Option<&Path>,
+) -> Result<Exit, String> {
+    if onto.is_some_and(|onto| onto.parent() != to.parent()) {
+        return Err("the base must lie in the same folder as the image: they belong together".into());
     }
-    let (mut journal, _) = host::open_log(&host::log_file(&args.state.clone().unwrap_or_else(host::default_state)))?;
-    let wish = Wish {
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        level: args.level,
-        limit: args.split.and_then(|mib| NonZeroU64::new(mib << 20)),
-        tool: host::tool(),
-    };
-    let bytes = Manifest::read(&args.image).map_err(|error| error.to_string())?.manifest.image.disk_bytes;
+    let state = state.map_or_else(host::default_state, Path::to_owned);
+    let (mut journal, _) = host::open_log(&host::log_file(&state))?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let wish = Wish { threads, level, limit, onto: onto.map(Path::to_owned), tool: host::tool() };
+    let bytes = Manifest::read(from).map_err(|error| error.to_string())?.manifest.image.disk_bytes;
     let progress = Progress::new(2 * bytes);
     let key = journal.key().clone();
-    let made = flatten::flatten(&args.image, &args.out, &wish, &key, &|bytes| progress.more(bytes));
+    let made = flatten::flatten(from, to, &wish, &key, &|bytes| progress.more(bytes));
     progress.end();
     let manifest = made.map_err(|error| error.to_string())?;
-    let text = format!("{} was put together from {}", args.out.display(), args.image.display());
+    let text = format!("{} was put together from {}", to.display(), from.display());
     let noted = journal.append(host::now(), &Event::Note { text: Text::new(&text) });
     noted.map_err(|error| format!("the image is whole, but the log could not be written: {error}"))?;
     let stored: u64 = manifest.files.iter().map(|file| file.bytes).sum();
-    say!(
-        "{}: needs no other image; {stored} bytes, {} of {}",
-        args.out.display(),
-        manifest.outcome,
-        manifest.image.serial
-    );
+    let needs = manifest.base.as_ref().map_or_else(|| "no other image".into(), |base| base.name.clone());
+    say!("{}: needs {needs}; {stored} bytes, {} of {}", to.display(), manifest.outcome, manifest.image.serial);
     Ok(Exit::Good)
 }

@@ -3,7 +3,7 @@
 
 use super::{
     digest::{self, Stream},
-    image::{ImageError, limit_of, open_chain, rename},
+    image::{ImageError, OpenBase, limit_of, open_base, open_chain, rename},
     level::{self, Governor},
     squeeze::{self, Feed, Packed, Press, Raw},
 };
@@ -19,7 +19,12 @@ use crate::{
 };
 use rustix::fs::statvfs;
 use sha2::{Digest, Sha256};
-use std::{num::NonZeroU64, path::Path, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Buffers between unpacking and packing.
 const BUFFERS: usize = 8;
@@ -31,6 +36,8 @@ pub struct Wish {
     pub level: level::Wish,
     /// The largest file.
     pub limit: Option<NonZeroU64>,
+    /// What the new image builds on; without, it needs no other.
+    pub onto: Option<PathBuf>,
     pub tool: Tool,
 }
 
@@ -72,19 +79,27 @@ fn put_together(
     key: &StickKey,
     advanced: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Manifest, ImageError> {
-    let header = Header { base_root: None, ..reader.header().clone() };
+    let onto = wish.onto.as_deref().map(open_base).transpose()?;
+    let header = Header { base_root: onto.as_ref().map(|base| base.root.clone()), ..reader.header().clone() };
+    if onto.as_ref().is_some_and(|base| base.reader.header().disk_bytes != header.disk_bytes) {
+        return Err(ImageError::Base("it is of a disk of another size".into()));
+    }
     let mut stream = Stream::new(wish_of(&signed.manifest));
     let limit = wish.limit.or_else(|| limit_of(part, most(&signed.manifest)));
     let writer = Writer::create(part, limit, header)?;
-    let finished = copy(reader, &signed.manifest, writer, wish, &mut stream, advanced)?;
+    let finished = copy(reader, &signed.manifest, writer, (wish, onto.as_ref()), &mut stream, advanced)?;
     let digests = stream.finish();
     for (found, listed) in [(digests.sha512, &signed.manifest.sha512), (digests.sha256, &signed.manifest.sha256)] {
         if found.is_some_and(|found| found != *listed) {
             return Err(ImageError::ReadBack("the digest of the whole disk is not the one in the manifest".into()));
         }
     }
-    let manifest = manifest(signed, from, to, &finished, wish, key);
-    let report = imagefile::verify(&Reader::open(part)?, &manifest, wish.threads, None, advanced);
+    let manifest = manifest(signed, (from, to), onto.as_ref(), &finished, wish, key);
+    let mut written = Reader::open(part)?;
+    if let Some(onto) = onto {
+        written = written.with_base(onto.reader)?;
+    }
+    let report = imagefile::verify(&written, &manifest, wish.threads, None, advanced);
     if !report.is_good() {
         let stopped = || "it was stopped while it was read back".into();
         return Err(ImageError::ReadBack(report.damage.first().map_or_else(stopped, ToString::to_string)));
@@ -122,12 +137,20 @@ fn copy(
     reader: &Reader,
     manifest: &Manifest,
     mut writer: Writer,
-    wish: &Wish,
+    (wish, onto): (&Wish, Option<&OpenBase>),
     stream: &mut Stream,
     advanced: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Finished, ImageError> {
     let governor = Governor::new(wish.level, wish.threads);
-    let press = Press { threads: wish.threads, governor: &governor, known: None };
+    let in_base;
+    let known: Option<squeeze::Known<'_>> = match onto {
+        Some(base) => {
+            in_base = base.knows();
+            Some(&in_base)
+        }
+        None => None,
+    };
+    let press = Press { threads: wish.threads, governor: &governor, known };
     let consume = |_, (entry, used): Packed| -> Result<(), WriteError> {
         writer.append(entry.map_err(WriteError::Codec)?, &used)
     };
@@ -183,19 +206,26 @@ fn frame(
     Ok(Raw::Data(Arc::new(buffer)))
 }
 
-fn manifest(signed: &Signed, from: &Path, to: &Path, finished: &Finished, wish: &Wish, key: &StickKey) -> Manifest {
+fn manifest(
+    signed: &Signed,
+    (from, to): (&Path, &Path),
+    onto: Option<&OpenBase>,
+    finished: &Finished,
+    wish: &Wish,
+    key: &StickKey,
+) -> Manifest {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let old = &signed.manifest;
     let file =
         |(path, bytes): &(std::path::PathBuf, u64)| Volume { name: name(path).replacen(".part", "", 1), bytes: *bytes };
     Manifest {
         name: name(to),
-        image: Header { base_root: None, ..old.image.clone() },
+        image: Header { base_root: onto.map(|base| base.root.clone()), ..old.image.clone() },
         blake3_root: hex(&finished.root),
         groups: finished.groups.iter().map(|(index, file)| Group { index: hex(index), file: hex(file) }).collect(),
         tail_blake3: hex(&finished.tail),
         files: finished.files.iter().map(file).collect(),
-        base: None,
+        base: onto.zip(wish.onto.as_deref()).map(|(base, path)| base.named(name(path))),
         flattened: Some(Base {
             name: name(from),
             blake3_root: old.blake3_root.clone(),

@@ -25,7 +25,9 @@ use crate::{
     drive::DataPlane,
     engine::frames,
     files,
-    imagefile::{Finished, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError},
+    imagefile::{
+        Base, Finished, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError,
+    },
     job::{issue::hex, who},
 };
 use sha2::{Digest, Sha256};
@@ -204,14 +206,26 @@ pub fn image(
 }
 
 /// An earlier image that this one builds on.
-struct OpenBase {
-    reader: Arc<Reader>,
-    root: String,
+pub(super) struct OpenBase {
+    pub(super) reader: Arc<Reader>,
+    pub(super) root: String,
     manifest_sha256: String,
 }
 
+impl OpenBase {
+    /// Whether a frame's content is there already.
+    pub(super) fn knows(&self) -> impl Fn(u64, &[u8; 32]) -> bool + Sync {
+        |index, hash| self.reader.entry(index).is_ok_and(|(_, known)| known == *hash)
+    }
+
+    /// As the manifest of an image that builds on it names it.
+    pub(super) fn named(&self, name: String) -> Base {
+        Base { name, blake3_root: self.root.clone(), manifest_sha256: self.manifest_sha256.clone() }
+    }
+}
+
 /// A base must be whole, signed, and not itself in need of another.
-fn open_base(path: &Path) -> Result<OpenBase, ImageError> {
+pub(super) fn open_base(path: &Path) -> Result<OpenBase, ImageError> {
     let failed = |error: &dyn std::fmt::Display| ImageError::Base(error.to_string());
     let signed = Manifest::read(path).map_err(|error| failed(&error))?;
     let reader = open_chain(path).map_err(|error| failed(&error))?;

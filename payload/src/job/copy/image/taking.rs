@@ -94,8 +94,7 @@ impl Taking<'_> {
         let known_in_base;
         let known: Option<squeeze::Known<'_>> = match &self.base {
             Some(base) => {
-                known_in_base =
-                    |index: u64, hash: &[u8; 32]| base.reader.entry(index).is_ok_and(|(_, known)| known == *hash);
+                known_in_base = base.knows();
                 Some(&known_in_base)
             }
             None => None,
@@ -288,7 +287,6 @@ impl Taking<'_> {
 
     fn base_name(&self) -> Option<Base> {
         let (path, base) = self.order.base.as_ref().zip(self.base.as_ref())?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Some(Base { name, blake3_root: base.root.clone(), manifest_sha256: base.manifest_sha256.clone() })
+        Some(base.named(path.file_name().unwrap_or_default().to_string_lossy().into_owned()))
     }
 }
