@@ -55,7 +55,7 @@ pub(super) fn check(args: &Check) -> Result<Exit, String> {
     let all = todo.len();
     todo.retain(|item| {
         let whole = item.checked.as_ref().filter(|checked| checked.whole);
-        !whole.zip(since.as_ref()).is_some_and(|(checked, since)| checked.at > *since)
+        whole.zip(since.as_ref()).is_none_or(|(checked, since)| checked.at <= *since)
     });
     // The log is open for as long as a note takes: whoever takes an image meanwhile is not kept waiting.
     let state = args.state.clone().unwrap_or_else(host::default_state);
