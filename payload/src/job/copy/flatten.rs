@@ -72,7 +72,7 @@ fn put_together(
     key: &StickKey,
     advanced: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Manifest, ImageError> {
-    let header = Header { base_root: None, ..reader.header().clone() };
+    let header = header(reader.header());
     let mut stream = Stream::new(wish_of(&signed.manifest));
     let writer = Writer::create(part, wish.limit, header)?;
     let finished = copy(reader, &signed.manifest, writer, wish, &mut stream, advanced)?;
@@ -91,6 +91,11 @@ fn put_together(
     let folder = rename(&finished, part, to)?;
     manifest.write_in(&folder, to, key)?;
     Ok(manifest)
+}
+
+/// The whole image's.
+fn header(old: &Header) -> Header {
+    Header { format: Header::FORMAT.into(), base_root: None, ..old.clone() }
 }
 
 fn wish_of(manifest: &Manifest) -> digest::Wish {
@@ -122,8 +127,8 @@ fn copy(
 ) -> Result<Finished, ImageError> {
     let governor = Governor::new(wish.level, wish.threads);
     let press = Press { threads: wish.threads, governor: &governor, known: None };
-    let consume = |_, (entry, used): Packed| -> Result<(), WriteError> {
-        writer.append(entry.map_err(WriteError::Codec)?, &used)
+    let consume = |_, packed: Packed| -> Result<(), WriteError> {
+        writer.append_run(packed.entry.map_err(WriteError::Codec)?, packed.frames, &packed.used)
     };
     let produce = |feed: &mut Feed| unpack(reader, manifest, feed, advanced);
     let (read, written) = squeeze::run(press, 0, stream, produce, consume);
@@ -147,7 +152,7 @@ fn unpack(
         let used = in_use.ranges(index)?;
         let raw = frame(reader, index, &pool, &mut decompressor, used.is_empty())?;
         let stopped = !advanced(len as u64);
-        if stopped || !feed.give(index, len, raw, used) {
+        if stopped || !feed.give(index, len as u64, raw, used) {
             return Err(WriteError::Stopped("it was stopped".into()).into());
         }
     }
@@ -162,7 +167,7 @@ fn frame(
     unused: bool,
 ) -> Result<Raw, ReadError> {
     if unused || reader.entry(index)?.0 == State::Free {
-        return Ok(Raw::Free);
+        return Ok(Raw::Free(1));
     }
     let mut buffer = loop {
         // The packing threads give them back.
@@ -184,7 +189,7 @@ fn manifest(signed: &Signed, from: &Path, to: &Path, finished: &Finished, wish: 
         |(path, bytes): &(std::path::PathBuf, u64)| Volume { name: name(path).replacen(".part", "", 1), bytes: *bytes };
     Manifest {
         name: name(to),
-        image: Header { base_root: None, ..old.image.clone() },
+        image: header(&old.image),
         blake3_root: hex(&finished.root),
         groups: finished.groups.iter().map(|(index, file)| Group { index: hex(index), file: hex(file) }).collect(),
         tail_blake3: hex(&finished.tail),
