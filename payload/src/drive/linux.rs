@@ -9,7 +9,10 @@ use crate::{
     scsi::{CommandPlane, LinuxPlane},
 };
 use mule_sys::{Done, Ring, block};
-use rustix::{fs::FallocateFlags, io::Errno};
+use rustix::{
+    fs::{FallocateFlags, SeekFrom},
+    io::Errno,
+};
 use std::{
     collections::VecDeque,
     fs::File,
@@ -301,6 +304,20 @@ impl DataPlane for LinuxDrive {
         self.plane.submit_flush().map_err(|e| self.flush_error(kind_of(&e), e.to_string()))?;
         self.flush_in_flight = true;
         self.await_flush(deadline)
+    }
+
+    /// Of a file, what its file system has no blocks for.
+    fn hole(&mut self, offset: u64) -> u64 {
+        if self.device != Device::File {
+            return 0;
+        }
+        let end = match rustix::fs::seek(&*self.file, SeekFrom::Data(offset)) {
+            Ok(data) => data,
+            // Nothing but a hole up to the end.
+            Err(Errno::NXIO) => self.geometry.bytes(),
+            Err(_) => 0,
+        };
+        end.min(self.geometry.bytes()).saturating_sub(offset)
     }
 
     /// A file gets a hole there, as it would have where it is copied sparsely, or blocks marked as zeros. Of a block device the kernel asks for WRITE ZEROES (never for a discard:

@@ -103,6 +103,11 @@ pub trait DataPlane: Send {
     /// Makes all completed writes durable on the medium.
     fn flush(&mut self) -> Result<(), IoError>;
 
+    /// How many bytes from `offset` on are known to be zeros without being read; none where nothing is known.
+    fn hole(&mut self, _offset: u64) -> u64 {
+        0
+    }
+
     /// Lets the drive make these bytes zeros by itself, without a transfer; `false`, and nothing done, where it cannot:
     /// then they are written. No proof that they are zeros, and no erasure: a flash drive may keep what was there. Refused
     /// like a write request, in whole blocks.

@@ -68,7 +68,7 @@ pub enum Mode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// `mule-image/1`.
+    /// `mule-image/2`; of the first images `mule-image/1`.
     pub format: String,
     pub disk_bytes: u64,
     pub logical_block: u32,
@@ -83,7 +83,9 @@ pub struct Header {
 }
 
 impl Header {
-    pub const FORMAT: &str = "mule-image/1";
+    pub const FORMAT: &str = "mule-image/2";
+    /// Images that have a frame and a hash for each MiB, whatever it holds.
+    const FIRST: &str = "mule-image/1";
 
     /// Frames of the disk.
     pub fn frames(&self) -> u64 {
@@ -121,7 +123,8 @@ impl Header {
     /// The header in a skippable frame's content, where it is one this program can work with.
     pub(super) fn decode(content: &[u8]) -> Result<Self, String> {
         let header: Self = serde_json::from_slice(content).map_err(|error| error.to_string())?;
-        if header.format != Self::FORMAT || header.frame_bytes as usize != FRAME {
+        let known = [Self::FORMAT, Self::FIRST].contains(&header.format.as_str());
+        if !known || header.frame_bytes as usize != FRAME {
             return Err(format!("format {:?} with frames of {} bytes", header.format, header.frame_bytes));
         }
         let block = u64::from(header.logical_block);

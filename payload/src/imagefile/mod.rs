@@ -15,6 +15,7 @@
 //! so that its content can be written later without moving what follows.
 
 mod codec;
+mod constant;
 mod format;
 mod in_use;
 mod index;
@@ -31,6 +32,7 @@ mod volumes;
 mod writer;
 
 pub use codec::{Compressor, Decompressor, STORE};
+pub use constant::constant;
 pub use format::{FRAME, GROUP, Header, Mode};
 pub use in_use::InUse;
 pub use index::State;

@@ -2,6 +2,7 @@
 
 use super::{
     codec::Decompressor,
+    constant::{Constants, Run},
     format::{FRAME, GROUP, Header, Part, SKIPPABLE_MAX, u32_at},
     index::{self, Index, State},
     table::Stored,
@@ -68,6 +69,24 @@ pub(super) struct GroupPlace {
     pub(super) end: u64,
 }
 
+/// Where a zstd frame lies in the file, and what it holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) at: u64,
+    pub(super) len: u32,
+    plain: u32,
+    /// How many stored frames of the group lie before it.
+    first: u64,
+}
+
+/// What was unpacked and hashed.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Worked {
+    pub(super) unpacked: std::sync::atomic::AtomicU64,
+    pub(super) compared: std::sync::atomic::AtomicU64,
+}
+
 /// A finished image.
 pub struct Reader {
     pub(super) volumes: Volumes,
@@ -79,8 +98,11 @@ pub struct Reader {
     base: Option<Arc<Reader>>,
     frames: Recent<Vec<u8>>,
     indexes: Recent<Index>,
-    /// Where the frames with content of a group lie, and how long they are.
-    places: Recent<Vec<(u64, u32)>>,
+    places: Recent<Vec<Place>>,
+    constants: Constants,
+    /// Zstd frames that were unpacked, and hashes of content that were made: what an image of little costs little.
+    #[cfg(test)]
+    pub(super) worked: Worked,
 }
 
 /// What was made last, by number.
@@ -127,6 +149,9 @@ impl Reader {
             frames: Mutex::default(),
             indexes: Mutex::default(),
             places: Mutex::default(),
+            constants: Constants::default(),
+            #[cfg(test)]
+            worked: Worked::default(),
         };
         reader.place_groups().map_err(|reason| ReadError::Unfinished { path: path.into(), reason })?;
         Ok(reader)
@@ -244,7 +269,7 @@ impl Reader {
             let found = skippable(&self.volumes, place.index_at)?;
             let (_, content) = found.ok_or_else(|| failed("it is missing".into()))?;
             let index = Index::decode(&content).map_err(&failed)?;
-            if u64::from(index.group) != group || index.states.len() as u64 != self.header.group_len(group) {
+            if u64::from(index.group) != group || index.len() != self.header.group_len(group) {
                 return Err(failed("it is another group's".into()));
             }
             Ok(index)
@@ -252,14 +277,15 @@ impl Reader {
     }
 
     /// The frames with content of a group, in order.
-    fn places(&self, group: u64) -> Result<Arc<Vec<(u64, u32)>>, ReadError> {
+    fn places(&self, group: u64) -> Result<Arc<Vec<Place>>, ReadError> {
         recent(&self.places, group, KEPT_INDEXES, || {
             let place = self.group(group);
-            let mut at = place.start;
+            let (mut at, mut first) = (place.start, 0);
             let mut frames = Vec::new();
             for (len, plain) in self.table.read(&self.volumes, place.entries.clone())? {
                 if plain > 0 {
-                    frames.push((at, len));
+                    frames.push(Place { at, len, plain, first });
+                    first += u64::from(plain).div_ceil(FRAME as u64);
                 }
                 at = at.saturating_add(u64::from(len));
             }
@@ -270,9 +296,8 @@ impl Reader {
     /// What a frame is, and the BLAKE3 of its content.
     pub fn entry(&self, index: u64) -> Result<(State, [u8; 32]), ReadError> {
         let group = self.index(index / GROUP)?;
-        let within = usize::try_from(index % GROUP).unwrap_or_default();
-        match group.states.get(within) {
-            Some(state) => Ok((*state, group.hashes[within])),
+        match group.get(index % GROUP) {
+            Some(run) => Ok((run.state, run.hash)),
             None => Err(self.frame_error(index, 0, "it lies behind the end of the disk".into())),
         }
     }
@@ -288,13 +313,14 @@ impl Reader {
         ReadError::Frame { index, at: index * FRAME as u64, path: path.into(), offset, reason }
     }
 
-    /// Where a stored frame lies in the file.
-    pub(super) fn place(&self, index: u64) -> Result<(u64, u32), ReadError> {
-        let group = self.index(index / GROUP)?;
-        let within = usize::try_from(index % GROUP).unwrap_or_default();
-        let before = group.states.iter().take(within).filter(|state| **state != State::InBase).count();
-        let place = self.places(index / GROUP)?.get(before).copied();
-        place.ok_or_else(|| self.frame_error(index, 0, "the seek table does not have it".into()))
+    /// Where a stored frame lies in the file: the zstd frame that holds it, and which of its frames it is.
+    pub(super) fn place(&self, index: u64) -> Result<(Place, u64), ReadError> {
+        let before = self.index(index / GROUP)?.stored_before(index % GROUP);
+        let places = self.places(index / GROUP)?;
+        let found = places.partition_point(|place| place.first <= before).checked_sub(1).and_then(|n| places.get(n));
+        let held = found.filter(|place| before < place.first + u64::from(place.plain).div_ceil(FRAME as u64));
+        let place = held.ok_or_else(|| self.frame_error(index, 0, "the seek table does not have it".into()))?;
+        Ok((*place, before - place.first))
     }
 
     /// A frame's content, proved; `None` is zeros.
@@ -330,16 +356,72 @@ impl Reader {
         raw: &mut [u8],
     ) -> Result<(), ReadError> {
         let (_, hash) = self.entry(index)?;
-        let (at, len) = self.place(index)?;
-        decompressor.packed.resize((len as usize).min(2 * FRAME), 0);
-        self.volumes.read(at, &mut decompressor.packed)?;
+        let (place, within) = self.place(index)?;
+        let at = place.at;
+        if let Some(run) = self.run_at(place, decompressor)? {
+            raw.fill(run.value);
+            let left = run.bytes.saturating_sub(usize::try_from(within).unwrap_or(run.bytes).saturating_mul(FRAME));
+            let right = left.min(FRAME) == raw.len() && self.constants.hash(Run { bytes: raw.len(), ..run }) == hash;
+            return if right { Ok(()) } else { Err(self.other_content(index, at)) };
+        }
+        #[cfg(test)]
+        self.worked.unpacked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let unpacked = decompressor.unpack_into(raw);
         unpacked.map_err(|error| self.frame_error(index, at, error.to_string()))?;
-        if *blake3::hash(raw).as_bytes() == hash {
-            Ok(())
-        } else {
-            Err(self.frame_error(index, at, "its content has another BLAKE3 than the index says".into()))
+        if *blake3::hash(raw).as_bytes() == hash { Ok(()) } else { Err(self.other_content(index, at)) }
+    }
+
+    fn other_content(&self, index: u64, at: u64) -> ReadError {
+        self.frame_error(index, at, "its content has another BLAKE3 than the index says".into())
+    }
+
+    /// Reads a zstd frame; the run that it is, each of its bytes compared.
+    fn run_at(&self, place: Place, decompressor: &mut Decompressor) -> Result<Option<Run>, ReadError> {
+        decompressor.packed.resize((place.len as usize).min(2 * FRAME), 0);
+        self.volumes.read(place.at, &mut decompressor.packed)?;
+        let found = self.constants.met(&decompressor.packed);
+        let whole = |(run, len): &(Run, usize)| *len == place.len as usize && run.bytes == place.plain as usize;
+        #[cfg(test)]
+        self.worked.compared.fetch_add(found.is_some().into(), std::sync::atomic::Ordering::Relaxed);
+        Ok(found.filter(whole).map(|(run, _)| run))
+    }
+
+    /// How many frames from `index` on are one run of one value: stored as one zstd frame that begins here, and the same in the
+    /// index. One for everything else.
+    pub(super) fn run_len(&self, index: u64) -> Result<u64, ReadError> {
+        let group = self.index(index / GROUP)?;
+        if group.get(index % GROUP).is_none_or(|run| run.state == State::InBase) {
+            return Ok(1);
         }
+        let (place, within) = self.place(index)?;
+        Ok(if within == 0 { u64::from(place.plain).div_ceil(FRAME as u64).max(1) } else { 1 })
+    }
+
+    /// Proves so many frames that are stored as one run; the value they have. `None` where they are no such run.
+    pub(super) fn run(
+        &self,
+        index: u64,
+        frames: u64,
+        decompressor: &mut Decompressor,
+    ) -> Result<Option<u8>, ReadError> {
+        let (place, within) = self.place(index)?;
+        let Some(run) = self.run_at(place, decompressor)?.filter(|_| within == 0) else { return Ok(None) };
+        let group = self.index(index / GROUP)?;
+        let mut at = index;
+        let end = index + frames;
+        while at < end {
+            let Some((known, left)) = group.rest(at % GROUP) else { return Ok(None) };
+            let next = end.min(at + left);
+            let bytes = self.header.frame_len(next - 1);
+            // All but the last have the length of the first.
+            let short = at + 1 < next && bytes != FRAME;
+            if known.state == State::InBase || short || self.constants.hash(Run { bytes, ..run }) != known.hash {
+                return Ok(None);
+            }
+            at = next;
+        }
+        let bytes = frames.saturating_sub(1) * FRAME as u64 + self.header.frame_len(end - 1) as u64;
+        Ok((bytes == run.bytes as u64).then_some(run.value))
     }
 
     pub(super) fn no_codec(&self, index: u64, error: &io::Error) -> ReadError {

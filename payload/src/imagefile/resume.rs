@@ -5,8 +5,9 @@
 
 use super::{
     codec::Decompressor,
+    constant,
     format::{FRAME, GROUP, Header, Part, SLOT, ZSTD, u32_at},
-    index::{Index, State},
+    index::{Index, Run, State},
     reader::skippable,
     volumes::Volumes,
     writer::{WriteError, Writer, part_len},
@@ -17,6 +18,10 @@ use zstd::zstd_safe;
 
 /// A power cut can tear no more than what was not synced yet, with room for the part that was being written.
 const TEARABLE: u64 = (64 << 20) + 8 * SLOT as u64;
+
+/// Enough for any run.
+const RUN: usize = constant::packed_len(constant::MOST);
+const TORN_END: &str = "a group's index does not fit its frames";
 
 /// A frame that is met again.
 #[derive(Debug, Clone, Copy)]
@@ -87,42 +92,88 @@ impl Writer {
         let mut window = Vec::new();
         while self.next < self.header.frames() {
             let at = self.position;
-            window.resize(usize::try_from(end - at).unwrap_or(SLOT).min(SLOT + 8), 0);
-            self.volumes.read(at, &mut window)?;
-            let Some((bytes, raw)) = whole(&window, self.header.frame_len(self.next), &mut decompressor) else {
-                return self.torn(at, "no whole frame");
-            };
-            let slot = is_slot(&window[bytes..]);
-            let used = again(Met { index: self.next, raw: &raw, slot })?;
-            self.take_in(&window, bytes, &raw, &used)?;
-            // Behind a group's last frame its end was made anew: it must be what is there.
-            if !self.pending.is_empty() {
-                let at = self.position - self.pending.len() as u64;
-                let mut stored = vec![0; self.pending.len()];
-                let whole = self.position <= end && self.volumes.read(at, &mut stored).is_ok();
-                if !whole || !self.fits(at, &stored)? {
-                    return self.torn(at, "a group's index does not fit its frames");
-                }
-                self.drop_pending();
+            if !self.take_in_run(&mut window, end, again)? {
+                window.resize(usize::try_from(end - at).unwrap_or(SLOT).min(SLOT + 8), 0);
+                self.volumes.read(at, &mut window)?;
+                let Some((bytes, raw)) = whole(&window, self.header.frame_len(self.next), &mut decompressor) else {
+                    return self.torn(at, "no whole frame");
+                };
+                let slot = is_slot(&window[bytes..]);
+                let used = again(Met { index: self.next, raw: &raw, slot })?;
+                self.take_in(&window, bytes, &raw, &used)?;
+            }
+            if !self.ends(end)? {
+                return self.torn(self.position - self.pending.len() as u64, TORN_END);
             }
         }
         self.torn(self.position, "")
     }
 
+    /// Behind a group's last frame its end was made anew: it must be what is there. `false` where that is torn.
+    fn ends(&mut self, end: u64) -> Result<bool, WriteError> {
+        if self.pending.is_empty() {
+            return Ok(true);
+        }
+        let fits = self.fits(self.position - self.pending.len() as u64, end)?;
+        if fits {
+            self.drop_pending();
+        }
+        Ok(fits)
+    }
+
+    /// Takes in a run of one value, where one lies here that is whole; every frame of it is met.
+    fn take_in_run(&mut self, window: &mut Vec<u8>, end: u64, again: Again<'_>) -> Result<bool, WriteError> {
+        window.resize(usize::try_from(end - self.position).unwrap_or(RUN).min(RUN), 0);
+        self.volumes.read(self.position, window)?;
+        let Some((run, len)) = self.constants.met(window) else { return Ok(false) };
+        let group = self.next / GROUP;
+        let left = group * GROUP + self.header.group_len(group) - self.next;
+        let lens = |header: &Header, next: u64| header.frame_len(next);
+        let frames = run.bytes.div_ceil(FRAME) as u64;
+        let last = self.next + frames - 1;
+        if frames > left || (run.bytes - 1) % FRAME + 1 != lens(&self.header, last) {
+            return Ok(false);
+        }
+        self.table.push((part_len(len), part_len(run.bytes)));
+        self.hasher.update(&window[..len]);
+        self.position += len as u64;
+        let raw = vec![run.value; FRAME];
+        for index in self.next..=last {
+            let raw = &raw[..lens(&self.header, index)];
+            let used = again(Met { index, raw, slot: false })?;
+            self.index_run(state_of(run.value == 0, &used), run.value, 1);
+            self.advance(1, &used)?;
+        }
+        Ok(true)
+    }
+
     /// Whether a group's end as it is stored is the one that its frames and the maps give now; `false` where it is torn. Of what
     /// lies in slots the power may have gone between content and hash.
-    fn fits(&mut self, at: u64, stored: &[u8]) -> Result<bool, WriteError> {
+    fn fits(&mut self, at: u64, end: u64) -> Result<bool, WriteError> {
+        let mut stored = vec![0; usize::try_from(end - at.min(end)).unwrap_or(usize::MAX).min(self.pending.len())];
+        self.volumes.read(at, &mut stored)?;
         if stored == self.pending {
             return Ok(true);
         }
-        let len = 8 + u32_at(stored, 4).unwrap_or_default() as usize;
         let split = |bytes: &[u8]| -> Option<(Index, Vec<u8>)> {
-            let (index, map) = bytes.split_at_checked(len)?;
+            let (index, map) = bytes.split_at_checked(8 + u32_at(bytes, 4)? as usize)?;
             Some((Index::decode(index.get(8..)?).ok()?, map.to_vec()))
         };
-        let Some(((old, old_map), (new, map))) = split(stored).zip(split(&self.pending)) else { return Ok(false) };
-        let same = |n: usize| old.hashes[n] == new.hashes[n] || new.states[n] == State::Slot;
-        if old.states != new.states || old_map != map || !(0..new.states.len()).all(same) {
+        let Some((new, map)) = split(&self.pending) else { return Ok(false) };
+        // Another index may have another length.
+        let Some((Part::Index, old)) = skippable(&self.volumes, at)? else { return Ok(false) };
+        let Ok(index) = Index::decode(&old) else { return Ok(false) };
+        let same = |(old, new): (&Run, &Run)| {
+            (old.state, old.frames) == (new.state, new.frames) && (old.hash == new.hash || new.state == State::Slot)
+        };
+        let mut fits = index.runs().len() == new.runs().len() && index.runs().iter().zip(new.runs()).all(same);
+        if fits && !map.is_empty() {
+            let Some((Part::Used, old_map)) = skippable(&self.volumes, at + 8 + old.len() as u64)? else {
+                return Ok(false);
+            };
+            fits = old_map == map[8..];
+        }
+        if !fits {
             let start = u64::from(new.group) * GROUP * FRAME as u64;
             let reason = format!("what the file systems call free behind byte {start} is not the same as then");
             return Err(WriteError::Anew(reason));
@@ -142,25 +193,29 @@ impl Writer {
 
     fn take_in(&mut self, window: &[u8], bytes: usize, raw: &[u8], used: &[Range<u64>]) -> Result<(), WriteError> {
         let slot = is_slot(&window[bytes..]);
-        let state = match (slot, is_zero(raw)) {
-            (true, _) => State::Slot,
-            (_, false) => State::Data,
-            (_, true) if used.is_empty() => State::Free,
-            (_, true) => State::Zero,
-        };
+        let state = if slot { State::Slot } else { state_of(is_zero(raw), used) };
         let len = if slot { SLOT } else { bytes };
         if slot {
             self.slots.insert(self.next, (self.position, self.table.len()));
             self.dirty.insert(self.groups.len());
         }
-        self.index.push(state, *blake3::hash(raw).as_bytes());
+        self.index.push(state, *blake3::hash(raw).as_bytes(), 1);
         self.table.push((part_len(bytes), part_len(raw.len())));
         if slot {
             self.table.push((part_len(SLOT - bytes), 0));
         }
         self.hasher.update(&window[..len.min(window.len())]);
         self.position += len as u64;
-        self.advance(used)
+        self.advance(1, used)
+    }
+}
+
+/// What a frame is that lies in no slot.
+fn state_of(zeros: bool, used: &[Range<u64>]) -> State {
+    match zeros {
+        false => State::Data,
+        true if used.is_empty() => State::Free,
+        true => State::Zero,
     }
 }
 

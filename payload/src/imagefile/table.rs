@@ -1,8 +1,9 @@
-//! The seek table: the compressed and the plain size of every frame, 8 bytes for each MiB of the disk. Neither writing nor
+//! The seek table: the compressed and the plain size of every frame, 8 bytes for each of them. Neither writing nor
 //! reading an image keeps all of it in memory: that would grow with the disk.
 
 use super::{
-    format::{FRAME, Part, SEEKABLE, u32_at},
+    constant,
+    format::{Part, SEEKABLE, u32_at},
     reader::skippable_at,
     volumes::{VolumeError, Volumes},
 };
@@ -170,7 +171,7 @@ impl Stored {
         for start in (0..self.entries).step_by(RECENT) {
             let piece = self.read(volumes, start..self.entries.min(start + RECENT));
             for (number, entry) in (start..).zip(piece.map_err(|error| error.to_string())?) {
-                if entry.0 == 0 || entry.1 as usize > FRAME {
+                if entry.0 == 0 || entry.1 as usize > constant::MOST {
                     return Err("its seek table has an impossible entry".into());
                 }
                 sum += u64::from(entry.0);

@@ -4,6 +4,7 @@ use super::{Decompressor, ReadError, Reader, State};
 use crate::engine::frames::{Buffer, Pool};
 use std::{
     fmt, io,
+    ops::Range,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -73,6 +74,29 @@ impl Unpacker {
         })
     }
 
+    /// Proves frames that are stored as one run of one value; `None` where they are not, or not right.
+    pub(super) fn run(&self, reader: &Reader, frames: Range<u64>) -> Result<Option<u8>, ReadError> {
+        let count = frames.end - frames.start;
+        self.with(reader, frames.start, |decompressor| reader.run(frames.start, count, decompressor))
+    }
+
+    fn with<T>(
+        &self,
+        reader: &Reader,
+        index: u64,
+        work: impl FnOnce(&mut Decompressor) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        let mut decompressor = match taken {
+            Some(decompressor) => decompressor,
+            None => Decompressor::new().map_err(|error| reader.no_codec(index, &error))?,
+        };
+        let result = work(&mut decompressor);
+        idle().push(decompressor);
+        result
+    }
+
     fn unpack(
         &self,
         reader: &Reader,
@@ -87,14 +111,7 @@ impl Unpacker {
             }
             None => Unpacked::Own(vec![0; len]),
         };
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = idle().pop();
-        let mut decompressor = match taken {
-            Some(decompressor) => decompressor,
-            None => Decompressor::new().map_err(|error| reader.no_codec(index, &error))?,
-        };
-        let has_content = work(&mut decompressor, content.as_mut());
-        idle().push(decompressor);
+        let has_content = self.with(reader, index, |decompressor| work(decompressor, content.as_mut()));
         has_content.map(|has_content| has_content.then_some(content))
     }
 }

@@ -10,9 +10,10 @@ use super::{
 use crate::job::{copy::digest::Stream, issue::hex};
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Mutex, PoisonError,
-        mpsc::{Receiver, channel, sync_channel},
+        mpsc::{Receiver, Sender, channel, sync_channel},
     },
     thread,
 };
@@ -131,7 +132,14 @@ fn sections(reader: &Reader, manifest: &Manifest, report: &mut Report) {
     check(behind, reader.file_bytes(), &manifest.tail_blake3, "the part behind the last group".into());
 }
 
-type Done = (u64, Result<Option<Unpacked>, ReadError>);
+/// Frames, and what was found in them.
+type Done = (Range<u64>, Found);
+
+enum Found {
+    One(Result<Option<Unpacked>, ReadError>),
+    /// All of them are right and have this value.
+    Same(u8),
+}
 
 fn frames(
     reader: &Reader,
@@ -144,7 +152,7 @@ fn frames(
         Ok(unpacker) => unpacker,
         Err(error) => return report.file(format!("no memory to unpack it: {error}")),
     };
-    let (task_sender, tasks) = sync_channel::<u64>(16);
+    let (task_sender, tasks) = sync_channel::<Range<u64>>(16);
     let (token_sender, tokens) = sync_channel(16);
     let (done_sender, done) = channel::<Done>();
     let tasks = Mutex::new(tasks);
@@ -154,9 +162,8 @@ fn frames(
             scope.spawn(move || {
                 loop {
                     let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(index) = task else { return };
-                    // Zeros are unpacked as well: every byte of the file counts.
-                    if done.send((index, unpacker.frame_whatever_it_is(reader, index))).is_err() {
+                    let Ok(frames) = task else { return };
+                    if !look(reader, unpacker, frames, &done) {
                         return;
                     }
                 }
@@ -165,13 +172,32 @@ fn frames(
         drop(done_sender);
         let count = reader.header().frames();
         scope.spawn(move || {
-            let _ = (0..count).try_for_each(|index| {
-                token_sender.send(()).ok()?;
-                task_sender.send(index).ok()
-            });
+            let mut next = 0;
+            while next < count {
+                // Of a damaged group each frame is told alone.
+                let frames = next..next.saturating_add(reader.run_len(next).unwrap_or(1)).min(count);
+                next = frames.end;
+                if token_sender.send(()).is_err() || task_sender.send(frames).is_err() {
+                    return;
+                }
+            }
         });
         in_order(reader, &done, tokens, stream, advanced, report);
     });
+}
+
+/// Unpacks and proves frames, or the run that they are; false where nobody listens any more. A run that is not right is taken
+/// apart, so that what of it is damaged has a name.
+fn look(reader: &Reader, unpacker: &Unpacker, frames: Range<u64>, done: &Sender<Done>) -> bool {
+    if frames.end - frames.start > 1
+        && let Ok(Some(value)) = unpacker.run(reader, frames.clone())
+    {
+        return done.send((frames, Found::Same(value))).is_ok();
+    }
+    // Zeros are unpacked as well: every byte of the file counts.
+    frames
+        .into_iter()
+        .all(|index| done.send((index..index + 1, Found::One(unpacker.frame_whatever_it_is(reader, index)))).is_ok())
 }
 
 fn in_order(
@@ -185,23 +211,31 @@ fn in_order(
     let zeros = vec![0; FRAME];
     let mut waiting = BTreeMap::new();
     let mut next = 0;
-    for (index, frame) in done {
-        waiting.insert(index, frame);
-        while let Some(frame) = waiting.remove(&next) {
-            let len = reader.header().frame_len(next);
-            match frame {
-                Ok(content) => {
-                    report.bytes_good += len as u64;
-                    let data = content.as_ref().map_or(&zeros[..len], AsRef::as_ref);
+    for (frames, found) in done {
+        waiting.insert(frames.start, (frames.end, found));
+        while let Some((end, found)) = waiting.remove(&next) {
+            let lens = (next..end).map(|index| reader.header().frame_len(index));
+            let len = lens.clone().map(|len| len as u64).sum();
+            match found {
+                Found::Same(value) => {
+                    report.bytes_good += len;
+                    if let Some(stream) = stream.as_mut().filter(|stream| !stream.is_idle()) {
+                        let same = vec![value; FRAME];
+                        lens.for_each(|len| stream.update(&same[..len]));
+                    }
+                }
+                Found::One(Ok(content)) => {
+                    report.bytes_good += len;
+                    let data = content.as_ref().map_or(&zeros[..reader.header().frame_len(next)], AsRef::as_ref);
                     stream.iter_mut().for_each(|stream| stream.update(data));
                 }
                 // One damaged index spoils a thousand frames and is told once.
-                Err(ReadError::Index { .. }) => report.damaged += 1,
-                Err(error) => report.add(Damage::Frame { index: next, what: error.to_string() }),
+                Found::One(Err(ReadError::Index { .. })) => report.damaged += 1,
+                Found::One(Err(error)) => report.add(Damage::Frame { index: next, what: error.to_string() }),
             }
-            next += 1;
+            next = end;
             let _ = tokens.try_recv();
-            if !advanced(len as u64) {
+            if !advanced(len) {
                 report.stopped = true;
                 return;
             }

@@ -2,6 +2,7 @@
 
 use super::{
     codec::{Compressor, Decompressor},
+    constant::{Constants, Run},
     format::{FRAME, GROUP, Header, Mode, Part, SLOT, u32_at},
     index::{self, Index, State},
     table::Growing,
@@ -50,6 +51,8 @@ pub enum Entry {
         bytes: Vec<u8>,
         hash: [u8; 32],
     },
+    /// All of it has this value.
+    Same(u8),
     Zero,
     Free,
     InBase {
@@ -93,7 +96,9 @@ pub struct Writer {
     pub(super) slots: BTreeMap<u64, (u64, usize)>,
     /// Groups whose bytes were changed after they were hashed.
     pub(super) dirty: BTreeSet<usize>,
-    zeros: BTreeMap<usize, (Vec<u8>, [u8; 32])>,
+    pub(super) constants: Constants,
+    /// The run that the next frames may go on with; it is written when it ends.
+    run: Option<Run>,
     compressor: Compressor,
 }
 
@@ -134,7 +139,8 @@ impl Writer {
             groups: Vec::new(),
             slots: BTreeMap::new(),
             dirty: BTreeSet::new(),
-            zeros: BTreeMap::new(),
+            constants: Constants::default(),
+            run: None,
             compressor: Compressor::new(),
         }
     }
@@ -162,62 +168,98 @@ impl Writer {
         Ok(result?)
     }
 
-    /// The compressed form and the BLAKE3 of so many zeros.
-    fn zero(&mut self, len: usize) -> Result<(Vec<u8>, [u8; 32]), WriteError> {
-        if let Some(known) = self.zeros.get(&len) {
-            return Ok(known.clone());
-        }
-        let raw = vec![0; len];
-        let bytes = self.compressor.compress(1, &raw).map_err(WriteError::Codec)?;
-        let made = (bytes, *blake3::hash(&raw).as_bytes());
-        self.zeros.insert(len, made.clone());
-        Ok(made)
-    }
-
     /// Adds the next frame; `used` is which of it is in use, for the allocation map of a used-block image.
     pub fn append(&mut self, entry: Entry, used: &[Range<u64>]) -> Result<(), WriteError> {
-        if self.next >= self.header.frames() {
-            return Err(WriteError::Order("a frame behind the last"));
-        }
-        let len = self.header.frame_len(self.next);
-        match entry {
-            Entry::Data { bytes, hash } => self.frame(State::Data, &bytes, len, hash)?,
-            Entry::InBase { hash } => self.index.push(State::InBase, hash),
-            Entry::Zero | Entry::Free | Entry::Slot => {
-                let (bytes, hash) = self.zero(len)?;
-                match entry {
-                    Entry::Slot => self.slot(&bytes, len, hash)?,
-                    Entry::Free => self.frame(State::Free, &bytes, len, hash)?,
-                    _ => self.frame(State::Zero, &bytes, len, hash)?,
-                }
-            }
-        }
-        self.advance(used)
+        self.append_run(entry, 1, used)
     }
 
-    pub(super) fn advance(&mut self, used: &[Range<u64>]) -> Result<(), WriteError> {
+    /// Adds the next `frames` frames of one group, which are all `entry`; only runs can be more than one.
+    pub fn append_run(&mut self, entry: Entry, frames: u16, used: &[Range<u64>]) -> Result<(), WriteError> {
+        let group = self.next / GROUP;
+        let end = self.next + u64::from(frames);
+        if frames == 0 || end > group * GROUP + self.header.group_len(group) {
+            return Err(WriteError::Order("a frame behind the last"));
+        }
+        let (state, value) = match entry {
+            Entry::Same(0) | Entry::Zero => (State::Zero, 0),
+            Entry::Free => (State::Free, 0),
+            Entry::Same(value) => (State::Data, value),
+            _ if frames > 1 => return Err(WriteError::Order("a run of what is not the same")),
+            Entry::Data { bytes, hash } => {
+                self.frame(&bytes, self.header.frame_len(self.next), hash)?;
+                return self.advance(1, used);
+            }
+            Entry::InBase { hash } => {
+                self.end_run()?;
+                self.index.push(State::InBase, hash, 1);
+                return self.advance(1, used);
+            }
+            Entry::Slot => {
+                self.slot(self.header.frame_len(self.next))?;
+                return self.advance(1, used);
+            }
+        };
+        self.same(state, value, frames)?;
+        self.advance(frames, used)
+    }
+
+    /// Goes on with the run, or begins one.
+    fn same(&mut self, state: State, value: u8, frames: u16) -> Result<(), WriteError> {
+        if self.run.is_some_and(|run| run.value != value) {
+            self.end_run()?;
+        }
+        let last = self.header.frame_len(self.next + u64::from(frames) - 1);
+        let bytes = FRAME * usize::from(frames - 1) + last;
+        self.run.get_or_insert(Run { value, bytes: 0 }).bytes += bytes;
+        self.index_run(state, value, frames);
+        Ok(())
+    }
+
+    /// A run in the index; the disk's last frame may be shorter than the others.
+    pub(super) fn index_run(&mut self, state: State, value: u8, frames: u16) {
+        let last = self.header.frame_len(self.next + u64::from(frames) - 1);
+        for (bytes, frames) in [(FRAME, frames - 1), (last, 1)] {
+            if frames > 0 {
+                self.index.push(state, self.constants.hash(Run { value, bytes }), frames);
+            }
+        }
+    }
+
+    fn end_run(&mut self) -> Result<(), WriteError> {
+        let Some(run) = self.run.take() else { return Ok(()) };
+        let bytes = self.constants.frame(run);
+        self.table.push((part_len(bytes.len()), part_len(run.bytes)));
+        self.hasher.update(&bytes);
+        self.put(&bytes)
+    }
+
+    pub(super) fn advance(&mut self, frames: u16, used: &[Range<u64>]) -> Result<(), WriteError> {
         for range in used {
             match self.used.last_mut() {
                 Some(last) if last.end == range.start => last.end = range.end,
                 _ => self.used.push(range.clone()),
             }
         }
-        self.next += 1;
+        self.next += u64::from(frames);
         let group = (self.next - 1) / GROUP;
-        if self.index.states.len() as u64 == self.header.group_len(group) { self.end_group(group) } else { Ok(()) }
+        if self.index.len() == self.header.group_len(group) { self.end_group(group) } else { Ok(()) }
     }
 
-    fn frame(&mut self, state: State, bytes: &[u8], len: usize, hash: [u8; 32]) -> Result<(), WriteError> {
-        self.index.push(state, hash);
+    fn frame(&mut self, bytes: &[u8], len: usize, hash: [u8; 32]) -> Result<(), WriteError> {
+        self.end_run()?;
+        self.index.push(State::Data, hash, 1);
         self.table.push((part_len(bytes.len()), part_len(len)));
         self.hasher.update(bytes);
         self.put(bytes)
     }
 
-    fn slot(&mut self, bytes: &[u8], len: usize, hash: [u8; 32]) -> Result<(), WriteError> {
+    fn slot(&mut self, len: usize) -> Result<(), WriteError> {
+        self.end_run()?;
+        let bytes = self.compressor.compress(1, &vec![0; len]).map_err(WriteError::Codec)?;
+        let hash = self.constants.hash(Run { value: 0, bytes: len });
         self.slots.insert(self.next, (self.position(), self.table.len()));
-        self.index.push(State::Slot, hash);
-        let padded = padded(bytes);
+        self.index.push(State::Slot, hash, 1);
+        let padded = padded(&bytes);
         self.table.push((part_len(bytes.len()), part_len(len)));
         self.table.push((part_len(SLOT - bytes.len()), 0));
         self.dirty.insert(self.groups.len());
@@ -225,6 +267,7 @@ impl Writer {
     }
 
     fn end_group(&mut self, group: u64) -> Result<(), WriteError> {
+        self.end_run()?;
         let mut index = std::mem::take(&mut self.index);
         index.group = u32::try_from(group).map_err(|_| WriteError::Order("too many groups"))?;
         let bytes = Part::Index.wrap(&index.encode());
@@ -290,16 +333,16 @@ impl Writer {
         let plain = part_len(self.header.frame_len(index));
         self.table.set(entry, (part_len(bytes.len()), plain)).map_err(WriteError::Table)?;
         self.table.set(entry + 1, (part_len(SLOT - bytes.len()), 0)).map_err(WriteError::Table)?;
-        let (group, within) = (index / GROUP, usize::try_from(index % GROUP).unwrap_or_default());
+        let (group, within) = (index / GROUP, index % GROUP);
         let group = usize::try_from(group).unwrap_or_default();
         let hash = *blake3::hash(raw).as_bytes();
         self.dirty.insert(group);
         let Some(at) = self.index_at.get(group).copied() else {
-            self.index.hashes[within] = hash;
+            self.index.set_hash(within, hash);
             return Ok(());
         };
         let mut old = read_index(&self.volumes, at)?;
-        old.hashes[within] = hash;
+        old.set_hash(within, hash);
         self.volumes.overwrite(at, &Part::Index.wrap(&old.encode()))?;
         self.groups[group].0 = old.digest();
         Ok(())
@@ -368,7 +411,7 @@ fn read_index(volumes: &Volumes, at: u64) -> Result<Index, WriteError> {
 /// BLAKE3 of a range of the file.
 pub(super) fn hash_range(volumes: &Volumes, start: u64, end: u64) -> Result<[u8; 32], VolumeError> {
     let mut hasher = blake3::Hasher::new();
-    let mut buf = vec![0; GATHER];
+    let mut buf = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(GATHER).min(GATHER)];
     let mut at = start;
     while at < end {
         let len = usize::try_from(end - at).unwrap_or(GATHER).min(GATHER);

@@ -98,6 +98,10 @@ impl DataPlane for Watched {
         self.ask().map_err(|detail| IoError::flush(IoErrorKind::Exchanged, detail))
     }
 
+    fn hole(&mut self, offset: u64) -> u64 {
+        self.plane.hole(offset)
+    }
+
     fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
         self.ask_if_due((Op::Write, offset, len))?;
         self.plane.make_zeros(offset, len)

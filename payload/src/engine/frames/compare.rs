@@ -73,7 +73,7 @@ pub fn compare(
                 Expected::Anything
             });
             wanted.push_back(this);
-            if this == Expected::Anything { Want::Pass } else { Want::Read }
+            if this == Expected::Anything { Want::Pass(1) } else { Want::Read }
         };
         let next = reader.next(&mut want, &stop);
         if let Some(error) = broken.take() {
@@ -87,7 +87,7 @@ pub fn compare(
         // The last frame of a larger drive is read whole; only the part that belongs to the content is compared.
         let length = len(index, bytes.min(whole));
         match (got, wanted.pop_front().unwrap_or(Expected::Anything)) {
-            (Got::Passed, _) | (_, Expected::Anything) => {
+            (Got::Passed(_), _) | (_, Expected::Anything) => {
                 if index + 1 >= frames {
                     return Ok((found, End::Complete));
                 }

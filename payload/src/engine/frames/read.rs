@@ -14,8 +14,8 @@ use std::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     Read,
-    /// Nothing: it is known, or not wanted.
-    Pass,
+    /// Nothing, and so with the frames behind it, as many as this: they are known, or not wanted.
+    Pass(u64),
 }
 
 /// What became of a frame.
@@ -24,7 +24,8 @@ pub enum Got {
     Data(Buffer),
     /// Some of it could not be read.
     Bad(IoError),
-    Passed,
+    /// So many from this one on were passed.
+    Passed(u64),
 }
 
 /// Reads a drive's frames and hands them out in ascending order.
@@ -67,11 +68,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next frame with its number; nothing behind the last. `want` is asked once for each frame, in order, some frames
-    /// ahead; `stop` is asked while waiting.
+    /// The next frame with its number; nothing behind the last. `want` is asked once for each frame that was not passed, in
+    /// order, some frames ahead; `stop` is asked while waiting.
     pub fn next(
         &mut self,
         want: &mut dyn FnMut(u64) -> Want,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<(u64, Got)>, End> {
+        self.next_asking(&mut |index, _| want(index), stop)
+    }
+
+    /// As [`Self::next`], where `want` asks the drive.
+    pub fn next_asking(
+        &mut self,
+        want: &mut dyn FnMut(u64, &mut dyn DataPlane) -> Want,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<(u64, Got)>, End> {
         loop {
@@ -83,24 +93,26 @@ impl<'a> Reader<'a> {
             }
             self.fill(want)?;
             if let Some(got) = self.ready.remove(&self.hand_out) {
-                self.hand_out += 1;
-                return Ok(Some((self.hand_out - 1, got)));
+                let index = self.hand_out;
+                self.hand_out += if let Got::Passed(frames) = got { frames } else { 1 };
+                return Ok(Some((index, got)));
             }
             self.wait()?;
         }
     }
 
     /// Keeps the drive busy as far as there are buffers.
-    fn fill(&mut self, want: &mut dyn FnMut(u64) -> Want) -> Result<(), End> {
+    fn fill(&mut self, want: &mut dyn FnMut(u64, &mut dyn DataPlane) -> Want) -> Result<(), End> {
         // Enough of them ahead; a long run of passed frames must not fill the memory.
         while self.ask < self.end && self.in_flight.len() < self.depth && self.ready.len() < 64 {
             // Where nothing is under way, a buffer must come back first; else go on with what is.
             let idle = self.in_flight.is_empty() && self.ready.is_empty();
             let patience = if idle { Duration::from_millis(250) } else { Duration::ZERO };
             let Some(mut buffer) = self.pool.take(patience) else { return Ok(()) };
-            if want(self.ask) == Want::Pass {
-                self.ready.insert(self.ask, Got::Passed);
-                self.ask += 1;
+            if let Want::Pass(frames) = want(self.ask, self.plane) {
+                let frames = frames.clamp(1, self.end - self.ask);
+                self.ready.insert(self.ask, Got::Passed(frames));
+                self.ask += frames;
                 continue;
             }
             let bytes = self.plane.geometry().bytes();

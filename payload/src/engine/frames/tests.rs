@@ -44,7 +44,7 @@ fn frames_come_in_order_and_whole() {
     let mut plane = disk.open(Access::ReadOnly).unwrap();
     let pool = Pool::new(6).unwrap();
     let mut reader = Reader::new(&mut plane, pool, limits(), 0);
-    let mut want = |index| if index == 2 { Want::Pass } else { Want::Read };
+    let mut want = |index| if index == 2 { Want::Pass(1) } else { Want::Read };
     let mut all = Vec::new();
     let mut expected = 0;
     while let Some((index, got)) = reader.next(&mut want, &|| false).unwrap() {
@@ -52,7 +52,7 @@ fn frames_come_in_order_and_whole() {
         expected += 1;
         match got {
             Got::Data(data) => all.extend_from_slice(&data),
-            Got::Passed => all.extend_from_slice(&disk.read_cells(start(index), FRAME)),
+            Got::Passed(_) => all.extend_from_slice(&disk.read_cells(start(index), FRAME)),
             Got::Bad(error) => panic!("{error}"),
         }
     }

@@ -83,6 +83,20 @@ impl Stream {
         self.sha256.iter_mut().for_each(|hash| hash.update(data));
     }
 
+    pub fn update_zeros(&mut self, len: u64) {
+        static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+        if self.is_idle() {
+            self.bytes += len;
+            return;
+        }
+        let mut left = len;
+        while left > 0 {
+            let now = usize::try_from(left).unwrap_or(ZEROS.len()).min(ZEROS.len());
+            self.update(&ZEROS[..now]);
+            left -= now as u64;
+        }
+    }
+
     /// Bytes so far.
     pub fn bytes(&self) -> u64 {
         self.bytes

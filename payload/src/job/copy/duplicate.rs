@@ -115,7 +115,7 @@ fn send(
         let mut first = None;
         let mut bad = 0;
         loop {
-            let mut want = |index| if skipper.skips(index) { Want::Pass } else { Want::Read };
+            let mut want = |index| if skipper.skips(index) { Want::Pass(1) } else { Want::Read };
             let (index, got) = match reader.next(&mut want, wish.stop).map_err(|end| why(&end))? {
                 Some(next) => next,
                 None => return Ok::<_, String>(first),
@@ -137,7 +137,7 @@ fn send(
                         _ => targets.retain(|target| target.send(index, &data)),
                     }
                 }
-                Got::Bad(_) | Got::Passed => {
+                Got::Bad(_) | Got::Passed(_) => {
                     // The plain digest is of a stream, and here it has a hole.
                     whole = None;
                     bad += 1;

@@ -80,7 +80,8 @@ fn put_together(
     advanced: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Manifest, ImageError> {
     let onto = wish.onto.as_deref().map(open_base).transpose()?;
-    let header = Header { base_root: onto.as_ref().map(|base| base.root.clone()), ..reader.header().clone() };
+    let base_root = onto.as_ref().map(|base| base.root.clone());
+    let header = Header { base_root, ..header(reader.header()) };
     if onto.as_ref().is_some_and(|base| base.reader.header().disk_bytes != header.disk_bytes) {
         return Err(ImageError::Base("it is of a disk of another size".into()));
     }
@@ -107,6 +108,11 @@ fn put_together(
     let folder = rename(&finished, part, to)?;
     manifest.write_in(&folder, to, key)?;
     Ok(manifest)
+}
+
+/// The whole image's.
+fn header(old: &Header) -> Header {
+    Header { format: Header::FORMAT.into(), base_root: None, ..old.clone() }
 }
 
 fn wish_of(manifest: &Manifest) -> digest::Wish {
@@ -151,8 +157,8 @@ fn copy(
         None => None,
     };
     let press = Press { threads: wish.threads, governor: &governor, known };
-    let consume = |_, (entry, used): Packed| -> Result<(), WriteError> {
-        writer.append(entry.map_err(WriteError::Codec)?, &used)
+    let consume = |_, packed: Packed| -> Result<(), WriteError> {
+        writer.append_run(packed.entry.map_err(WriteError::Codec)?, packed.frames, &packed.used)
     };
     let produce = |feed: &mut Feed| unpack(reader, manifest, feed, advanced);
     let (read, written) = squeeze::run(press, 0, stream, produce, consume);
@@ -176,7 +182,7 @@ fn unpack(
         let used = in_use.ranges(index)?;
         let raw = frame(reader, index, &pool, &mut decompressor, used.is_empty())?;
         let stopped = !advanced(len as u64);
-        if stopped || !feed.give(index, len, raw, used) {
+        if stopped || !feed.give(index, len as u64, raw, used) {
             return Err(WriteError::Stopped("it was stopped".into()).into());
         }
     }
@@ -191,7 +197,7 @@ fn frame(
     unused: bool,
 ) -> Result<Raw, ReadError> {
     if unused || reader.entry(index)?.0 == State::Free {
-        return Ok(Raw::Free);
+        return Ok(Raw::Free(1));
     }
     let mut buffer = loop {
         // The packing threads give them back.
@@ -220,7 +226,7 @@ fn manifest(
         |(path, bytes): &(std::path::PathBuf, u64)| Volume { name: name(path).replacen(".part", "", 1), bytes: *bytes };
     Manifest {
         name: name(to),
-        image: Header { base_root: onto.map(|base| base.root.clone()), ..old.image.clone() },
+        image: Header { base_root: onto.map(|base| base.root.clone()), ..header(&old.image) },
         blake3_root: hex(&finished.root),
         groups: finished.groups.iter().map(|(index, file)| Group { index: hex(index), file: hex(file) }).collect(),
         tail_blake3: hex(&finished.tail),

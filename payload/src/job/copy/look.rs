@@ -199,6 +199,10 @@ impl DataPlane for Lane<'_, '_> {
         self.0.lock().plane.flush()
     }
 
+    fn hole(&mut self, offset: u64) -> u64 {
+        self.0.lock().plane.hole(offset)
+    }
+
     fn make_zeros(&mut self, offset: u64, len: u64) -> Result<bool, IoError> {
         self.0.lock().plane.make_zeros(offset, len)
     }

@@ -1,5 +1,6 @@
 //! Image, restore, clone, and drives compared with images.
 
+mod ahead;
 pub mod digest;
 pub mod duplicate;
 pub mod fit;

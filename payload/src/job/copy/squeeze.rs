@@ -4,8 +4,8 @@
 
 use super::{digest::Stream, level::Governor};
 use crate::{
-    engine::frames::{Buffer, FRAME, is_zero},
-    imagefile::{Compressor, Entry},
+    engine::frames::Buffer,
+    imagefile::{Compressor, Entry, constant},
 };
 use std::{
     collections::BTreeMap,
@@ -22,21 +22,37 @@ use std::{
 
 /// Frames between reading and writing.
 const AHEAD: usize = 32;
-/// Zeros for the digest of frames that are not read.
-static ZEROS: [u8; FRAME] = [0; FRAME];
 
 /// A frame as it comes from the source.
 #[derive(Debug, Clone)]
 pub enum Raw {
     Data(Arc<Buffer>),
-    /// Not read: the file system calls it free. It counts as zeros.
-    Free,
+    /// Known to be zeros without being read, so many frames of a group.
+    Zeros(u16),
+    /// Not read: the file system calls so many frames of a group free. They count as zeros.
+    Free(u16),
     /// Not read yet, or only in part.
     Bad,
 }
 
-/// A frame as it goes into the image, and which of it is in use.
-pub type Packed = (io::Result<Entry>, Vec<Range<u64>>);
+impl Raw {
+    /// How many frames it is of.
+    fn frames(&self) -> u16 {
+        match self {
+            Self::Zeros(frames) | Self::Free(frames) => *frames,
+            Self::Data(_) | Self::Bad => 1,
+        }
+    }
+}
+
+/// A frame, or a run of them, as it goes into the image.
+#[derive(Debug)]
+pub struct Packed {
+    pub entry: io::Result<Entry>,
+    pub frames: u16,
+    /// Which of it is in use.
+    pub used: Vec<Range<u64>>,
+}
 
 /// Whether the earlier image's frame has this BLAKE3.
 pub type Known<'a> = &'a (dyn Fn(u64, &[u8; 32]) -> bool + Sync);
@@ -64,7 +80,7 @@ struct Task {
 /// Hands frames to the threads.
 pub struct Feed {
     tasks: Option<SyncSender<Task>>,
-    hash: Option<SyncSender<(usize, Raw)>>,
+    hash: Option<SyncSender<(u64, Raw)>>,
     tokens: SyncSender<()>,
     broken: Arc<AtomicBool>,
 }
@@ -76,8 +92,8 @@ impl std::fmt::Debug for Feed {
 }
 
 impl Feed {
-    /// Gives a frame away; false where nobody writes any more.
-    pub fn give(&mut self, index: u64, len: usize, raw: Raw, used: Vec<Range<u64>>) -> bool {
+    /// Gives a frame away, or a run of `len` bytes; false where nobody writes any more.
+    pub fn give(&mut self, index: u64, len: u64, raw: Raw, used: Vec<Range<u64>>) -> bool {
         if self.broken.load(Ordering::Relaxed) || self.tokens.send(()).is_err() {
             return false;
         }
@@ -128,11 +144,11 @@ pub fn run<T, E: Send>(
     })
 }
 
-fn hash(frames: &Receiver<(usize, Raw)>, stream: &mut Stream) {
+fn hash(frames: &Receiver<(u64, Raw)>, stream: &mut Stream) {
     for (len, raw) in frames {
         match raw {
             Raw::Data(data) => stream.update(&data),
-            Raw::Free | Raw::Bad => stream.update(&ZEROS[..len.min(FRAME)]),
+            Raw::Zeros(_) | Raw::Free(_) | Raw::Bad => stream.update_zeros(len),
         }
     }
 }
@@ -145,17 +161,22 @@ fn work(press: Press<'_>, tasks: &Mutex<Receiver<Task>>, packed: &Sender<(u64, P
         let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Task { index, raw, used }) = task else { return };
         let idle = waiting.elapsed();
-        let frame = match raw {
-            Raw::Free => Ok(Entry::Free),
+        let frames = raw.frames();
+        let entry = match raw {
+            Raw::Free(_) => Ok(Entry::Free),
+            Raw::Zeros(_) => Ok(Entry::Zero),
             Raw::Bad => Ok(Entry::Slot),
-            Raw::Data(data) if is_zero(&data) => Ok(Entry::Zero),
-            Raw::Data(data) => {
-                let frame = pack(press, &mut compressor, index, &data);
-                press.governor.compressed(idle);
-                frame
-            }
+            Raw::Data(data) => match constant(&data) {
+                Some(0) => Ok(Entry::Zero),
+                Some(value) if press.known.is_none() => Ok(Entry::Same(value)),
+                _ => {
+                    let entry = pack(press, &mut compressor, index, &data);
+                    press.governor.compressed(idle);
+                    entry
+                }
+            },
         };
-        if packed.send((index, (frame, used))).is_err() {
+        if packed.send((index, Packed { entry, frames, used })).is_err() {
             return;
         }
     }
@@ -183,12 +204,13 @@ fn put_in_order<E>(
     for (index, frame) in packed {
         waiting.insert(index, frame);
         while let Some(frame) = waiting.remove(&next) {
+            let frames = u64::from(frame.frames);
             if result.is_ok() {
                 result = consume(next, frame);
                 // What still comes is taken and dropped, so that no thread waits for ever.
                 broken.store(result.is_err(), Ordering::Relaxed);
             }
-            next += 1;
+            next += frames;
             let _ = tokens.try_recv();
         }
     }

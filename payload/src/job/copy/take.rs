@@ -1,6 +1,7 @@
 //! Taking an image of one drive: what is free is not read, and what cannot be read at first is read last.
 
 use super::{
+    ahead::{Ahead, Kind, Next},
     digest::Stream,
     duplicate::map_bad,
     level::{self, Governor},
@@ -18,7 +19,7 @@ use crate::{
     imagefile::{WriteError, Writer},
     rescue::{self, Map, Sink, Skipper, Status},
 };
-use std::{io, ops::Range, sync::Arc};
+use std::{collections::VecDeque, io, ops::Range, sync::Arc};
 
 /// Buffers of one source: with the compressed frames behind them about 16 MiB.
 pub(super) const BUFFERS: usize = 8;
@@ -102,9 +103,9 @@ pub fn take(
     let mut taken = Taken::default();
     let governor = Governor::new(wish.level, wish.threads);
     let press = Press { threads: wish.threads, governor: &governor, known: disk.known };
-    let consume = |index: u64, (entry, used): Packed| -> Result<(), WriteError> {
-        writer.append(entry.map_err(WriteError::Codec)?, &used)?;
-        (eyes.stored)(frames::start(index + 1), writer.position());
+    let consume = |index: u64, packed: Packed| -> Result<(), WriteError> {
+        writer.append_run(packed.entry.map_err(WriteError::Codec)?, packed.frames, &packed.used)?;
+        (eyes.stored)(frames::start(index + u64::from(packed.frames)), writer.position());
         Ok(())
     };
     let from = disk.from;
@@ -134,27 +135,30 @@ fn first_pass(
     let bytes = disk.plane.geometry().bytes();
     let pool = Pool::new(BUFFERS).map_err(|error| TakeError::Source(format!("no memory for buffers: {error}")))?;
     let mut skipper = Skipper::new();
-    let mut ahead = std::collections::VecDeque::new();
+    let mut map = Ahead::new(disk.allocation, bytes);
+    let mut ahead = VecDeque::new();
     let mut reader = Reader::new(disk.plane, pool, wish.limits, disk.from);
     loop {
-        let mut want = |index| {
-            let used = disk.allocation.used(frames::start(index), frames::len(index, bytes) as u64);
-            let want = if used.is_empty() || skipper.skips(index) { Want::Pass } else { Want::Read };
-            ahead.push_back(used);
+        let mut want = |index, plane: &mut dyn DataPlane| {
+            let next = map.next(index, &mut |offset| plane.hole(offset));
+            let passed = next.kind != Kind::Read || skipper.skips(index);
+            let want = if passed { Want::Pass(next.frames.into()) } else { Want::Read };
+            ahead.push_back(next);
             want
         };
-        let (index, got) = match reader.next(&mut want, eyes.stop) {
+        let (index, got) = match reader.next_asking(&mut want, eyes.stop) {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(()),
             Err(End::Stopped) => return Err(TakeError::Stopped("it was stopped".into())),
             Err(End::Failed(error)) => return Err(TakeError::Source(error.to_string())),
             Err(End::Complete | End::TooManyBad) => return Err(TakeError::Source("the drive is failing".into())),
         };
-        let used = ahead.pop_front().unwrap_or_default();
-        let (at, len) = (frames::start(index), frames::len(index, bytes));
+        let Some(Next { frames: count, used, kind }) = ahead.pop_front() else { return Ok(()) };
+        let at = frames::start(index);
+        let len = frames::start(index + u64::from(count)).min(bytes) - at;
         let in_use: u64 = used.iter().map(|range| range.end - range.start).sum();
-        taken.bytes_free += len as u64 - in_use;
-        disk.map.set(at, len as u64, Status::Finished);
+        taken.bytes_free += len - in_use;
+        disk.map.set(at, len, Status::Finished);
         let raw = match got {
             Got::Data(mut data) => {
                 skipper.good(index);
@@ -162,8 +166,12 @@ fn first_pass(
                 blank_free(&mut data, at, &used);
                 Raw::Data(Arc::new(data))
             }
-            Got::Passed if used.is_empty() => Raw::Free,
-            Got::Passed => {
+            Got::Passed(_) if kind == Kind::Free => Raw::Free(count),
+            Got::Passed(_) if kind == Kind::Hole => {
+                taken.bytes_read += in_use;
+                Raw::Zeros(count)
+            }
+            Got::Passed(_) => {
                 used.iter().for_each(|r| disk.map.set(r.start, r.end - r.start, Status::NonTried));
                 Raw::Bad
             }
@@ -180,7 +188,7 @@ fn first_pass(
             // The writer's own error says why.
             return Ok(());
         }
-        (eyes.advanced)(len as u64);
+        (eyes.advanced)(len);
     }
 }
 

@@ -103,7 +103,7 @@ impl Drive<'_, '_> {
         let Self { allocation, reader, ahead, bytes } = self;
         let mut want = |index| {
             let used = allocation.used(frames::start(index), frames::len(index, *bytes) as u64);
-            let want = if used.is_empty() { Want::Pass } else { Want::Read };
+            let want = if used.is_empty() { Want::Pass(1) } else { Want::Read };
             ahead.push_back(used);
             want
         };
@@ -134,8 +134,8 @@ fn same(
                 place => Err(differs(at + place.unwrap_or_default() as u64)),
             }
         }
-        Got::Passed if is_zero(met.raw) => Ok(None),
-        Got::Passed => {
+        Got::Passed(_) if is_zero(met.raw) => Ok(None),
+        Got::Passed(_) => {
             Err(WriteError::Anew(format!("at byte {at} the drive's file system calls free what was stored")))
         }
         // What is stored may be the last that there is of it.

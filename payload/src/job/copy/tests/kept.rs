@@ -105,7 +105,7 @@ fn a_certificate_says_of_a_kept_image_what_was_found_when_it_was_looked_at() {
             |_, kept| {
                 let mut bytes = fs::read(&kept.image).unwrap();
                 // In the index of its only group.
-                let at = bytes.windows(8).rposition(|eight| eight == b"MULEIDX1").unwrap();
+                let at = bytes.windows(8).rposition(|eight| eight == b"MULEIDX2").unwrap();
                 bytes[at + 40] ^= 1;
                 fs::write(&kept.image, bytes).unwrap();
             },
