@@ -167,10 +167,10 @@ fn an_image_becomes_a_disk_of_a_virtual_machine() {
         assert_eq!(run(&["image", "export", image, &out, "--format", format]), Exit::Refused, "it exists");
     }
     tool("cmp", &["disk", "raw"], at);
-    // A byte of a frame, far from the header and the tables at the end.
+    // A byte of the first frame, which holds the partition table.
     let mut bytes = fs::read(image).unwrap();
-    let frame = bytes.len() / 2;
-    bytes[frame] ^= 4;
+    let frame = bytes.windows(4).position(|magic| magic == [0x28, 0xB5, 0x2F, 0xFD]).unwrap();
+    bytes[frame + 40] ^= 4;
     fs::write(image, &bytes).unwrap();
     let out = at.join("damaged").display().to_string();
     assert_eq!(run(&["image", "export", image, &out, "--format", "raw"]), Exit::Refused);
