@@ -1,5 +1,6 @@
 //! Images in other formats: for virtual machines and for tools that want a plain disk.
 
+mod cache;
 mod nbd;
 mod qcow2;
 mod raw;
@@ -8,6 +9,7 @@ mod zstd_cluster;
 #[cfg(test)]
 mod tests;
 
+pub use cache::Cached;
 pub use nbd::serve;
 
 use crate::{aside::Folder, blocks::ReadAt, engine::frames::is_zero, files::beside};

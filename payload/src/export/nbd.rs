@@ -13,8 +13,8 @@ const REPLY: u32 = 0x6744_6698;
 /// Fixed newstyle, and no padding behind the answer to an export's name.
 const HANDSHAKE: u16 = 0b11;
 const NO_ZEROES: u32 = 0b10;
-/// The flags are valid; nothing can be written.
-const TRANSMISSION: u16 = 0b11;
+/// The flags are valid; nothing can be written; several clients see the same.
+const TRANSMISSION: u16 = 0b1_0000_0011;
 
 /// Options.
 const EXPORT_NAME: u32 = 1;
@@ -40,6 +40,8 @@ const EPERM: u32 = 1;
 const EIO: u32 = 5;
 const EINVAL: u32 = 22;
 
+/// Bytes of a simple reply before its content.
+const HEAD: usize = 16;
 /// Names of exports are shorter than this.
 const MAX_OPTION: u32 = 8192;
 /// What a client may ask for at once where nothing else was agreed.
@@ -67,21 +69,23 @@ pub fn serve(disk: &dyn ReadAt, stream: &mut (impl Read + Write), trouble: &dyn 
         if magic != u64::from(REQUEST) {
             return Err(io::Error::other("the client does not keep to the protocol"));
         }
+        // Head and content in one write.
         data.clear();
+        data.resize(HEAD, 0);
         let error = match kind {
             DISCONNECT => return Ok(()),
             FLUSH => 0,
             READ if len > MAX_READ || offset.checked_add(len.into()).is_none_or(|end| end > disk.size()) => EINVAL,
             READ => {
-                data.resize(usize::try_from(len).unwrap_or(0), 0);
-                disk.read_at(offset, &mut data).map_or_else(
-                    |error| {
+                data.resize(HEAD + usize::try_from(len).unwrap_or(0), 0);
+                match disk.read_at(offset, &mut data[HEAD..]) {
+                    Ok(()) => 0,
+                    Err(error) => {
                         trouble(&error.to_string());
-                        data.clear();
+                        data.truncate(HEAD);
                         EIO
-                    },
-                    |()| 0,
-                )
+                    }
+                }
             }
             WRITE => {
                 io::copy(&mut (&mut *stream).take(len.into()), &mut io::sink())?;
@@ -89,7 +93,9 @@ pub fn serve(disk: &dyn ReadAt, stream: &mut (impl Read + Write), trouble: &dyn 
             }
             _ => EINVAL,
         };
-        stream.write_all(&[&REPLY.to_be_bytes()[..], &error.to_be_bytes(), cookie].concat())?;
+        data[..4].copy_from_slice(&REPLY.to_be_bytes());
+        data[4..8].copy_from_slice(&error.to_be_bytes());
+        data[8..HEAD].copy_from_slice(cookie);
         stream.write_all(&data)?;
         stream.flush()?;
     }

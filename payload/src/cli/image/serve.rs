@@ -14,6 +14,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
@@ -29,7 +30,7 @@ Then, in another terminal, one of:
   qemu-system-x86_64 -snapshot -drive file=nbd:unix:/tmp/customer.sock,format=raw
 
 Nothing can be written. Every frame is proved by its checksum while it is read; what is damaged is an error to the reader
-and named here. One program at a time; only this user may connect (called by sudo: that user, too).
+and named here. Several programs at once; only this user may connect (called by sudo: that user, too).
 Exit codes: 2 not done.")]
 pub(super) struct Serve {
     /// The image, NAME.img.zst
@@ -45,18 +46,29 @@ pub(super) fn serve(args: &Serve) -> Result<Exit, String> {
     let failed = |error: io::Error| format!("{}: {error}", args.socket.display());
     let listener = listen(&args.socket).map_err(failed)?;
     tell!("{}: a read-only disk (NBD), until Ctrl-C", args.socket.display());
-    for stream in listener.incoming() {
-        let mut stream = stream.map_err(failed)?;
-        if let Err(error) = admitted(&stream) {
-            tell!("mule: a program was not let in: {error}");
-            continue;
+    let (disk, clients) = (export::Cached::new(&reader), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for stream in listener.incoming() {
+            let mut stream = stream.map_err(failed)?;
+            if let Err(error) = admitted(&stream, clients.load(Ordering::Relaxed)) {
+                tell!("mule: a program was not let in: {error}");
+                continue;
+            }
+            clients.fetch_add(1, Ordering::Relaxed);
+            let (disk, clients) = (&disk, &clients);
+            scope.spawn(move || {
+                if let Err(error) = export::serve(disk, &mut stream, &|trouble| tell!("mule: {trouble}")) {
+                    tell!("mule: a program was disconnected: {error}");
+                }
+                clients.fetch_sub(1, Ordering::Relaxed);
+            });
         }
-        if let Err(error) = export::serve(&reader, &mut stream, &|trouble| tell!("mule: {trouble}")) {
-            tell!("mule: a program was disconnected: {error}");
-        }
-    }
-    Ok(Exit::Good)
+        Ok(Exit::Good)
+    })
 }
+
+/// Programs that are served at once.
+const CLIENTS: usize = 64;
 
 /// How often, and after which pause, a socket that somebody listens on is tried again: a program that was ended a moment ago
 /// may live on in a child it has just made.
@@ -130,7 +142,10 @@ fn hand_over(path: &Path, user: Uid) -> io::Result<()> {
 }
 
 /// Who connects is this user, root, or whom sudo was called by: rights may have been changed since.
-fn admitted(stream: &UnixStream) -> io::Result<()> {
+fn admitted(stream: &UnixStream, others: usize) -> io::Result<()> {
+    if others >= CLIENTS {
+        return Err(io::Error::other(format!("{CLIENTS} are served already")));
+    }
     let peer = net::sockopt::socket_peercred(stream)?.uid;
     if peer.is_root() || peer == rustix::process::geteuid() || Some(peer) == caller() {
         return Ok(());
@@ -149,7 +164,7 @@ mod tests {
     use std::{
         os::unix::{fs::PermissionsExt, process::CommandExt},
         process::{Command, Stdio},
-        sync::atomic::{AtomicBool, Ordering},
+        sync::atomic::AtomicBool,
     };
 
     #[test]
@@ -221,7 +236,7 @@ mod tests {
         let path = at.path().join("socket");
         let listener = listen(&path).unwrap();
         let own = UnixStream::connect(&path).unwrap();
-        assert!(admitted(&listener.accept().unwrap().0).is_ok());
+        assert!(admitted(&listener.accept().unwrap().0, 0).is_ok());
         drop(own);
         if !rustix::process::geteuid().is_root() {
             return;
@@ -232,7 +247,7 @@ mod tests {
         let url = format!("nbd+unix:///?socket={}", path.display());
         let other = Command::new("qemu-img").args(["info", &url]).uid(65534).gid(65534).stderr(Stdio::piped()).spawn();
         let (stream, _) = listener.accept().unwrap();
-        let error = admitted(&stream).unwrap_err();
+        let error = admitted(&stream, 0).unwrap_err();
         assert!(error.to_string().contains("65534"), "{error}");
         drop((stream, listener));
         assert!(!other.unwrap().wait_with_output().unwrap().status.success());
