@@ -27,10 +27,13 @@ pub struct Cached<'a> {
     most: usize,
 }
 
+/// A frame's content; `None` is zeros.
+type Frame = Option<Arc<Vec<u8>>>;
+
 #[derive(Debug, Default)]
 struct Kept {
-    /// `None` is zeros; with the time of the last use.
-    frames: HashMap<u64, (Option<Arc<Vec<u8>>>, u64)>,
+    /// With the time of the last use.
+    frames: HashMap<u64, (Frame, u64)>,
     now: u64,
 }
 
@@ -49,7 +52,7 @@ impl<'a> Cached<'a> {
         Self { image, kept: Mutex::default(), codecs: Mutex::default(), most }
     }
 
-    fn frame(&self, index: u64) -> io::Result<Option<Arc<Vec<u8>>>> {
+    fn frame(&self, index: u64) -> io::Result<Frame> {
         {
             let mut kept = locked(&self.kept);
             kept.now += 1;
@@ -74,7 +77,7 @@ impl<'a> Cached<'a> {
 }
 
 impl Kept {
-    fn put(&mut self, index: u64, frame: Option<Arc<Vec<u8>>>, most: usize) {
+    fn put(&mut self, index: u64, frame: Frame, most: usize) {
         if self.frames.len() >= most {
             // An eighth of them at once, so that those used last need not be looked for each time.
             let mut times: Vec<u64> = self.frames.values().map(|(_, used)| *used).collect();

@@ -87,7 +87,7 @@ fn what_is_written_is_read_back_and_a_changed_frame_is_found() {
         let target = &to;
         let thread = scope.spawn(move || {
             let mut plane = target.open(Access::ReadWrite).unwrap();
-            write(&mut plane, limits(), &receiver, &mut Count(0))
+            write(&mut plane, limits(), None, &receiver, &mut Count(0))
         });
         for index in 0..count(bytes) {
             let data = from.read_cells(start(index), len(index, bytes));
@@ -133,7 +133,7 @@ fn a_bad_block_of_the_target_is_named_and_its_neighbours_are_written() {
     }
     drop(sender);
     let mut plane = disk.open(Access::ReadWrite).unwrap();
-    let (written, end) = write(&mut plane, limits(), &receiver, &mut Count(0));
+    let (written, end) = write(&mut plane, limits(), None, &receiver, &mut Count(0));
     let bad: Vec<_> = written.unwritable.as_slice().iter().map(|r| (r.start, r.len)).collect();
     // The simulated disk's physical block is 4096 bytes.
     assert_eq!((bad, end), (vec![(3000 / 8 * 4096, 4096)], End::Complete));

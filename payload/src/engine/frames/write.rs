@@ -46,11 +46,12 @@ struct Writer<'a> {
     last_sign: Instant,
 }
 
-/// Writes what comes through `jobs` until its sender is gone, then flushes the drive. Whatever ends it early, the sender's
+/// Writes `head`, which came first, and what comes through `jobs` until its sender is gone, then flushes the drive. Whatever ends it early, the sender's
 /// next message fails.
 pub fn write(
     plane: &mut dyn DataPlane,
     limits: Limits,
+    head: Option<Job>,
     jobs: &Receiver<Job>,
     observer: &mut dyn Observer,
 ) -> (Written, End) {
@@ -76,13 +77,13 @@ pub fn write(
         written: Written::default(),
         last_sign: Instant::now(),
     };
-    let end = writer.run(jobs, observer).map_or_else(|end| end, |()| End::Complete);
+    let end = writer.run(head, jobs, observer).map_or_else(|end| end, |()| End::Complete);
     writer.drain();
     (writer.written, end)
 }
 
 impl Writer<'_> {
-    fn run(&mut self, jobs: &Receiver<Job>, observer: &mut dyn Observer) -> Result<(), End> {
+    fn run(&mut self, mut head: Option<Job>, jobs: &Receiver<Job>, observer: &mut dyn Observer) -> Result<(), End> {
         loop {
             if observer.stop() {
                 return Err(End::Stopped);
@@ -95,7 +96,7 @@ impl Writer<'_> {
             // With transfers under way their ends matter as much as new work.
             let patience =
                 if self.in_flight.is_empty() { Duration::from_millis(250) } else { Duration::from_millis(2) };
-            match jobs.recv_timeout(patience) {
+            match head.take().map_or_else(|| jobs.recv_timeout(patience), Ok) {
                 Ok(Job::Frame { index, len, data: None }) if self.made_zeros(index, len)? => {
                     observer.advanced(len as u64)
                 }

@@ -23,6 +23,7 @@ pub mod spread;
 pub mod squeeze;
 pub mod take;
 pub mod target;
+mod void;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
-//! One target's part of a restore or a clone: everything but the first MiB written and flushed, the tail dealt with, all of
-//! it read back, and only then the first MiB, read back as well. Until that last step the drive holds no partition table of
-//! the new content: a target that did not get everything never looks as if it had.
+//! One target's part of a restore or a clone: what it held made invalid, everything but the first MiB written and flushed, the
+//! tail dealt with, all of it read back, and only then the first MiB, read back as well. Until that last step the drive holds no
+//! partition table, neither of the old content nor of the new: a target that did not get everything never looks as if it had.
 
-use super::outlet::Shape;
+use super::{outlet::Shape, void};
 use crate::{
     drive::{AlignedBuf, DataPlane},
     engine::{
@@ -14,9 +14,12 @@ use crate::{
     job::held::Held,
     random,
 };
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, sync_channel},
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    },
+    time::Duration,
 };
 
 /// What becomes of the blocks behind the content on a larger drive.
@@ -126,7 +129,9 @@ fn all(
     laid: &mut Laid,
 ) -> Result<(), String> {
     steps.step("write");
-    let (written, end) = frames::write(plane, order.limits, jobs, steps);
+    let head = begins(jobs, order, steps, laid)?;
+    invalidate(plane, order, steps, laid)?;
+    let (written, end) = frames::write(plane, order.limits, head, jobs, steps);
     laid.written = written;
     complete(&end, laid)?;
     let first = order.shape.first.get().cloned().unwrap_or_else(|| Err("the source stopped".into()))?;
@@ -150,6 +155,47 @@ fn all(
     clean(&laid.compared)?;
     laid.verified.1 = Some(steps.now());
     Ok(())
+}
+
+/// Waits for the first of what is to be written: while the source is looked at nothing is touched, and nothing is where it turns out to
+/// be another than was planned, or cannot be read. Content of one MiB has nothing but its first frame.
+fn begins(
+    jobs: &Receiver<Job>,
+    order: Order<'_>,
+    steps: &mut dyn Steps,
+    laid: &mut Laid,
+) -> Result<Option<Job>, String> {
+    loop {
+        if steps.stop() {
+            complete(&End::Stopped, laid)?;
+        }
+        match jobs.recv_timeout(Duration::from_millis(250)) {
+            Ok(job) => return Ok(Some(job)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                let first = order.shape.first.get().cloned().unwrap_or_else(|| Err("the source stopped".into()));
+                return first.map(|_| None);
+            }
+        }
+    }
+}
+
+/// Nothing of what the drive held looks whole from here on.
+fn invalidate(
+    plane: &mut dyn DataPlane,
+    order: Order<'_>,
+    steps: &mut dyn Steps,
+    laid: &mut Laid,
+) -> Result<(), String> {
+    let bytes = if order.tail == Tail::Leave { order.shape.bytes } else { plane.geometry().bytes() };
+    let ranges = void::ranges(plane, bytes, order.limits);
+    match void::make(plane, &ranges, order.limits, steps) {
+        Err(End::TooManyBad) => {
+            Err("its partition table, or an end of a partition, could not be overwritten; the drive is failing".into())
+        }
+        Err(end) => complete(&end, laid),
+        Ok(()) => Ok(()),
+    }
 }
 
 fn complete(end: &End, laid: &mut Laid) -> Result<(), String> {
@@ -203,7 +249,7 @@ fn write_first(
     // The receiver lives, and there is room for one.
     let _ = sender.send(Job::Frame { index: 0, len, data: first });
     drop(sender);
-    let (written, end) = frames::write(plane, order.limits, &receiver, steps);
+    let (written, end) = frames::write(plane, order.limits, None, &receiver, steps);
     laid.written.bytes += written.bytes;
     laid.written.unwritable.extend(&written.unwritable);
     complete(&end, laid)?;

@@ -56,9 +56,9 @@ pub(super) fn cells(disk: &SimDisk, bytes: u64) -> Vec<u8> {
     disk.read_cells(0, usize::try_from(bytes).unwrap())
 }
 
-/// Whether a drive still looks as before: its first MiB holds the old content.
-pub(super) fn looks_old(disk: &SimDisk) -> bool {
-    cells(disk, MIB).iter().all(|byte| *byte == 0x77)
+/// Whether a drive's first MiB holds nothing of the new content: what was there, or zeros.
+pub(super) fn has_no_start(disk: &SimDisk) -> bool {
+    cells(disk, MIB).iter().all(|byte| [0, 0x77].contains(byte))
 }
 
 pub(super) struct Copies {

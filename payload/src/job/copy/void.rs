@@ -1,0 +1,72 @@
+//! What a drive held must not look whole while it is overwritten: its partition table and the heads and ends of its partitions
+//! become zeros, on the medium, before anything else is written. A job that was cut leaves a drive without a table that anybody
+//! reads, never an old table over new content.
+
+use super::look::Shared;
+use crate::{
+    content,
+    drive::DataPlane,
+    engine::{
+        extents::Ranges,
+        pattern::Pattern,
+        sweep::{self, End, Found, Limits, Mode, Observer},
+    },
+};
+
+/// Both ends of the drive: boot sector, MBR, both copies of a GPT with its table.
+const END: u64 = 1 << 20;
+/// Both ends of each partition: the superblocks of ext (1 KiB), Btrfs (64 KiB), XFS, FAT, NTFS with its copy in the last block,
+/// LVM, LUKS, RAID at the start or the end.
+const PART: u64 = 128 << 10;
+
+/// The ranges within the first `bytes` of the drive, which are all to be overwritten.
+pub(super) fn ranges(plane: &mut dyn DataPlane, bytes: u64, limits: Limits) -> Ranges {
+    let geometry = plane.geometry();
+    let unit = u64::from(geometry.logical());
+    let mut found = Ranges::default();
+    let mut ends = |start: u64, end: u64, len: u64| {
+        for (from, to) in [(start, end.min(start.saturating_add(len))), (start.max(end.saturating_sub(len)), end)] {
+            // What lies behind is not this job's to write.
+            let (from, to) = (from / unit * unit, to.min(bytes) / unit * unit);
+            if from < to {
+                found.insert(from, to - from);
+            }
+        }
+    };
+    ends(0, bytes.min(geometry.bytes()), END);
+    // A table that cannot be read is none that anybody would go by.
+    let old = content::outline(&Shared::new(plane, limits.hang), geometry.logical());
+    for volume in &old.volumes {
+        ends(volume.start, volume.start.saturating_add(volume.len), PART);
+    }
+    found
+}
+
+/// Makes them zeros, flushed.
+pub(super) fn make(
+    plane: &mut dyn DataPlane,
+    ranges: &Ranges,
+    limits: Limits,
+    observer: &mut dyn Observer,
+) -> Result<(), End> {
+    let mut quiet = Quiet(observer);
+    match sweep::sweep(plane, Mode::Write, Pattern::Byte(0), ranges, limits, &mut quiet) {
+        (found, End::Complete) if found.places() > 0 => return Err(End::TooManyBad),
+        (_, End::Complete) => {}
+        (_, end) => return Err(end),
+    }
+    plane.flush().map_err(End::Failed)
+}
+
+/// These bytes are none of the content's: they do not count as progress.
+struct Quiet<'a>(&'a mut dyn Observer);
+
+impl Observer for Quiet<'_> {
+    fn advanced(&mut self, _bytes: u64) {}
+
+    fn checkpoint(&mut self, _offset: u64, _found: &Found) {}
+
+    fn stop(&self) -> bool {
+        self.0.stop()
+    }
+}
