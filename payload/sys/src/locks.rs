@@ -40,6 +40,24 @@ pub fn of_others(file: impl AsFd, write: bool, start: u64, len: u64) -> io::Resu
     }))
 }
 
+/// Takes the exclusive lock on the whole file, without waiting; it belongs to this open file and ends with it. `false` where
+/// another opening has one, here or, on a file system that hands locks on (NFS, SMB), on another machine.
+///
+/// # Errors
+/// What the file system says where it has no locks.
+pub fn exclusive(file: impl AsFd) -> io::Result<bool> {
+    // SAFETY: `struct flock` is numbers only, for which zero is a value; OFD locks demand l_pid = 0.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    (lock.l_type, lock.l_whence) = (kind(libc::F_WRLCK), kind(libc::SEEK_SET));
+    // SAFETY: F_OFD_SETLK reads one `struct flock`, a live local.
+    if unsafe { libc::fcntl(file.as_fd().as_raw_fd(), libc::F_OFD_SETLK, &raw mut lock) } == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    let taken = [libc::EAGAIN, libc::EACCES].iter().any(|errno| error.raw_os_error() == Some(*errno));
+    if taken { Ok(false) } else { Err(error) }
+}
+
 /// These constants are `int` where the structure has `short`.
 #[expect(clippy::cast_possible_truncation, reason = "they are 0, 1 and 2")]
 const fn kind(value: libc::c_int) -> libc::c_short {

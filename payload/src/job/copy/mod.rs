@@ -7,6 +7,7 @@ pub mod fit;
 pub mod flatten;
 pub mod gpt;
 mod hit;
+pub mod hold;
 pub mod image;
 pub mod level;
 mod look;

@@ -7,11 +7,13 @@ use crate::{
         key::StickKey,
     },
     console::Watcher,
+    discover::Drive,
     engine::extents::Ranges,
     imagefile::{Manifest, Mode},
     job::{
         claim::Opened,
         copy::{
+            hold::{Hold, HoldError, hold},
             image::{self, ImageError, Imaged, image},
             part::{Account, Alive, Hand},
             settle::{listed, seen, verification},
@@ -56,10 +58,17 @@ fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -
     let now = job.log.now();
     let (result, account) = match job.key() {
         Some(key) => {
-            let hand = Hand { key: &key, request: job.request };
-            let every = u64::try_from(job.limits().checkpoint.as_millis()).unwrap_or(u64::MAX);
-            let account = Alive::new(Account::open(&order.path, order.purpose, hand, order.clock, every));
-            (take_image(job, source, order, &key, &account, status), Some(account))
+            // Before the account is read and it is decided what becomes of what is there.
+            match held_alone(job, &drive, order) {
+                Ok(_hold) => {
+                    let hand = Hand { key: &key, request: job.request };
+                    let every = u64::try_from(job.limits().checkpoint.as_millis()).unwrap_or(u64::MAX);
+                    let account = Account::open(&order.path, order.purpose, hand, order.clock, every);
+                    let account = Alive::new(account);
+                    (take_image(job, source, order, &key, &account, status), Some(account))
+                }
+                Err(busy) => (Err(busy.to_string()), None),
+            }
         }
         None => (Err("the log is closed".into()), None),
     };
@@ -82,6 +91,20 @@ fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -
             seen(record, Some(held));
         }
     })
+}
+
+/// Nobody else works on the image while the answer is there; a store without locks is told of.
+fn held_alone(job: &Job, drive: &Drive, order: &image::Order) -> Result<Option<Hold>, HoldError> {
+    if image::is_null(&order.path) {
+        return Ok(None);
+    }
+    let hold = hold(&order.path)?;
+    if let Some(why) = &hold.without {
+        let (id, path) = (&drive.identity, order.path.display());
+        let what = format!("{id}: {path}: this store has no locks ({why}); see that no other job writes this image");
+        job.log.tell(Message::Problem(what));
+    }
+    Ok(Some(hold))
 }
 
 fn take_image(

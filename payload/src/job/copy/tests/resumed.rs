@@ -303,3 +303,19 @@ fn only_a_part_of_this_job_is_found_again() {
     let job = super::super::run::Job { request: [9; 32], ..job };
     assert_eq!(job.unfinished(copies.images_dir(), &id, Purpose::Image), None);
 }
+
+#[test]
+fn an_image_that_another_job_is_writing_is_left_bit_for_bit_as_it_is() {
+    let copies = Copies::new(vec![full("A", SIZE)]);
+    cut(&copies, "a", 5);
+    let before = fs::read(part(&copies, "a")).unwrap();
+    let other = super::super::hold::hold(&copies.image_path("a")).unwrap();
+    copies.disk("A").write_cells(0, b"another disk");
+    let tally = copies.image("A", "a", None);
+    assert!(!tally.is_clean());
+    assert!(tally.settled[0].reason.contains("another job"), "{}", tally.settled[0].reason);
+    assert!(fs::read(part(&copies, "a")).unwrap() == before && !copies.image_path("a").exists());
+    drop(other);
+    clean(&copies.image("A", "a", None));
+    is_fresh(&copies, "a");
+}
