@@ -179,6 +179,54 @@ fn a_hard_link_to_what_a_loop_device_is_over_and_the_device_itself() {
     bench.erased(&device.0, &file);
 }
 
+/// What is written to a loop device reaches whoever has the file or the device below it by another way.
+#[test]
+fn a_loop_device_over_what_others_use() {
+    let bench = Bench::for_loops();
+    let file = bench.file("file");
+    let (Some(one), Some(other)) = (Loop::over(&file), Loop::over(&file)) else { return };
+    bench.refused(&one.0, &file, &format!("is part of {}", other.0.file_name().unwrap().display()));
+    drop(other);
+    let reader = Running::reading(&file);
+    bench.refused(&one.0, &file, "(sleep)");
+    // What others only read can be read.
+    assert_eq!(bench.image(&one.0, &bench.dir.path().join("image.img.zst")).0, 0);
+    drop(reader);
+    let above = Loop::over(&one.0).unwrap();
+    let at = bench.dir.path().join("at");
+    fs::create_dir(&at).unwrap();
+    done("mke2fs", &["-q".as_ref(), "-F".as_ref(), one.0.as_ref()]).unwrap();
+    if done("mount", &[one.0.as_ref(), at.as_ref()]).is_some() {
+        let (code, text) = bench.wipe(&above.0, &one.0);
+        done("umount", &[at.as_ref()]).unwrap();
+        assert!(code == 2 && text.contains("is mounted at"), "exit code {code}: {text}");
+    }
+    let reader = Running::reading(&file);
+    bench.refused(&above.0, &one.0, "(sleep)");
+    drop(reader);
+    bench.erased(&above.0, &one.0);
+    drop(above);
+    bench.erased(&one.0, &file);
+}
+
+/// Of another user's file the kernel tells nobody but root who has it open: that it is not known is said.
+#[test]
+fn somebody_elses_file_that_root_has_open() {
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+    let bench = Bench::for_loops();
+    let file = bench.file("file");
+    let all = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    [bench.dir.path(), &file].into_iter().for_each(all);
+    let _reader = Running::reading(&file);
+    let mut command = Command::new("/proc/self/fd/0");
+    command.stdin(fs::File::open(env!("CARGO_BIN_EXE_mule")).unwrap()).uid(65534).gid(65534);
+    command.current_dir(bench.dir.path()).args(["wipe", "file", "--yes-erase", "file", "--state", "state"]);
+    // Who is not root cannot be somebody else.
+    let Ok(out) = command.output() else { return };
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("processes could not be looked at"), "{said}");
+}
+
 #[test]
 fn what_is_mounted_where_only_others_see_it() {
     let bench = Bench::for_loops();
