@@ -179,6 +179,82 @@ fn a_hard_link_to_what_a_loop_device_is_over_and_the_device_itself() {
     bench.erased(&device.0, &file);
 }
 
+/// On a drive of 4096-byte blocks a file has such blocks, too.
+#[test]
+fn a_file_on_a_drive_of_large_blocks_is_not_refused() {
+    let bench = Bench::for_loops();
+    let (below, at) = (bench.dir.path().join("below"), bench.dir.path().join("at"));
+    fs::File::create(&below).unwrap().set_len(64 * MIB as u64).unwrap();
+    fs::create_dir(&at).unwrap();
+    let args: [&std::ffi::OsStr; 5] =
+        ["-f".as_ref(), "--show".as_ref(), "--sector-size".as_ref(), "4096".as_ref(), below.as_ref()];
+    let Some(device) = done("losetup", &args).map(|name| Loop(name.into())) else { return };
+    done("mke2fs", &["-q".as_ref(), "-F".as_ref(), device.0.as_ref()]).unwrap();
+    if done("mount", &[device.0.as_ref(), at.as_ref()]).is_none() {
+        return;
+    }
+    let file = at.join("file");
+    fs::write(&file, vec![0x5a; 4 * MIB]).unwrap();
+    let imaged = bench.image(&file, &bench.dir.path().join("image.img.zst"));
+    let erased = bench.wipe(&file, &file);
+    done("umount", &[at.as_ref()]).unwrap();
+    assert_eq!((imaged.0, erased.0), (0, 0), "{}{}", imaged.1, erased.1);
+}
+
+/// What is written to a loop device reaches whoever has the file or the device below it by another way.
+#[test]
+fn a_loop_device_over_what_others_use() {
+    let bench = Bench::for_loops();
+    let file = bench.file("file");
+    let (Some(one), Some(other)) = (Loop::over(&file), Loop::over(&file)) else { return };
+    bench.refused(&one.0, &file, &format!("is part of {}", other.0.file_name().unwrap().display()));
+    drop(other);
+    let reader = Running::reading(&file);
+    bench.refused(&one.0, &file, "(sleep)");
+    // What others only read can be read.
+    assert_eq!(bench.image(&one.0, &bench.dir.path().join("image.img.zst")).0, 0);
+    drop(reader);
+    let above = Loop::over(&one.0).unwrap();
+    let at = bench.dir.path().join("at");
+    fs::create_dir(&at).unwrap();
+    done("mke2fs", &["-q".as_ref(), "-F".as_ref(), one.0.as_ref()]).unwrap();
+    let elsewhere = mounted_elsewhere(&one.0, &at);
+    bench.refused(&above.0, &one.0, "is mounted at");
+    drop(elsewhere);
+    let reader = Running::reading(&file);
+    bench.refused(&above.0, &one.0, "(sleep)");
+    drop(reader);
+    bench.erased(&above.0, &one.0);
+    drop(above);
+    bench.erased(&one.0, &file);
+}
+
+/// Of another user's file the kernel tells nobody but root who has it open: that it is not known is said.
+#[test]
+fn somebody_elses_file_that_root_has_open() {
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+    let bench = Bench::for_loops();
+    let file = bench.file("file");
+    let all = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    [bench.dir.path(), &file].into_iter().for_each(all);
+    let _reader = Running::reading(&file);
+    let mut command = Command::new("/proc/self/fd/0");
+    command.stdin(fs::File::open(env!("CARGO_BIN_EXE_mule")).unwrap()).uid(65534).gid(65534);
+    command.current_dir(bench.dir.path()).args(["wipe", "file", "--yes-erase", "file", "--state", "state"]);
+    // Who is not root cannot be somebody else.
+    let Ok(out) = command.output() else { return };
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("processes could not be looked at"), "{said}");
+}
+
+/// A process that has a device mounted in a namespace of its own: tests beside this one copy that of all.
+fn mounted_elsewhere(device: &Path, at: &Path) -> Running {
+    let (script, said) = ("mount \"$0\" \"$1\" && touch \"$1.mounted\" && exec sleep 60", at.with_extension("mounted"));
+    let elsewhere = Running::new(Command::new("unshare").args(["-m", "sh", "-c", script]).arg(device).arg(at));
+    wait_until(|| said.exists());
+    elsewhere
+}
+
 #[test]
 fn what_is_mounted_where_only_others_see_it() {
     let bench = Bench::for_loops();
@@ -187,10 +263,7 @@ fn what_is_mounted_where_only_others_see_it() {
     done("mke2fs", &["-q".as_ref(), "-F".as_ref(), device.0.as_ref()]).unwrap();
     let at = bench.dir.path().join("at");
     fs::create_dir(&at).unwrap();
-    let (script, said) =
-        ("mount \"$0\" \"$1\" && touch \"$1.mounted\" && exec sleep 60", bench.dir.path().join("at.mounted"));
-    let elsewhere = Running::new(Command::new("unshare").args(["-m", "sh", "-c", script]).arg(&device.0).arg(&at));
-    wait_until(|| said.exists());
+    let elsewhere = mounted_elsewhere(&device.0, &at);
     bench.refused(&device.0, &file, "is mounted at");
     drop(elsewhere);
 }

@@ -2,6 +2,7 @@
 //! can claim what they do not carry; whoever checks a certificate computes them again.
 
 mod limits;
+pub(crate) mod reach;
 
 pub(crate) use limits::grown;
 
@@ -31,6 +32,7 @@ pub fn put_into_words(record: &mut Record) {
         Some(about) => format!("{about} {}", statement(record)),
         None => statement(record),
     };
+    record.coverage.hidden_areas = reach::stated(record.coverage.hidden.as_ref());
     record.verification.description = description(record);
     record.limits = limits::limits(record);
 }

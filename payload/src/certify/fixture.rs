@@ -57,7 +57,7 @@ pub(crate) fn erased() -> Record {
             unwritable: Vec::new(),
             unwritable_blocks: 0,
             unread_blocks: 0,
-            hidden_areas: "none found: the drive reports as many sectors as it natively has".into(),
+            hidden_areas: String::new(),
             hidden: None,
         },
         verification: Verification {

@@ -78,8 +78,12 @@ pub(super) fn limits(media: &Media, technique: Option<Technique>) -> Vec<String>
     limits
 }
 
+/// How the data lie, by the words that certificates have for it; the last two where the drive did not say it.
+const MEDIA_TYPES: [&str; 4] = ["hard disk", "solid-state", "unknown", ""];
+
 /// What was addressed fits the interface, and what else there is fits its count.
 pub(super) fn check(media: &Media, found: &mut Findings) {
+    found.expect(MEDIA_TYPES.contains(&media.media_type.as_str()), "a type of medium that is none of the words for it");
     let Some(unit) = &media.unit else { return };
     let named = [(Bus::Nvme, Kind::Namespace), (Bus::Mmc, Kind::Area), (Bus::Usb, Kind::LogicalUnit)];
     let fits = named.iter().all(|(bus, kind)| media.interface != bus.to_string() || unit.kind == *kind);
@@ -90,4 +94,18 @@ pub(super) fn check(media: &Media, found: &mut Findings) {
     found.expect(own, "what was addressed among what was not");
     let capacity = unit.unallocated_bytes.is_none() || unit.kind == Kind::Namespace;
     found.expect(capacity, "capacity of no namespace, of a drive without namespaces");
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::certify::{check::contradictions, fixture};
+
+    #[test]
+    fn a_type_of_medium_is_one_of_few_words() {
+        let mut record = fixture::erased();
+        for (word, known) in [("solid-state", true), ("unknown", true), ("hard disk, degaussed", false)] {
+            record.media.media_type = word.into();
+            assert_eq!(contradictions(&record).is_empty(), known, "{word}");
+        }
+    }
 }

@@ -26,7 +26,10 @@ pub use wait::{Settled, wait_for};
 
 use crate::{
     ata::{Health, Identify, identify::Rotation},
-    drive::{Geometry, GeometryError, Identity, LinuxDrive, linux::Device},
+    drive::{
+        Geometry, GeometryError, Identity, LinuxDrive,
+        linux::{Device, file_geometry},
+    },
     firmware::purge::Medium,
     scsi::text::clean_tail,
 };
@@ -297,8 +300,8 @@ fn regular_file(roots: &Roots, path: &Path, metadata: &Metadata) -> Result<Drive
     Ok(Drive {
         name: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         path: path.to_owned(),
-        // The smallest blocks a file can have; opening it tells whether its file system wants larger ones.
-        geometry: Geometry::new(identity.bytes, 512, 4096),
+        // Its file system may want larger blocks than the smallest: the claim compares.
+        geometry: file_geometry(path, identity.bytes).unwrap_or_else(|| Geometry::new(identity.bytes, 512, 4096)),
         identity,
         bus: Bus::File,
         port: String::new(),

@@ -2,6 +2,7 @@
 //! open. Told by numbers, of devices and of files, since names can mean another thing by now; what cannot be found out is use.
 
 mod alone;
+mod below;
 mod loops;
 mod mapped;
 mod open;
@@ -117,14 +118,13 @@ impl Users {
     /// How many processes may use it that this one has no right to look at; none where the kernel tells of all.
     pub(super) fn hidden(&self, drive: &LinuxDrive) -> usize {
         match drive.device() {
-            Device::File if alone::tells(drive.file()) => 0,
+            Device::File if alone::tells_us(drive.file()) => 0,
             _ => self.openers.hidden(),
         }
     }
 
-    /// Every user of the drive `name`.
-    pub(super) fn of(&self, roots: &Roots, name: &str) -> Vec<Usage> {
-        let mut found = Vec::new();
+    /// Users of a block device, of its partitions, and of the layers above them, but for the loop device `except`.
+    fn add_device(&self, roots: &Roots, name: &str, except: Option<&str>, found: &mut Vec<Usage>) {
         let mut devices = BTreeSet::new();
         let mut todo = vec![name.to_owned()];
         while let Some(device) = todo.pop() {
@@ -139,45 +139,50 @@ impl Users {
         }
         let own = |device: &String| number(&sysfs::text(&folder(roots, name, device).join("dev"))?);
         let numbers: BTreeSet<Number> = devices.iter().filter_map(own).collect();
-        self.add_mounts(&devices, &numbers, &mut found);
-        for one in self.loops.iter().filter(|one| one.name != name) {
+        self.add_mounts(&devices, &numbers, found);
+        self.add_loops(name, except, |one| one.device.is_some_and(|device| numbers.contains(&device)), found);
+        found.extend(several(roots, &numbers).map(|by| Usage::Holder { device: name.to_owned(), by }));
+        let named = |swap: &Swap| devices.contains(&swap.name);
+        let ours = |swap: &Swap| swap.device.map_or_else(|| named(swap), |number| numbers.contains(&number));
+        self.add_swaps(ours, |swap| swap.name.clone(), found);
+        self.add_openers(roots, name, What::Devices(&numbers), found);
+    }
+
+    /// Loop devices that are over it, and such of which it is not known what they are over; not `name` itself, nor `except`.
+    fn add_loops(
+        &self,
+        name: &str,
+        except: Option<&str>,
+        is_over: impl Fn(&loops::Loop) -> bool,
+        found: &mut Vec<Usage>,
+    ) {
+        for one in self.loops.iter().filter(|one| one.name != name && Some(one.name.as_str()) != except) {
             match (one.device, one.file) {
-                (Some(device), _) if numbers.contains(&device) => {
-                    found.push(Usage::Holder { device: name.to_owned(), by: one.name.clone() });
-                }
+                _ if is_over(one) => found.push(Usage::Holder { device: name.to_owned(), by: one.name.clone() }),
                 (None, None) => found.push(one.unknown()),
                 _ => {}
             }
         }
-        found.extend(several(roots, &numbers).map(|by| Usage::Holder { device: name.to_owned(), by }));
-        let named = |swap: &Swap| devices.contains(&swap.name);
-        let ours = |swap: &Swap| swap.device.map_or_else(|| named(swap), |number| numbers.contains(&number));
-        self.add_swaps(ours, |swap| swap.name.clone(), &mut found);
-        self.add_openers(roots, name, What::Devices(&numbers), &mut found);
-        found
     }
 
     /// Every user of a regular file. That it lies on a mounted file system is no use of the file. A loop device of which it is
     /// not known what it is over may be over this.
     pub(super) fn of_file(&self, roots: &Roots, file: &impl AsFd, metadata: &fs::Metadata, name: &str) -> Vec<Usage> {
         let (mut found, own): (Vec<Usage>, Inode) = (Vec::new(), file_of(metadata));
-        for one in &self.loops {
-            match (one.file, one.device) {
-                (Some(file), _) if file == own => {
-                    found.push(Usage::Holder { device: name.to_owned(), by: one.name.clone() });
-                }
-                (None, None) => found.push(one.unknown()),
-                _ => {}
-            }
-        }
-        self.add_swaps(|swap| swap.file == Some(own), |_| name.to_owned(), &mut found);
+        self.add_file(roots, own, name, None, &mut found);
         match locked(file, name) {
             Ok(usage) => found.extend(usage),
             Err(error) => found.push(Usage::Unknown { reason: format!("locks: {error}") }),
         }
-        self.add_openers(roots, name, What::File(own), &mut found);
         alone::add(file, own, name, &mut found);
         found
+    }
+
+    /// Users of a file that the tables show, but for the loop device `except`.
+    fn add_file(&self, roots: &Roots, own: Inode, name: &str, except: Option<&str>, found: &mut Vec<Usage>) {
+        self.add_loops(name, except, |one| one.file == Some(own), found);
+        self.add_swaps(|swap| swap.file == Some(own), |_| name.to_owned(), found);
+        self.add_openers(roots, name, What::File(own), found);
     }
 
     /// Swap space that is `ours`, and such of which it cannot be told what it is.

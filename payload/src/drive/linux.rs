@@ -26,6 +26,7 @@ mod claim;
 mod direct;
 
 pub use claim::Device;
+pub(crate) use claim::file_geometry;
 
 /// Requests in flight: enough that neither a SATA disk nor an SSD waits for the CPU with requests of 1 MiB.
 const DEPTH: usize = 8;
@@ -292,6 +293,24 @@ impl DataPlane for LinuxDrive {
 
     fn is_direct(&self) -> bool {
         direct::is_direct(&self.file, self.device)
+    }
+
+    /// A drive that is gone says so at the next request.
+    fn is_in_place(&self) -> Result<(), String> {
+        let (path, had) = (self.path.display(), self.geometry.bytes());
+        if let Some(bytes) = self.size_now().ok().filter(|bytes| *bytes != had) {
+            return Err(format!("{path} has {bytes} bytes by now, and had {had} when it was claimed"));
+        }
+        let numbers = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        let same = || {
+            Ok::<_, Errno>(rustix::fs::fstat(&self.file).map(numbers)? == rustix::fs::stat(&self.path).map(numbers)?)
+        };
+        match same() {
+            _ if self.device != Device::File => Ok(()),
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!("{path} leads to another file by now")),
+            Err(error) => Err(format!("{path} does not lead to it any more ({})", io::Error::from(error))),
+        }
     }
 
     fn flush(&mut self) -> Result<(), IoError> {

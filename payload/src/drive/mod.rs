@@ -100,6 +100,15 @@ pub trait DataPlane: Send {
     /// another hand.
     fn is_direct(&self) -> bool;
 
+    /// Whether what is held is what it was when it was claimed: as large, and still what its path leads to. Another hand may
+    /// change both meanwhile.
+    ///
+    /// # Errors
+    /// What became of it.
+    fn is_in_place(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Makes all completed writes durable on the medium.
     fn flush(&mut self) -> Result<(), IoError>;
 

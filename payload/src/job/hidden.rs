@@ -7,6 +7,7 @@
 use super::{claim::Opener, status::Log};
 use crate::{
     ata::AtaDrive,
+    certify::erasure::reach,
     discover::{Bus, Drive},
     drive::Access,
     firmware::{
@@ -222,39 +223,9 @@ fn not_found_out(survey: &Survey) -> String {
     survey.unknown().map(|(limit, why)| format!("{limit}: {why}")).collect::<Vec<_>>().join("; ")
 }
 
-/// What is known of a drive's hidden areas, as a certificate and a person read it.
+/// What is known of a drive's hidden areas, as a person reads it.
 pub fn words(areas: &HiddenAreas) -> String {
-    let (before, after) = (&areas.before, &areas.after);
-    let limits = [
-        ("Host Protected Area", after.native),
-        ("Device Configuration Overlay", after.factory),
-        ("Accessible Max Address", after.accessible),
-    ];
-    let asked = limits.iter().filter(|(_, size)| size.is_some()).map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let mut parts = Vec::new();
-    match (before.hidden(), after.hidden()) {
-        (0, 0) if asked.is_empty() && !areas.unknown.is_empty() => {}
-        (0, 0) if !areas.unknown.is_empty() => {
-            parts.push(format!("the drive shows all {} bytes it states ({asked})", after.visible));
-        }
-        (0, 0) if asked.is_empty() => parts.push("the drive has no commands to hide sectors by, or says so".to_owned()),
-        (0, 0) => parts.push(format!("none: the drive shows all {} bytes it states ({asked})", after.visible)),
-        (hidden, 0) => parts.push(format!(
-            "{hidden} bytes were hidden and were lifted before the wipe: {} shown before, {} after",
-            before.visible, after.visible
-        )),
-        (_, hidden) => parts.push(format!("{hidden} of {} bytes are hidden and were NOT reached", after.largest())),
-    }
-    if let Some(kept @ 1..) = after.stated.map(|stated| stated.saturating_sub(after.visible)) {
-        parts.push(format!("what the drive is connected through keeps {kept} bytes of those that it shows to itself"));
-    }
-    if !areas.left.is_empty() {
-        parts.push(areas.left.clone());
-    }
-    if !areas.unknown.is_empty() {
-        parts.push(format!("NOT found out: {}", areas.unknown));
-    }
-    parts.join("; ")
+    reach::words(&areas.before, &areas.after, &areas.unknown, &areas.left)
 }
 
 #[cfg(test)]

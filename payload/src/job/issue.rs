@@ -82,19 +82,6 @@ struct Place<'a> {
     name: &'a str,
     slot: u8,
     port: &'a str,
-    hidden: String,
-}
-
-const NOT_EXAMINED: &str = "not examined";
-
-/// What is known of areas an overwrite does not reach.
-fn hidden_areas(drive: &Drive) -> String {
-    let host_protected = match drive.hidden_bytes() {
-        Some(0) => "no Host Protected Area (READ NATIVE MAX ADDRESS agrees with the capacity)".into(),
-        Some(bytes) => format!("a Host Protected Area hides {bytes} bytes, which were NOT reached"),
-        None => "whether there is a Host Protected Area was not found out".into(),
-    };
-    format!("{host_protected}; a Device Configuration Overlay and sectors the drive has remapped were not examined")
 }
 
 /// The maker, where the model says it in the usual way: by name, or by the letters its models begin with.
@@ -146,18 +133,13 @@ impl Issuer<'_> {
         media.heat = heat(&examined.facts().heat);
         media.unit = examined.facts().held.as_ref().map(|held| held.unit.clone());
         let drive = target.drive();
-        let place = Place {
-            name: &drive.name,
-            slot: target.slot(),
-            port: &target.drive().port,
-            hidden: hidden_areas(target.drive()),
-        };
+        let place = Place { name: &drive.name, slot: target.slot(), port: &target.drive().port };
         self.settle(&place, media, examined.facts())
     }
 
     /// Certifies what is known of a drive that cannot go on, from the log alone.
     pub fn certify_lost(&self, lost: &Lost, facts: &Facts) -> Settled {
-        let place = Place { name: "", slot: lost.history.slot, port: "", hidden: NOT_EXAMINED.into() };
+        let place = Place { name: "", slot: lost.history.slot, port: "" };
         self.settle(&place, media_of_logged(&lost.history.drive), facts)
     }
 
@@ -196,7 +178,6 @@ impl Issuer<'_> {
         let frame = Frame {
             job: hex(&self.job),
             slot: place.slot,
-            hidden_areas: place.hidden.clone(),
             method: self.method,
             media,
             operator: self.operator.clone(),

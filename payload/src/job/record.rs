@@ -27,8 +27,6 @@ pub struct Frame<'a> {
     pub slot: u8,
     pub method: &'a Method,
     pub media: Media,
-    /// What is known of areas the drive hides.
-    pub hidden_areas: String,
     pub operator: Operator,
     pub tool: Tool,
     pub host: Host,
@@ -70,7 +68,7 @@ pub fn record(frame: Frame<'_>, facts: &Facts, finished: u64) -> Record {
             interruptions: facts.pauses.iter().map(interruption).collect(),
             reason,
         },
-        coverage: coverage(facts, block, frame.hidden_areas),
+        coverage: coverage(facts, block),
         verification: verification(facts, block),
         limits: Vec::new(),
         kept_images: frame.retained,
@@ -131,7 +129,7 @@ fn blocks(ranges: &Ranges, block: u64) -> Vec<BlockRange> {
     ranges.as_slice().iter().take(LISTED).map(one).collect()
 }
 
-fn coverage(facts: &Facts, block: u64, hidden_areas: String) -> Coverage {
+fn coverage(facts: &Facts, block: u64) -> Coverage {
     let unwritable = facts.unwritable();
     Coverage {
         blocks_addressable: facts.capacity / block,
@@ -139,12 +137,7 @@ fn coverage(facts: &Facts, block: u64, hidden_areas: String) -> Coverage {
         unwritable_blocks: unwritable.bytes() / block,
         unwritable: blocks(&unwritable, block),
         unread_blocks: facts.unread().div_ceil(block),
-        hidden_areas: match &facts.hidden {
-            Some(hidden) => {
-                format!("{}; sectors the drive has remapped were not examined", super::hidden::words(hidden))
-            }
-            None => hidden_areas,
-        },
+        hidden_areas: String::new(),
         hidden: facts.hidden.as_ref().map(|hidden| Hidden {
             removal_asked: hidden.removal,
             before: hidden.before,

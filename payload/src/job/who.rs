@@ -19,8 +19,9 @@ const TRIES: u32 = 3;
 /// its interface (a file, a virtual disk, a bridge that gave none before either) is taken for itself.
 ///
 /// # Errors
-/// Another drive answers, this one does not say who it is any more, or it states another size than it is used with.
+/// Another drive answers, this one does not say who it is any more, or it has another size than it is used with.
 pub(super) fn is_still(plane: &dyn DataPlane, drive: &Drive) -> Result<(), String> {
+    plane.is_in_place()?;
     let mut last = String::new();
     for _ in 0..TRIES {
         match answer(plane, drive) {
@@ -44,12 +45,15 @@ pub(super) struct Watched {
     every: Duration,
     asked: Instant,
     doubted: bool,
+    /// Whether it was read past all caches whenever that was looked at: another hand can change it and change it back.
+    direct: bool,
 }
 
 impl Watched {
     /// Of a drive that was asked just now.
     pub(super) fn new(plane: Box<dyn DataPlane>, drive: Drive, every: Duration) -> Self {
-        Self { plane, drive, every, asked: Instant::now(), doubted: false }
+        let direct = plane.is_direct();
+        Self { plane, drive, every, asked: Instant::now(), doubted: false, direct }
     }
 
     fn ask(&mut self) -> Result<(), String> {
@@ -58,6 +62,7 @@ impl Watched {
             format!("{error}. What was written in the last {since} s may be on another drive")
         })?;
         (self.asked, self.doubted) = (Instant::now(), false);
+        self.direct &= self.plane.is_direct();
         Ok(())
     }
 
@@ -90,7 +95,11 @@ impl DataPlane for Watched {
     }
 
     fn is_direct(&self) -> bool {
-        self.plane.is_direct()
+        self.direct && self.plane.is_direct()
+    }
+
+    fn is_in_place(&self) -> Result<(), String> {
+        self.plane.is_in_place()
     }
 
     fn flush(&mut self) -> Result<(), IoError> {
@@ -240,9 +249,14 @@ fn unit(commands: &mut dyn CommandPlane, planned: &Identity) -> Result<Option<Sa
 mod tests {
     use super::*;
     use crate::{drive::Access, firmware::model::Model, job::tests::rig::described_model};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
 
-    /// A plane that only says where it is.
-    struct Addressed;
+    /// A plane that only says where it is, and whether it is read directly and is in place.
+    #[derive(Clone)]
+    struct Addressed(Arc<[AtomicBool; 2]>);
 
     impl DataPlane for Addressed {
         fn geometry(&self) -> Geometry {
@@ -262,7 +276,11 @@ mod tests {
         }
 
         fn is_direct(&self) -> bool {
-            true
+            self.0[0].load(Ordering::Relaxed)
+        }
+
+        fn is_in_place(&self) -> Result<(), String> {
+            if self.0[1].load(Ordering::Relaxed) { Ok(()) } else { Err("moved".into()) }
         }
 
         fn flush(&mut self) -> Result<(), IoError> {
@@ -290,12 +308,34 @@ mod tests {
         }
     }
 
+    fn addressed() -> (Addressed, impl Fn(usize, bool)) {
+        let flags: Arc<[AtomicBool; 2]> = Arc::new([true.into(), true.into()]);
+        (Addressed(Arc::clone(&flags)), move |flag, value| flags[flag].store(value, Ordering::Relaxed))
+    }
+
     /// What a certificate says of the rest of the device is asked through it.
     #[test]
     fn a_watched_drive_is_where_the_drive_is() {
         let drive = described_model("A", &Model::new("A", 64, "smart"));
-        let watched = Watched::new(Box::new(Addressed), drive, Duration::ZERO);
-        assert_eq!(watched.address(), Addressed.address());
+        let (plane, set) = addressed();
+        let watched = Watched::new(Box::new(plane.clone()), drive.clone(), Duration::ZERO);
+        assert_eq!(watched.address(), plane.address());
+        set(1, false);
+        assert_eq!(is_still(&watched, &drive), Err("moved".into()));
+    }
+
+    /// `losetup --direct-io` and a new attribute of a file work at once, also while it is read.
+    #[test]
+    fn a_drive_that_was_read_through_a_cache_for_a_while_was_not_read_directly() {
+        let (plane, set) = addressed();
+        let drive = described_model("A", &Model::new("A", 64, "smart"));
+        let mut watched = Watched::new(Box::new(plane), Drive { ata: None, bus: Bus::Loop, ..drive }, Duration::ZERO);
+        watched.flush().unwrap();
+        assert!(watched.is_direct());
+        set(0, false);
+        watched.flush().unwrap();
+        set(0, true);
+        assert!(!watched.is_direct());
     }
 
     /// The kernel goes on calling a place by what was in it when it was found.

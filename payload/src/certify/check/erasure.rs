@@ -55,6 +55,8 @@ fn words(record: &Record, found: &mut Findings) {
     found.expect(record.limits == again.limits, "limits that are not those of such an erasure");
     found.expect(was.category == is.category, "a category that is not the one that was proved");
     found.expect(was.technique == is.technique, "a technique that is not what was done");
+    let reached = record.coverage.hidden_areas == again.coverage.hidden_areas;
+    found.expect(reached, "words about hidden areas that its numbers do not carry");
     let described = record.verification.description == again.verification.description;
     found.expect(described, "a description of the verification that is not what was done");
     if let Some(method) = method::find(&was.method) {

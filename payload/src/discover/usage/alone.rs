@@ -42,8 +42,13 @@ pub(super) fn add(file: &impl AsFd, own: Inode, name: &str, found: &mut Vec<Usag
 }
 
 /// Whether the kernel tells who has a file of this file system open.
-pub(super) fn tells(file: &impl AsFd) -> bool {
+fn tells(file: &impl AsFd) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|system| TELL.contains(&system.f_type.cast_unsigned()))
+}
+
+/// Whether the kernel tells this user of this file: of another user's file it does not.
+pub(super) fn tells_us(file: &impl AsFd) -> bool {
+    tells(file) && lease::others(file).is_ok()
 }
 
 /// Whether this process has the file open nowhere else: its other openings are others to the kernel.

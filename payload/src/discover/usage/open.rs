@@ -183,13 +183,17 @@ impl Look {
 }
 
 impl Hold {
-    /// Whether it can write (`/proc/PID/fdinfo`, octal flags); where it is not known, it can.
+    /// Whether it can write (`/proc/PID/fdinfo`, octal flags); where it is not known, it can. What was closed since cannot: two
+    /// runs of this program that begin together look at what they read for the same moment.
     fn writes(&self) -> bool {
         let told = match self {
             Self::Open(told) => told,
             Self::Mapped(writes) => return *writes,
         };
-        let text = fs::read_to_string(told).unwrap_or_default();
+        let text = match fs::read_to_string(told) {
+            Ok(text) => text,
+            Err(error) => return unless_gone(error).is_err(),
+        };
         let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
         let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
         flags.is_none_or(|flags| flags & (OFlags::WRONLY | OFlags::RDWR).bits() != 0)

@@ -1,7 +1,7 @@
 //! Claiming a drive: opened exclusively and for direct I/O, then looked at through the open descriptor only.
 
 use crate::{
-    drive::{Access, Geometry, OpenError},
+    drive::{Access, Geometry, GeometryError, OpenError},
     lock,
 };
 use mule_sys::{AlignedBuf, block};
@@ -108,11 +108,24 @@ fn file_sizes(path: &Path, file: &File, stat: &Stat) -> Result<(u64, u32, u32), 
         errno => explain(path, "locking it", errno),
     })?;
     let bytes = u64::try_from(stat.st_size).unwrap_or(0);
-    let logical = match reported_alignment(path, file)? {
-        Some(alignment) => alignment.max(512),
-        None => tried_alignment(path, file)?,
-    };
+    let logical = file_block(path, file)?;
     Ok((bytes, logical, logical.max(FILE_PHYSICAL)))
+}
+
+/// The geometry that a regular file has once it is claimed; `None` where that cannot be told before.
+pub(crate) fn file_geometry(path: &Path, bytes: u64) -> Option<Result<Geometry, GeometryError>> {
+    let flags = OFlags::CLOEXEC | OFlags::DIRECT | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    let logical = file_block(path, &file).ok()?;
+    Some(Geometry::new(bytes, logical, logical.max(FILE_PHYSICAL)))
+}
+
+/// The smallest block of direct I/O on a file.
+fn file_block(path: &Path, file: &File) -> Result<u32, OpenError> {
+    match reported_alignment(path, file)? {
+        Some(alignment) => Ok(alignment.max(512)),
+        None => tried_alignment(path, file),
+    }
 }
 
 /// The alignment of direct I/O the file system reports (`STATX_DIOALIGN`, Linux 6.1), if it does.

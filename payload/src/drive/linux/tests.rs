@@ -52,6 +52,28 @@ fn a_file_is_claimed_by_one_only_and_read_only_means_it() {
     assert_eq!(LinuxDrive::open(file.path(), Access::ReadWrite).unwrap().device(), Device::File);
 }
 
+/// A certificate names a path and counts bytes: at its end both are what they were at the claim.
+#[test]
+fn a_file_that_another_hand_changed_under_the_claim_says_so() {
+    let dir = TempDir::new_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap();
+    let (path, moved) = (dir.path().join("file"), dir.path().join("moved"));
+    std::fs::write(&path, vec![0x5A; 8192]).unwrap();
+    let drive = LinuxDrive::open(&path, Access::ReadWrite).unwrap();
+    let says = |words: &str| drive.is_in_place().is_err_and(|error| error.contains(words));
+    assert_eq!(drive.is_in_place(), Ok(()));
+    for bytes in [8192 + 512, 4096] {
+        drive.file().set_len(bytes).unwrap();
+        assert!(says("bytes by now"), "{bytes}");
+    }
+    drive.file().set_len(8192).unwrap();
+    std::fs::rename(&path, &moved).unwrap();
+    assert!(says("does not lead to it"));
+    std::fs::write(&path, vec![0x5A; 8192]).unwrap();
+    assert!(says("another file"));
+    std::fs::rename(&moved, &path).unwrap();
+    assert_eq!(drive.is_in_place(), Ok(()));
+}
+
 #[test]
 fn what_is_no_drive_is_refused_with_its_reason() {
     let dir = TempDir::new().unwrap();

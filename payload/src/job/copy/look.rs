@@ -195,6 +195,10 @@ impl DataPlane for Lane<'_, '_> {
         self.0.lock().plane.is_direct()
     }
 
+    fn is_in_place(&self) -> Result<(), String> {
+        self.0.lock().plane.is_in_place()
+    }
+
     fn flush(&mut self) -> Result<(), IoError> {
         self.0.lock().plane.flush()
     }

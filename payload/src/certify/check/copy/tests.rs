@@ -228,7 +228,12 @@ const WORDS: &[(Make, Change, &str)] = &[
     (
         cloned_with_exceptions,
         |r| r.exceptions.files_note.clear(),
-        "no word about the files that unreadable blocks belong to",
+        "no word about the files that unreadable blocks belong to, or one where there are none",
+    ),
+    (
+        cloned,
+        |r| r.exceptions.files_note = "No file is harmed.".into(),
+        "no word about the files that unreadable blocks belong to, or one where there are none",
     ),
 ];
 

@@ -95,8 +95,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         of: any,
-        holds: |r| r.exceptions.unreadable_blocks == 0 || !r.exceptions.files_note.is_empty(),
-        otherwise: "no word about the files that unreadable blocks belong to",
+        holds: |r| (r.exceptions.unreadable_blocks == 0) == r.exceptions.files_note.is_empty(),
+        otherwise: "no word about the files that unreadable blocks belong to, or one where there are none",
     },
 ];
 
