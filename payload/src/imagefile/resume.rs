@@ -4,6 +4,7 @@
 //! every frame with what the drive holds now. Here what was derived from it is compared: header, states, maps.
 
 use super::{
+    ahead::Log,
     codec::Decompressor,
     format::{FRAME, GROUP, Header, Part, SLOT, ZSTD, u32_at},
     index::{Index, State},
@@ -64,7 +65,9 @@ impl Writer {
         writer.begin()?;
         if there {
             writer.drop_pending();
-            writer.walk(again)?;
+            let log = Log::find(&writer.volumes)?;
+            writer.walk(again, log.as_ref())?;
+            writer.end_of_walk(log)?;
         } else {
             // The power went before the header was whole.
             writer.volumes.cut(0)?;
@@ -80,15 +83,20 @@ impl Writer {
         self.parts.clear();
     }
 
-    /// Takes in what is whole and cuts off the rest.
-    fn walk(&mut self, again: Again<'_>) -> Result<(), WriteError> {
+    /// Takes in what is whole and cuts off the rest. Where the log has something for a place, what lies there may be torn.
+    fn walk(&mut self, again: Again<'_>, log: Option<&Log>) -> Result<(), WriteError> {
         let mut decompressor = Decompressor::new().map_err(WriteError::Codec)?;
         let end = self.volumes.len();
         let mut window = Vec::new();
         while self.next < self.header.frames() {
             let at = self.position;
-            window.resize(usize::try_from(end - at).unwrap_or(SLOT).min(SLOT + 8), 0);
-            self.volumes.read(at, &mut window)?;
+            match log.and_then(|log| log.records.get(&at)) {
+                Some(record) => window = record.in_place(),
+                None => {
+                    window.resize(usize::try_from(end - at).unwrap_or(SLOT).min(SLOT + 8), 0);
+                    self.volumes.read(at, &mut window)?;
+                }
+            }
             let Some((bytes, raw)) = whole(&window, self.header.frame_len(self.next), &mut decompressor) else {
                 return self.torn(at, "no whole frame");
             };
@@ -100,18 +108,39 @@ impl Writer {
                 let at = self.position - self.pending.len() as u64;
                 let mut stored = vec![0; self.pending.len()];
                 let whole = self.position <= end && self.volumes.read(at, &mut stored).is_ok();
-                if !whole || !self.fits(at, &stored)? {
+                if let Some(record) = log.and_then(|log| log.records.get(&at)) {
+                    stored.iter_mut().zip(&record.bytes).for_each(|(stored, logged)| *stored = *logged);
+                }
+                if !whole || !self.fits(&stored)? {
                     return self.torn(at, "a group's index does not fit its frames");
                 }
                 self.drop_pending();
             }
         }
-        self.torn(self.position, "")
+        Ok(())
+    }
+
+    /// Behind the last frame: a log that was sealed is put in its place, one that was not is gone on with as far as it is whole,
+    /// and what else is there is made anew, however long it is.
+    fn end_of_walk(&mut self, log: Option<Log>) -> Result<(), WriteError> {
+        if self.next != self.header.frames() {
+            return Ok(());
+        }
+        // One that begins elsewhere is no log, but what a frame happens to end with.
+        let Some(log) = log.filter(|log| log.start == self.position) else {
+            let end = self.take_in_log()?;
+            return Ok(self.volumes.cut(end)?);
+        };
+        for (at, record) in &log.records {
+            self.volumes.overwrite(*at, &record.in_place())?;
+        }
+        self.volumes.sync()?;
+        Ok(self.volumes.cut(self.position)?)
     }
 
     /// Whether a group's end as it is stored is the one that its frames and the maps give now; `false` where it is torn. Of what
-    /// lies in slots the power may have gone between content and hash.
-    fn fits(&mut self, at: u64, stored: &[u8]) -> Result<bool, WriteError> {
+    /// lies in slots the power may have gone between content and hash, where an image was written without a log.
+    fn fits(&mut self, stored: &[u8]) -> Result<bool, WriteError> {
         if stored == self.pending {
             return Ok(true);
         }
@@ -127,7 +156,7 @@ impl Writer {
             let reason = format!("what the file systems call free behind byte {start} is not the same as then");
             return Err(WriteError::Anew(reason));
         }
-        self.volumes.overwrite(at, &self.pending)?;
+        self.waiting.stale(new);
         Ok(true)
     }
 

@@ -23,6 +23,8 @@ use std::{
     sync::Arc,
 };
 
+mod crash;
+
 const MIB: usize = 1 << 20;
 
 /// A disk with zeros, text, noise and an odd end.
