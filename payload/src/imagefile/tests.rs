@@ -24,6 +24,7 @@ use std::{
 };
 
 mod crash;
+mod slots;
 
 const MIB: usize = 1 << 20;
 

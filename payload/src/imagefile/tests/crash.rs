@@ -98,11 +98,12 @@ fn left(before: &Files, ops: &[Op], draws: &mut Draws) -> Vec<Files> {
         (0..every).collect()
     } else {
         let last_alone = [0, every - 1, every >> 1, every - 2];
-        last_alone.into_iter().chain((0..4).map(|_| draws.below(every))).collect()
+        last_alone.into_iter().chain((0..2).map(|_| draws.below(every))).collect()
     };
     let mut all = Vec::new();
     for subset in chosen {
-        for torn in [false, true] {
+        // What is torn is most telling where nothing lacks.
+        for torn in [false, true].into_iter().filter(|torn| !torn || n > 3 || subset == every - 1) {
             let mut files = base.clone();
             for (place, op) in unsure.iter().enumerate() {
                 let kept = subset >> place & 1 == 1;
