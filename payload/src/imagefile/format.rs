@@ -19,6 +19,7 @@ pub(super) enum Part {
     Used,
     Padding,
     Bad,
+    Ahead,
     SeekTable,
 }
 
@@ -28,6 +29,7 @@ const MAGICS: &[(u32, Part)] = &[
     (0x184d_2a52, Part::Used),
     (0x184d_2a53, Part::Padding),
     (0x184d_2a54, Part::Bad),
+    (0x184d_2a55, Part::Ahead),
     (0x184d_2a5e, Part::SeekTable),
 ];
 /// A zstd frame (RFC 8878, 3.1.1).

@@ -12,8 +12,10 @@
 //! 4. the seek table of the zstd seekable format 0.1.0 (0x184D2A5E).
 //!
 //! A MiB that cannot be read at first gets a *slot*: a zstd frame padded with a skippable frame (0x184D2A53) to a fixed size,
-//! so that its content can be written later without moving what follows.
+//! so that its content can be written later without moving what follows. Until that is done an unfinished image may end with a
+//! write-ahead log (0x184D2A55; `ahead.rs`); a finished one never does.
 
+mod ahead;
 mod codec;
 mod constant;
 mod format;
@@ -22,6 +24,7 @@ mod index;
 mod manifest;
 mod reader;
 mod resume;
+mod slots;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! every frame with what the drive holds now. Here what was derived from it is compared: header, states, maps.
 
 use super::{
+    ahead::Log,
     codec::Decompressor,
     constant,
     format::{FRAME, GROUP, Header, Part, SLOT, ZSTD, u32_at},
@@ -69,7 +70,9 @@ impl Writer {
         writer.begin()?;
         if there {
             writer.drop_pending();
-            writer.walk(again)?;
+            let log = Log::find(&writer.volumes)?;
+            writer.walk(again, log.as_ref())?;
+            writer.end_of_walk(log)?;
         } else {
             // The power went before the header was whole.
             writer.volumes.cut(0)?;
@@ -85,16 +88,22 @@ impl Writer {
         self.parts.clear();
     }
 
-    /// Takes in what is whole and cuts off the rest.
-    fn walk(&mut self, again: Again<'_>) -> Result<(), WriteError> {
+    /// Takes in what is whole and cuts off the rest. Where the log has something for a place, what lies there may be torn.
+    fn walk(&mut self, again: Again<'_>, log: Option<&Log>) -> Result<(), WriteError> {
         let mut decompressor = Decompressor::new().map_err(WriteError::Codec)?;
         let end = self.volumes.len();
         let mut window = Vec::new();
         while self.next < self.header.frames() {
             let at = self.position;
-            if !self.take_in_run(&mut window, end, again)? {
-                window.resize(usize::try_from(end - at).unwrap_or(SLOT).min(SLOT + 8), 0);
-                self.volumes.read(at, &mut window)?;
+            let logged = log.and_then(|log| log.records.get(&at));
+            if logged.is_some() || !self.take_in_run(&mut window, end, again)? {
+                match logged {
+                    Some(record) => window = record.in_place(),
+                    None => {
+                        window.resize(usize::try_from(end - at).unwrap_or(SLOT).min(SLOT + 8), 0);
+                        self.volumes.read(at, &mut window)?;
+                    }
+                }
                 let Some((bytes, raw)) = whole(&window, self.header.frame_len(self.next), &mut decompressor) else {
                     return self.torn(at, "no whole frame");
                 };
@@ -102,19 +111,37 @@ impl Writer {
                 let used = again(Met { index: self.next, raw: &raw, slot })?;
                 self.take_in(&window, bytes, &raw, &used)?;
             }
-            if !self.ends(end)? {
+            if !self.ends(end, log)? {
                 return self.torn(self.position - self.pending.len() as u64, TORN_END);
             }
         }
-        self.torn(self.position, "")
+        Ok(())
+    }
+
+    /// Behind the last frame: a log that was sealed is put in its place, one that was not is gone on with as far as it is whole,
+    /// and what else is there is made anew, however long it is.
+    fn end_of_walk(&mut self, log: Option<Log>) -> Result<(), WriteError> {
+        if self.next != self.header.frames() {
+            return Ok(());
+        }
+        // One that begins elsewhere is no log, but what a frame happens to end with.
+        let Some(log) = log.filter(|log| log.start == self.position) else {
+            let end = self.take_in_log()?;
+            return Ok(self.volumes.cut(end)?);
+        };
+        for (at, record) in &log.records {
+            self.volumes.overwrite(*at, &record.in_place())?;
+        }
+        self.volumes.sync()?;
+        Ok(self.volumes.cut(self.position)?)
     }
 
     /// Behind a group's last frame its end was made anew: it must be what is there. `false` where that is torn.
-    fn ends(&mut self, end: u64) -> Result<bool, WriteError> {
+    fn ends(&mut self, end: u64, log: Option<&Log>) -> Result<bool, WriteError> {
         if self.pending.is_empty() {
             return Ok(true);
         }
-        let fits = self.fits(self.position - self.pending.len() as u64, end)?;
+        let fits = self.fits(self.position - self.pending.len() as u64, end, log)?;
         if fits {
             self.drop_pending();
         }
@@ -148,10 +175,14 @@ impl Writer {
     }
 
     /// Whether a group's end as it is stored is the one that its frames and the maps give now; `false` where it is torn. Of what
-    /// lies in slots the power may have gone between content and hash.
-    fn fits(&mut self, at: u64, end: u64) -> Result<bool, WriteError> {
+    /// lies in slots the power may have gone between content and hash, where an image was written without a log.
+    fn fits(&mut self, at: u64, end: u64, log: Option<&Log>) -> Result<bool, WriteError> {
         let mut stored = vec![0; usize::try_from(end - at.min(end)).unwrap_or(usize::MAX).min(self.pending.len())];
         self.volumes.read(at, &mut stored)?;
+        let logged = log.and_then(|log| log.records.get(&at));
+        if let Some(record) = logged {
+            stored.iter_mut().zip(&record.bytes).for_each(|(stored, logged)| *stored = *logged);
+        }
         if stored == self.pending {
             return Ok(true);
         }
@@ -161,7 +192,13 @@ impl Writer {
         };
         let Some((new, map)) = split(&self.pending) else { return Ok(false) };
         // Another index may have another length.
-        let Some((Part::Index, old)) = skippable(&self.volumes, at)? else { return Ok(false) };
+        let old = match logged {
+            Some(record) => record.bytes.get(8..).unwrap_or_default().to_vec(),
+            None => match skippable(&self.volumes, at)? {
+                Some((Part::Index, old)) => old,
+                _ => return Ok(false),
+            },
+        };
         let Ok(index) = Index::decode(&old) else { return Ok(false) };
         let same = |(old, new): (&Run, &Run)| {
             (old.state, old.frames) == (new.state, new.frames) && (old.hash == new.hash || new.state == State::Slot)
@@ -178,7 +215,7 @@ impl Writer {
             let reason = format!("what the file systems call free behind byte {start} is not the same as then");
             return Err(WriteError::Anew(reason));
         }
-        self.volumes.overwrite(at, &self.pending)?;
+        self.waiting.stale(new);
         Ok(true)
     }
 

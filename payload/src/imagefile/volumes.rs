@@ -1,5 +1,7 @@
 //! One file, or several that `cat` puts together: `NAME.img.zst.000`, `.001`, …, each smaller than what a FAT store takes.
 
+pub(super) mod trace;
+
 use crate::{
     aside::Folder,
     files::{self, is_there},
@@ -66,6 +68,8 @@ pub(super) struct Volumes {
     list: Vec<Volume>,
     /// Bytes since the last time everything was sent to the medium.
     unsynced: u64,
+    /// Whether a file came or went since then.
+    renamed: bool,
 }
 
 /// How much is written between two syncs: little enough that a power cut costs seconds.
@@ -153,7 +157,7 @@ impl Volumes {
     pub(super) fn create(base: &Path, limit: Option<NonZeroU64>) -> Result<Self, VolumeError> {
         let folder = if is_null(base) { None } else { Some(Self::folder(base)?) };
         let limit = limit.map(NonZeroU64::get);
-        let mut volumes = Self { base: base.into(), folder, limit, list: Vec::new(), unsynced: 0 };
+        let mut volumes = Self { base: base.into(), folder, limit, list: Vec::new(), unsynced: 0, renamed: false };
         volumes.add()?;
         Ok(volumes)
     }
@@ -181,7 +185,14 @@ impl Volumes {
         if list.is_empty() {
             return Err(VolumeError::Missing(base.into()));
         }
-        Ok(Self { base: base.into(), folder: Some(folder), limit: limit.map(NonZeroU64::get), list, unsynced: 0 })
+        Ok(Self {
+            base: base.into(),
+            folder: Some(folder),
+            limit: limit.map(NonZeroU64::get),
+            list,
+            unsynced: 0,
+            renamed: false,
+        })
     }
 
     /// The files to be opened. One that was not to be cut and now is to becomes the first of several.
@@ -202,6 +213,8 @@ impl Volumes {
             None => OpenOptions::new().read(true).write(true).open(&self.base),
         };
         let file = made.map_err(|source| VolumeError::io(&path, source))?;
+        trace::create(&path);
+        self.renamed = true;
         self.list.push(Volume { path, file, start: self.len(), len: 0, is_dirty: true });
         Ok(())
     }
@@ -259,6 +272,7 @@ impl Volumes {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), VolumeError> {
         let Some(last) = self.list.last_mut() else { return Err(VolumeError::Missing(self.base.clone())) };
+        trace::write(&last.path, last.len, bytes);
         last.file.write_all_at(bytes, last.len).map_err(|source| match source.kind() {
             io::ErrorKind::FileTooLarge => VolumeError::TooLarge { path: last.path.clone(), bytes: last.len },
             _ => VolumeError::io(&last.path, source),
@@ -276,6 +290,7 @@ impl Volumes {
         let path = volume.path.clone();
         let failed = |source| VolumeError::io(&path, source);
         volume.is_dirty = true;
+        trace::write(&volume.path, at - volume.start, bytes);
         volume.file.write_all_at(bytes, at - volume.start).map_err(failed)
     }
 
@@ -313,7 +328,18 @@ impl Volumes {
             // Advice: where it is not taken, memory is used that is free anyway.
             let _ = rustix::fs::fadvise(&volume.file, 0, None, Advice::DontNeed);
         }
+        self.sync_names()?;
+        trace::sync();
         self.unsynced = 0;
+        Ok(())
+    }
+
+    /// The names of new files are on the medium, and those of removed ones are gone from it.
+    fn sync_names(&mut self) -> Result<(), VolumeError> {
+        if let Some(folder) = self.folder.as_ref().filter(|_| self.renamed) {
+            folder.sync().map_err(|source| VolumeError::io(&self.base, source))?;
+            self.renamed = false;
+        }
         Ok(())
     }
 
@@ -322,15 +348,25 @@ impl Volumes {
         while let Some(last) = self.list.last_mut() {
             let failed = |source| VolumeError::io(&last.path, source);
             if last.start >= at && last.start > 0 {
+                trace::remove(&last.path);
                 self.folder.as_ref().map_or(Ok(()), |folder| folder.remove(name(&last.path))).map_err(failed)?;
                 self.list.pop();
+                // One after the other: a gap would look like a piece that is missing.
+                self.renamed = true;
+                self.sync_names()?;
+                trace::sync();
                 continue;
             }
             last.len = last.len.min(at - last.start);
+            trace::cut(&last.path, last.len);
             last.file.set_len(last.len).map_err(failed)?;
             last.is_dirty = true;
+            // What is written behind it must not find the old bytes there after a power cut.
+            last.file.sync_all().map_err(failed)?;
             break;
         }
+        self.sync_names()?;
+        trace::sync();
         Ok(())
     }
 }

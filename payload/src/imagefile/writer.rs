@@ -1,10 +1,12 @@
 //! Writing an image, frame after frame, so that a power cut costs seconds and the result is the same bytes.
 
 use super::{
-    codec::{Compressor, Decompressor},
+    ahead::Record,
+    codec::Compressor,
     constant::{Constants, Run},
-    format::{FRAME, GROUP, Header, Mode, Part, SLOT, u32_at},
+    format::{FRAME, GROUP, Header, Mode, Part, SLOT},
     index::{self, Index, State},
+    slots::Waiting,
     table::Growing,
     volumes::{VolumeError, Volumes},
 };
@@ -91,7 +93,7 @@ pub struct Writer {
     used: Vec<Range<u64>>,
     pub(super) hasher: blake3::Hasher,
     pub(super) group_start: Vec<u64>,
-    index_at: Vec<u64>,
+    pub(super) index_at: Vec<u64>,
     pub(super) groups: Vec<([u8; 32], [u8; 32])>,
     pub(super) slots: BTreeMap<u64, (u64, usize)>,
     /// Groups whose bytes were changed after they were hashed.
@@ -99,7 +101,8 @@ pub struct Writer {
     pub(super) constants: Constants,
     /// The run that the next frames may go on with; it is written when it ends.
     run: Option<Run>,
-    compressor: Compressor,
+    pub(super) compressor: Compressor,
+    pub(super) waiting: Waiting,
 }
 
 impl Writer {
@@ -142,6 +145,7 @@ impl Writer {
             constants: Constants::default(),
             run: None,
             compressor: Compressor::new(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -161,11 +165,17 @@ impl Writer {
         if self.pending.len() >= GATHER && !self.taking_in { self.flush() } else { Ok(()) }
     }
 
-    fn flush(&mut self) -> Result<(), WriteError> {
+    pub(super) fn flush(&mut self) -> Result<(), WriteError> {
         let result = self.volumes.append(&self.pending, &self.parts);
         self.pending.clear();
         self.parts.clear();
         Ok(result?)
+    }
+
+    /// What stands for so many zeros in a slot, and their BLAKE3.
+    pub(super) fn zero(&mut self, len: usize) -> Result<(Vec<u8>, [u8; 32]), WriteError> {
+        let bytes = self.compressor.compress(1, &vec![0; len]).map_err(WriteError::Codec)?;
+        Ok((bytes, self.constants.hash(Run { value: 0, bytes: len })))
     }
 
     /// Adds the next frame; `used` is which of it is in use, for the allocation map of a used-block image.
@@ -255,11 +265,10 @@ impl Writer {
 
     fn slot(&mut self, len: usize) -> Result<(), WriteError> {
         self.end_run()?;
-        let bytes = self.compressor.compress(1, &vec![0; len]).map_err(WriteError::Codec)?;
-        let hash = self.constants.hash(Run { value: 0, bytes: len });
+        let (bytes, hash) = self.zero(len)?;
         self.slots.insert(self.next, (self.position(), self.table.len()));
         self.index.push(State::Slot, hash, 1);
-        let padded = padded(&bytes);
+        let padded = Record { len: SLOT, bytes: bytes.clone() }.in_place();
         self.table.push((part_len(bytes.len()), part_len(len)));
         self.table.push((part_len(SLOT - bytes.len()), 0));
         self.dirty.insert(self.groups.len());
@@ -308,51 +317,13 @@ impl Writer {
         text
     }
 
-    /// Frames that were not whole when they were written.
-    pub fn slots(&self) -> impl Iterator<Item = u64> {
-        self.slots.keys().copied()
-    }
-
-    /// What a slot holds now.
-    pub fn slot_content(&mut self, index: u64) -> Result<Vec<u8>, WriteError> {
-        self.flush()?;
-        let (at, entry) = *self.slots.get(&index).ok_or(WriteError::Order("no such slot"))?;
-        let (len, _) = self.table.get(entry).map_err(WriteError::Table)?;
-        let mut bytes = vec![0; len as usize];
-        self.volumes.read(at, &mut bytes)?;
-        let mut decompressor = Decompressor::new().map_err(WriteError::Codec)?;
-        decompressor.unpack(&bytes, self.header.frame_len(index)).map_err(WriteError::Codec)
-    }
-
-    /// Puts what could be read after all into a slot.
-    pub fn fill_slot(&mut self, index: u64, raw: &[u8], level: i32) -> Result<(), WriteError> {
-        self.flush()?;
-        let (at, entry) = *self.slots.get(&index).ok_or(WriteError::Order("no such slot"))?;
-        let bytes = self.compressor.compress(level, raw).map_err(WriteError::Codec)?;
-        self.volumes.overwrite(at, &padded(&bytes))?;
-        let plain = part_len(self.header.frame_len(index));
-        self.table.set(entry, (part_len(bytes.len()), plain)).map_err(WriteError::Table)?;
-        self.table.set(entry + 1, (part_len(SLOT - bytes.len()), 0)).map_err(WriteError::Table)?;
-        let (group, within) = (index / GROUP, index % GROUP);
-        let group = usize::try_from(group).unwrap_or_default();
-        let hash = *blake3::hash(raw).as_bytes();
-        self.dirty.insert(group);
-        let Some(at) = self.index_at.get(group).copied() else {
-            self.index.set_hash(within, hash);
-            return Ok(());
-        };
-        let mut old = read_index(&self.volumes, at)?;
-        old.set_hash(within, hash);
-        self.volumes.overwrite(at, &Part::Index.wrap(&old.encode()))?;
-        self.groups[group].0 = old.digest();
-        Ok(())
-    }
-
     /// Ends the image: the bad-sector map where there is one, and the seek table. All of it is on the medium then.
     pub fn finish(mut self, bad: Option<&str>) -> Result<Finished, WriteError> {
         if self.next != self.header.frames() {
             return Err(WriteError::Order("the image is not complete"));
         }
+        self.flush()?;
+        self.settle()?;
         let mut tail = blake3::Hasher::new();
         if let Some(text) = bad {
             let bytes = Part::Bad.wrap(text.as_bytes());
@@ -390,22 +361,6 @@ impl Writer {
 /// Bytes of a part, for the seek table.
 pub(super) fn part_len(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
-}
-
-/// A compressed frame in a slot of its own.
-fn padded(frame: &[u8]) -> Vec<u8> {
-    let mut bytes = frame.to_vec();
-    bytes.extend(Part::Padding.wrap(&vec![0; SLOT - frame.len() - 8]));
-    bytes
-}
-
-fn read_index(volumes: &Volumes, at: u64) -> Result<Index, WriteError> {
-    let mut head = [0; 8];
-    volumes.read(at, &mut head)?;
-    let len = (u32_at(&head, 4).unwrap_or_default() as usize).min(SLOT);
-    let mut content = vec![0; len];
-    volumes.read(at + 8, &mut content)?;
-    Index::decode(&content).map_err(|reason| WriteError::Damaged { path: volumes.place(at).0.into(), at, reason })
 }
 
 /// BLAKE3 of a range of the file.

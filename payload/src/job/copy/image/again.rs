@@ -83,7 +83,7 @@ pub(super) fn go_on(
     map.set(0, frames::start(from).min(bytes), Status::Finished);
     for (index, used) in &slots {
         // What was read of it before the interruption is not believed.
-        writer.fill_slot(*index, &ZEROS[..frames::len(*index, bytes)], 1)?;
+        writer.blank_slot(*index)?;
         used.iter().for_each(|range| map.set(range.start, range.end - range.start, Status::NonTrimmed));
     }
     Ok(Begun { writer, from, map, before })

@@ -148,6 +148,41 @@ fn what_can_no_longer_be_read_is_not_thrown_away() {
     assert_eq!(record.copy.sha512, hex(&Sha512::digest(&now)));
 }
 
+/// The machine stops at any read of the places that could not be read at first: the next run goes on with every frame that could
+/// be read, and ends with the image, and with the account of what is bad, that a run without a stop ends with.
+#[test]
+fn a_stop_among_the_bad_sectors_costs_no_frame() {
+    let bad = [100_u64, 5000, 5001, 9000];
+    let copies = Copies::new(vec![full("A", SIZE)]);
+    let first_pass = survey(&copies) + SIZE.div_ceil(MIB);
+    copies.disk("A").break_it(|faults| faults.unreadable.extend(bad));
+    let before = copies.disk("A").counts().reads;
+    not_clean(&copies.image("A", "whole", None));
+    let reads = copies.disk("A").counts().reads - before;
+    let whole = fs::read(copies.image_path("whole")).unwrap();
+    let told = |name: &str| Manifest::read(&copies.image_path(name)).unwrap().manifest;
+    let cuts: Vec<_> = (first_pass + 3..reads).step_by(usize::try_from((reads - first_pass) / 12).unwrap()).collect();
+    let mut logs = 0;
+    for (number, after) in cuts.iter().enumerate() {
+        let name = format!("stopped{number}");
+        cut_after(&copies, &name, *after);
+        // The frames that were read, and behind them what could be read of the others: any zstd unpacks that.
+        assert_eq!(unpacked(&part(&copies, &name)).len() as u64, SIZE, "{name}");
+        let log = fs::read(part(&copies, &name)).unwrap().windows(8).any(|eight| eight == b"MULEWAL1");
+        logs += u32::from(log);
+        not_clean(&copies.image("A", &name, None));
+        assert!(fs::read(copies.image_path(&name)).unwrap() == whole, "{name}: another image");
+        let [one, other] = [told("whole"), told(&name)];
+        assert_eq!((one.bad, one.bad_bytes, one.sha512), (other.bad, other.bad_bytes, other.sha512), "{name}");
+        let record = copies.certificate("A");
+        assert_eq!(record.outcome, Outcome::ImagedWithExceptions);
+        let pauses = record.copy.interruptions;
+        assert_eq!(pauses.len(), 1, "{name}: {pauses:?}");
+        assert!(pauses[0].detail.contains(&format!("the first {SIZE} bytes were read again")), "{name}: {pauses:?}");
+    }
+    assert!(cuts.len() >= 10 && logs >= 5, "{} stops, {logs} with a log", cuts.len());
+}
+
 /// A FAT whose map changes: a file appears where everything was free.
 #[test]
 fn a_block_that_is_used_by_now_is_in_the_image() {
