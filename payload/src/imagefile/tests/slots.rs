@@ -117,8 +117,8 @@ fn no_bytes_of_a_log_make_a_resume_panic_or_grow_the_image() {
     let logged = fs::read(&path).unwrap().len().max(frames.len());
     for op in &ops {
         match op {
-            trace::Op::Write(_, at, bytes) if *at as usize >= sealed.len() => {
-                sealed.resize(*at as usize, 0);
+            trace::Op::Write(_, at, bytes) if usize::try_from(*at).unwrap() >= sealed.len() => {
+                sealed.resize(usize::try_from(*at).unwrap(), 0);
                 sealed.extend(bytes);
             }
             trace::Op::Cut(..) => break,
