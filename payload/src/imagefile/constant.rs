@@ -18,7 +18,7 @@ const DESCRIPTOR: u8 = 0x84;
 /// A window of 128 KiB.
 const WINDOW: u8 = 0x38;
 /// Most bytes of a run: a group.
-pub(super) const MOST: usize = FRAME * GROUP as usize;
+pub(super) const MOST: usize = FRAME << GROUP.trailing_zeros();
 
 /// A run: so many bytes of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
