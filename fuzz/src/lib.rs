@@ -142,12 +142,12 @@ pub fn number(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// Makes the checksums of an image's group indexes fit.
 pub fn fit_image(image: &mut [u8]) {
-    const MAGIC: &[u8] = b"MULEIDX1";
+    const MAGIC: &[u8] = b"MULEIDX2";
     let places: Vec<_> =
         image.windows(MAGIC.len()).enumerate().filter(|(_, w)| *w == MAGIC).map(|(at, _)| at).collect();
     for at in places {
-        let Some(count) = number(image, at + 12).filter(|count| *count <= 1024) else { continue };
-        let end = at + 16 + 33 * count as usize;
+        let Some(count) = number(image, at + 16).filter(|count| *count <= 1024) else { continue };
+        let end = at + 20 + 35 * count as usize;
         if end + 4 <= image.len() {
             let crc = crc32fast::hash(&image[at..end]);
             image[end..end + 4].copy_from_slice(&crc.to_le_bytes());

@@ -19,7 +19,6 @@ const DESCRIPTOR: u8 = 0x84;
 const WINDOW: u8 = 0x38;
 /// Most bytes of a run: a group.
 pub(super) const MOST: usize = FRAME << GROUP.trailing_zeros();
-const _: () = assert!(GROUP.is_power_of_two(), "a group is a power of two of frames");
 
 /// A run: so many bytes of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

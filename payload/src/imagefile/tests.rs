@@ -458,6 +458,38 @@ fn no_bytes_make_the_reader_panic_or_take_much_memory() {
     }
 }
 
+/// What an image of nothing costs is counted: bytes, parts, frames unpacked.
+#[test]
+fn nothing_is_stored_once_for_each_group_and_proved_without_unpacking() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, raw) = (dir.path().join("a.img.zst"), vec![0xff; MIB]);
+    let head = Header { disk_bytes: 3 << 30, ..header(&raw, Mode::Raw) };
+    let mut writer = Writer::create(&path, None, head.clone()).unwrap();
+    for (entry, frames) in
+        [(Entry::Zero, 1024), (Entry::Free, 1000), (Entry::Same(0xff), 24), (Entry::Same(0xff), 1024)]
+    {
+        writer.append_run(entry, frames, &[]).unwrap();
+    }
+    let finished = writer.finish(None).unwrap();
+    let blocks = 4 * (3 << 30) / (128 << 10);
+    let bytes = path.metadata().unwrap().len();
+    assert!(bytes < blocks + 1500, "{bytes} of {blocks}");
+    let manifest = Manifest { image: head, ..manifest(&path, &finished, &raw, Mode::Raw) };
+    let reader = Reader::open(&path).unwrap();
+    assert!(verify(&reader, &manifest, 2, None, &|_| true).is_good());
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!((count(&reader.worked.unpacked), count(&reader.worked.compared)), (0, 4));
+    let mut ends = [0; 2];
+    reader.read_at((2024 << 20) - 1, &mut ends).unwrap();
+    assert_eq!(ends, [0, 0xff]);
+    let mut flipped = fs::read(&path).unwrap();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    fs::write(&path, flipped).unwrap();
+    let report = verify(&Reader::open(&path).unwrap(), &manifest, 2, None, &|_| true);
+    assert!(report.damage.iter().any(|damage| matches!(damage, Damage::Frame { .. })));
+}
+
 /// Somebody who can change the store's folder, while an image of several pieces goes into it.
 #[test]
 fn pieces_of_an_image_stay_in_the_folder_where_it_was_begun() {

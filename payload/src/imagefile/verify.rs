@@ -226,9 +226,8 @@ fn in_order(
                 }
                 Found::One(Ok(content)) => {
                     report.bytes_good += len;
-                    let blank = &zeros[..reader.header().frame_len(next)];
-                    let data = content.as_ref().map_or(blank, AsRef::as_ref);
-                    stream.iter_mut().for_each(|stream| stream.update(data));
+                    let data = content.as_ref().map_or(&zeros[..], AsRef::as_ref);
+                    stream.iter_mut().for_each(|stream| stream.update(&data[..reader.header().frame_len(next)]));
                 }
                 // One damaged index spoils a thousand frames and is told once.
                 Found::One(Err(ReadError::Index { .. })) => report.damaged += 1,
