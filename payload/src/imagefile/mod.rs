@@ -4,10 +4,10 @@
 //! In the order of the file, every part a zstd frame or a skippable frame (RFC 8878, 3.1.2), all numbers little-endian:
 //!
 //! 1. the header (0x184D2A50): JSON, [`Header`];
-//! 2. for every group of 1024 MiB of the disk: a zstd frame for each MiB, with content size and checksum (neighbours
-//!    of one value, zeros above all, are one frame of RLE blocks, 4 bytes for 128 KiB; a differential image has only the changed ones), the group's index (0x184D2A51; `index.rs` has its
-//!    bytes), and for a used-block image the lines of an allocation map (0x184D2A52): `0xPOS  0xSIZE  +` for what was read and `?` for
-//!    what the file system calls free, as in GNU ddrescue's mapfile;
+//! 2. for every group of 1024 MiB of the disk: a zstd frame for each MiB, with content size and checksum (neighbours of one value,
+//!    zeros above all, are one frame of RLE blocks, 4 bytes for 128 KiB; a differential image has only the changed ones), the group's
+//!    index (0x184D2A51; `index.rs` has its bytes), and for a used-block image the lines of an allocation map (0x184D2A52):
+//!    `0xPOS  0xSIZE  +` for what was read and `?` for what the file system calls free, as in GNU ddrescue's mapfile;
 //! 3. where something could not be read, GNU ddrescue's mapfile (0x184D2A54);
 //! 4. the seek table of the zstd seekable format 0.1.0 (0x184D2A5E).
 //!

@@ -4,7 +4,7 @@
 
 use super::look::Shared;
 use crate::{
-    content,
+    content::{self, Gpt},
     drive::DataPlane,
     engine::{
         extents::Ranges,
@@ -34,10 +34,17 @@ pub(super) fn ranges(plane: &mut dyn DataPlane, bytes: u64, limits: Limits) -> R
         }
     };
     ends(0, bytes.min(geometry.bytes()), END);
+    let disk = Shared::new(plane, limits.hang);
     // A table that cannot be read is none that anybody would go by.
-    let old = content::outline(&Shared::new(plane, limits.hang), geometry.logical());
-    for volume in &old.volumes {
+    for volume in &content::outline(&disk, geometry.logical()).volumes {
         ends(volume.start, volume.start.saturating_add(volume.len), PART);
+    }
+    // Each copy of a GPT by itself: tools go by either, also where another table stands before it.
+    let last = (geometry.bytes() / unit).saturating_sub(1);
+    for gpt in [1, last].into_iter().filter_map(|lba| Gpt::read(&disk, unit, lba)) {
+        for entry in gpt.used() {
+            ends(entry.first.saturating_mul(unit), entry.last.saturating_add(1).saturating_mul(unit), PART);
+        }
     }
     found
 }
