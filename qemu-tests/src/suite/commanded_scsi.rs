@@ -114,7 +114,8 @@ fn power_cut(bench: &mut Bench) -> Result<()> {
     let stick = bench.stick(&Job::wipe("scsi-sanitize-overwrite"))?;
     let machine = Machine::new(&stick).drive_host(&host.socket());
     let vm = bench.start(&machine)?;
-    vm.wait_text(&["sanitize overwrite"], 120)?;
+    // The drive itself says how far it is: before that it may not have the command yet.
+    vm.wait_text(&["sanitize overwrite: 0 %"], 120)?;
     vm.cut()?;
     host.power_cycle(0)?;
     let mut vm = bench.start(&machine)?;
