@@ -43,6 +43,11 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// The folder that a file lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
 /// Makes names in a file's folder last.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     Folder::of(path)?.0.sync()

@@ -250,6 +250,7 @@ fn a_store_tells_what_is_there_and_when_it_was_read() {
     let troubles: Vec<_> =
         listed(1).iter().map(|item| item["trouble"].as_str().unwrap_or_default().to_owned()).collect();
     assert!(troubles[0].contains("mo.img.zst is not there"), "{troubles:?}");
+    assert!(troubles[1].contains("mo.img.zst, which it builds on"), "{troubles:?}");
 }
 
 #[test]

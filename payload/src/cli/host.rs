@@ -191,7 +191,7 @@ pub fn claimed(roots: &Roots, path: &Path, access: Access) -> Result<LinuxDrive,
     if hidden != 0 && access == Access::ReadWrite {
         HIDDEN.call_once(|| {
             let drive = path.display();
-            tell!("mule: {hidden} processes could not be looked at: whether they have {drive} open is not known; root can see it");
+            tell!("mule: {hidden} processes could not be looked at: whether they have {drive} open is not known; with all rights of root it would be");
         });
     }
     Ok(open)

@@ -143,19 +143,25 @@ fn do_commit(args: &Commit) -> Result<Exit, String> {
     let notes = notes.map_err(|error| error.to_string())?;
     if !args.yes {
         notes.iter().for_each(|kept| tell!("{}", kept.line(host::now())));
-        if !host::is_terminal() {
-            return Err("say --yes to remove them".into());
-        }
-        let line = say::ask(format_args!("Remove for good? Type yes: ")).map_err(|error| error.to_string())?;
-        if line.trim() != "yes" {
-            return Err("nothing was removed".into());
-        }
+        may_be_removed()?;
     }
     for image in &args.images {
         let note = retain::remove(image).map_err(|error| error.to_string())?;
         say!("{}: removed", note.image);
     }
     Ok(Exit::Good)
+}
+
+/// Asks whether what was listed may go.
+pub(super) fn may_be_removed() -> Result<(), String> {
+    if !host::is_terminal() {
+        return Err("say --yes to remove them; nothing was removed".into());
+    }
+    match say::ask(format_args!("Remove for good? Type yes: ")) {
+        Ok(line) if line.trim() == "yes" => Ok(()),
+        Ok(_) => Err("nothing was removed".into()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Arguments of `mule revert`.

@@ -82,8 +82,8 @@ Examples:
   mule restore customer.img.zst /dev/sdx /dev/sdy --tail zero  two drives at once, zeros behind the content
   mule restore a.img.zst --yes-erase /tmp/b.img /tmp/b.img     a regular file, by its exact path
 
-Each target is read back in full and gets a certificate of its own. Before anything is written both ends of the drive and of its
-old partitions become zeros, and the first MiB is written last: a drive that did not get everything looks neither as it did
+Each target is read back in full and gets a certificate of its own. Before anything else both ends of what is written, and of the
+drive's old partitions there, become zeros, and the first MiB is written last: a drive that did not get everything looks neither as it did
 before nor as if it had. Exit codes: 0 all targets hold the image; 1 at least one does not; 2 not done.")]
 pub struct Restore {
     /// The image, NAME.img.zst, with its manifest beside it

@@ -106,12 +106,13 @@ pub(super) struct Users {
 
 impl Users {
     pub(super) fn read(roots: &Roots) -> Self {
+        let sees_all = open::sees_all(roots);
         Self {
-            mounts: tables::mounts(roots),
+            mounts: tables::mounts(roots, sees_all),
             swaps: tables::swaps(roots),
-            loops: loops::read(roots),
-            openers: Openers::read(roots),
-            sees_all: open::sees_all(roots),
+            loops: loops::read(roots, sees_all),
+            openers: Openers::read(roots, sees_all),
+            sees_all,
         }
     }
 

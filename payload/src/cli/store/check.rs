@@ -57,7 +57,7 @@ pub(super) fn check(args: &Check) -> Result<Exit, String> {
         let whole = item.checked.as_ref().filter(|checked| checked.whole);
         whole.zip(since.as_ref()).is_none_or(|(checked, since)| checked.at <= *since)
     });
-    // The log is open for as long as a note takes: whoever takes an image meanwhile is not kept waiting.
+    // The key is all that is needed: the log is let go of at once, so that images can be taken meanwhile.
     let state = args.state.clone().unwrap_or_else(host::default_state);
     let key = host::open_log(&host::log_file(&state)).map(|(journal, _)| journal.key().clone())?;
     let mut exit = Exit::Good;

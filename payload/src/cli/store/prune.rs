@@ -2,10 +2,9 @@
 
 use super::{Exit, items};
 use crate::{
-    cli::host,
+    cli::kept::may_be_removed,
     console::format::size,
     job::shelves::{self, Plan},
-    say,
 };
 use std::{num::NonZeroUsize, path::PathBuf};
 
@@ -31,23 +30,17 @@ pub(super) struct Prune {
 }
 
 pub(super) fn prune(args: &Prune) -> Result<Exit, String> {
-    let items = items(&args.folder)?;
-    let plan = shelves::plan(&items, args.keep.get());
+    let before = items(&args.folder)?;
+    let plan = shelves::plan(&before, args.keep.get());
     told(&plan);
     if plan.gone.is_empty() {
         return Ok(Exit::Good);
     }
     if !args.yes {
-        if !host::is_terminal() {
-            return Err("say --yes to remove them; nothing was removed".into());
-        }
-        let line = say::ask(format_args!("Remove for good? Type yes: ")).map_err(|error| error.to_string())?;
-        if line.trim() != "yes" {
-            return Err("nothing was removed".into());
-        }
+        may_be_removed()?;
     }
     // A person took time: what has come to build on them, or is kept, since?
-    let again = shelves::read(&args.folder).map_err(|error| format!("{}: {error}", args.folder.display()))?;
+    let again = items(&args.folder)?;
     let still: Vec<_> = shelves::plan(&again, args.keep.get()).gone.iter().map(|item| item.path.clone()).collect();
     for item in &plan.gone {
         if !still.contains(&item.path) {

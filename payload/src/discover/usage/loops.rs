@@ -3,7 +3,7 @@
 use super::{
     super::{Roots, sysfs},
     Usage,
-    open::{file_of, sees_all},
+    open::file_of,
     tables::{Inode, Number, numbers},
 };
 use mule_sys::loops;
@@ -19,12 +19,11 @@ pub(super) struct Loop {
 }
 
 /// All that have something below them.
-pub(super) fn read(roots: &Roots) -> Vec<Loop> {
+pub(super) fn read(roots: &Roots, sees_all: bool) -> Vec<Loop> {
     let block = roots.sys.join("block");
     let names = sysfs::names(&block).into_iter().filter(|name| name.starts_with("loop"));
     let bound = names.filter(|name| block.join(name).join("loop").is_dir());
-    let all = sees_all(roots);
-    bound.filter_map(|name| ask(roots, name, all)).collect()
+    bound.filter_map(|name| ask(roots, name, sees_all)).collect()
 }
 
 impl Loop {

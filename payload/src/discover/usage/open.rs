@@ -65,6 +65,7 @@ type Found = BTreeMap<u32, Vec<Hold>>;
 /// Looks at all processes, the second only where the first found something.
 #[derive(Debug)]
 pub(super) struct Openers {
+    sees_all: bool,
     first: Look,
     second: OnceLock<Look>,
 }
@@ -77,8 +78,8 @@ pub(super) enum What<'a> {
 }
 
 impl Openers {
-    pub(super) fn read(roots: &Roots) -> Self {
-        Self { first: Look::read(roots), second: OnceLock::new() }
+    pub(super) fn read(roots: &Roots, sees_all: bool) -> Self {
+        Self { sees_all, first: Look::read(roots, sees_all), second: OnceLock::new() }
     }
 
     /// Processes that this one has no right to look at.
@@ -94,7 +95,7 @@ impl Openers {
         }
         let again = self.second.get_or_init(|| {
             thread::sleep(MOMENT);
-            Look::read(roots)
+            Look::read(roots, self.sees_all)
         });
         let (open_again, closed_again) = again.of(what);
         let process = |id: u32, writes: bool| Process { id, name: name(roots, id), writes };
@@ -105,14 +106,13 @@ impl Openers {
 }
 
 impl Look {
-    fn read(roots: &Roots) -> Self {
+    fn read(roots: &Roots, sees_all: bool) -> Self {
         let mut look = Self::default();
         let own = std::process::id();
-        let all = sees_all(roots);
         for process in processes(roots).into_iter().filter(|process| *process != own) {
             match look.add(roots, process) {
                 Ok(()) => {}
-                Err(error) if !all && error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(error) if !sees_all && error.kind() == io::ErrorKind::PermissionDenied => {
                     look.hidden.insert(process);
                 }
                 Err(_) => {

@@ -1,9 +1,6 @@
 //! The kernel's tables of mounts and swap space, of every mount namespace.
 
-use super::{
-    super::{Roots, sysfs},
-    open::sees_all,
-};
+use super::super::{Roots, sysfs};
 use rustix::io::Errno;
 use std::{
     collections::BTreeSet,
@@ -40,13 +37,13 @@ pub(super) struct Swap {
 }
 
 /// The mounts of this process and of all processes and threads that see others (`namespaces(7)`).
-pub(super) fn mounts(roots: &Roots) -> Result<Vec<Mount>, String> {
+pub(super) fn mounts(roots: &Roots, sees_all: bool) -> Result<Vec<Mount>, String> {
     let own = table(roots, "self").map_err(|error| format!("self/mountinfo: {error}"))?;
     let mut found = parse_mounts(roots, &own)?;
     let mut read: BTreeSet<PathBuf> = space(roots, "self").ok().into_iter().collect();
     // A process may end while it is looked at, and another of the same namespace that was passed over already live on.
     for _ in 0..LOOKS {
-        let unread = others(roots, &mut read, &mut found)?;
+        let unread = others(roots, sees_all, &mut read, &mut found)?;
         if unread.is_empty() {
             return Ok(found);
         }
@@ -58,13 +55,18 @@ pub(super) fn mounts(roots: &Roots) -> Result<Vec<Mount>, String> {
 const LOOKS: usize = 5;
 
 /// Adds the mounts of every namespace that was not read; those that are still not.
-fn others(roots: &Roots, read: &mut BTreeSet<PathBuf>, found: &mut Vec<Mount>) -> Result<BTreeSet<PathBuf>, String> {
-    let (mut unread, all) = (BTreeSet::new(), sees_all(roots));
+fn others(
+    roots: &Roots,
+    sees_all: bool,
+    read: &mut BTreeSet<PathBuf>,
+    found: &mut Vec<Mount>,
+) -> Result<BTreeSet<PathBuf>, String> {
+    let mut unread = BTreeSet::new();
     for name in tasks(roots) {
         let trouble = |error: &io::Error| format!("the mounts of process {name} could not be read: {error}");
         let space = match space(roots, &name) {
             Ok(space) => space,
-            Err(error) if ended(&error) || !all && is_right(&error) => continue,
+            Err(error) if ended(&error) || !sees_all && is_right(&error) => continue,
             Err(error) => return Err(trouble(&error)),
         };
         if read.contains(&space) {
@@ -76,7 +78,7 @@ fn others(roots: &Roots, read: &mut BTreeSet<PathBuf>, found: &mut Vec<Mount>) -
                 unread.remove(&space);
                 read.insert(space);
             }
-            Err(error) if !all && is_right(&error) => {}
+            Err(error) if !sees_all && is_right(&error) => {}
             Err(error) if left(&error) => {
                 unread.insert(space);
             }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     certify::{key::StickKey, record::Tool},
     engine::frames::{FRAME, Pool},
-    files::{self, beside, is_there},
+    files::{self, beside, folder_of, is_there},
     imagefile::{
         self, Base, Decompressor, Finished, Group, Header, InUse, Manifest, ReadError, Reader, Signed, State, Volume,
         WriteError, Writer, names_of,
@@ -126,11 +126,11 @@ fn wish_of(manifest: &Manifest) -> digest::Wish {
 
 /// Whether everything fits, as if nothing of it could be compressed.
 fn room(to: &Path, manifest: &Manifest) -> Result<(), ImageError> {
-    let dir = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let dir = folder_of(to);
     let space = statvfs(dir).map_err(|errno| ImageError::Io(dir.into(), errno.into()))?;
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     let needed = most(manifest);
-    if free < needed { Err(ImageError::NoRoom { dir: dir.into(), free, needed }) } else { Ok(()) }
+    if free < needed { Err(ImageError::NoRoom { dir: dir.into(), free, needed, by: "" }) } else { Ok(()) }
 }
 
 /// Bytes of an image of which nothing could be compressed.

@@ -102,11 +102,11 @@ pub enum ImageError {
     #[error("{0}: there is an image of that name already; it is never written over")]
     Exists(PathBuf),
     #[error(
-        "{dir}: it has room for {free} bytes that no other image of this run may need, and this one may need {needed}, by a sample of \
-         what it holds; make room, use a larger store, or, on a host, say --ignore-room",
+        "{dir}: it has room for {free} bytes that no other image of this run may need, and this one may need {needed}{by}; make room, or \
+         use a larger store",
         dir = dir.display()
     )]
-    NoRoom { dir: PathBuf, free: u64, needed: u64 },
+    NoRoom { dir: PathBuf, free: u64, needed: u64, by: &'static str },
     #[error("{0}: {1}")]
     Io(PathBuf, io::Error),
     #[error("the base image cannot be used: {0}")]
@@ -141,8 +141,7 @@ pub fn worst_case(survey: &Survey, bytes: u64) -> u64 {
 
 /// The largest file of an image of up to `worst` bytes, where its store takes no file of that size.
 pub(super) fn limit_of(part: &Path, worst: u64) -> Option<NonZeroU64> {
-    let dir = part.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let largest = if is_null(part) { None } else { files::largest(dir) };
+    let largest = if is_null(part) { None } else { files::largest(files::folder_of(part)) };
     largest.filter(|largest| *largest < worst).and_then(NonZeroU64::new)
 }
 

@@ -34,6 +34,8 @@ struct Inner<'a> {
     /// Finished requests of the lane that came home while somebody else waited.
     finished: VecDeque<Completion>,
     chunks: VecDeque<(u64, Arc<Vec<u8>>)>,
+    /// It did not answer in time: it is not asked again, since each question would take as long.
+    is_silent: bool,
 }
 
 impl std::fmt::Debug for Shared<'_> {
@@ -46,13 +48,18 @@ impl<'a> Shared<'a> {
     /// `hang` is how long the drive may be silent.
     pub(super) fn new(plane: &'a mut dyn DataPlane, hang: Duration) -> Self {
         let geometry = plane.geometry();
-        let inner = Inner { plane, in_flight: 0, finished: VecDeque::new(), chunks: VecDeque::new() };
+        let inner = Inner { plane, in_flight: 0, finished: VecDeque::new(), chunks: VecDeque::new(), is_silent: false };
         Self { geometry, hang, inner: Mutex::new(inner) }
     }
 
     /// The plane for whoever reads in frames.
     pub(super) fn lane(&self) -> Lane<'_, 'a> {
         Lane(self)
+    }
+
+    /// Whether a request may still be under way, since the drive did not answer in time.
+    pub(super) fn is_silent(&self) -> bool {
+        self.lock().is_silent
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<'a>> {
@@ -69,10 +76,16 @@ impl Inner<'_> {
         let own = buf.as_ptr();
         let begin = Instant::now();
         let hung = || IoError::new(IoErrorKind::Hung, Op::Read, offset, len as u64, "no answer from the drive");
+        if self.is_silent {
+            return Err(hung());
+        }
         while self.in_flight >= self.plane.depth().max(1) {
             match self.plane.wait(TICK)? {
                 Some(done) => self.home(done),
-                None if begin.elapsed() >= hang => return Err(hung()),
+                None if begin.elapsed() >= hang => {
+                    self.is_silent = true;
+                    return Err(hung());
+                }
                 None => {}
             }
         }
@@ -86,7 +99,10 @@ impl Inner<'_> {
                     return done.result.map(|()| done.buf);
                 }
                 Some(done) => self.home(done),
-                None if begin.elapsed() >= hang => return Err(hung()),
+                None if begin.elapsed() >= hang => {
+                    self.is_silent = true;
+                    return Err(hung());
+                }
                 None => {}
             }
         }

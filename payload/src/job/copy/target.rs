@@ -188,7 +188,7 @@ fn invalidate(
     laid: &mut Laid,
 ) -> Result<(), String> {
     let bytes = if order.tail == Tail::Leave { order.shape.bytes } else { plane.geometry().bytes() };
-    let ranges = void::ranges(plane, bytes, order.limits);
+    let ranges = void::ranges(plane, bytes, order.limits)?;
     match void::make(plane, &ranges, order.limits, steps) {
         Err(End::TooManyBad) => {
             Err("its partition table, or an end of a partition, could not be overwritten; the drive is failing".into())

@@ -19,8 +19,9 @@ const END: u64 = 1 << 20;
 /// LVM, LUKS, RAID at the start or the end.
 const PART: u64 = 128 << 10;
 
-/// The ranges within the first `bytes` of the drive, which are all to be overwritten.
-pub(super) fn ranges(plane: &mut dyn DataPlane, bytes: u64, limits: Limits) -> Ranges {
+/// The ranges within the first `bytes` of the drive, which are all to be overwritten. Where the drive does not answer meanwhile, nothing
+/// is to be written: a request that never came home may still be under way.
+pub(super) fn ranges(plane: &mut dyn DataPlane, bytes: u64, limits: Limits) -> Result<Ranges, String> {
     let geometry = plane.geometry();
     let unit = u64::from(geometry.logical());
     let mut found = Ranges::default();
@@ -46,7 +47,10 @@ pub(super) fn ranges(plane: &mut dyn DataPlane, bytes: u64, limits: Limits) -> R
             ends(entry.first.saturating_mul(unit), entry.last.saturating_add(1).saturating_mul(unit), PART);
         }
     }
-    found
+    if disk.is_silent() {
+        return Err(format!("no answer from the drive for {} s; nothing was written", limits.hang.as_secs()));
+    }
+    Ok(found)
 }
 
 /// Makes them zeros, flushed.

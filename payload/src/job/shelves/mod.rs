@@ -36,7 +36,7 @@ pub struct Item {
     pub is_part: bool,
     /// The names of the images that build on it.
     pub needed_by: Vec<String>,
-    /// Whether the image that it builds on is there, by its manifest.
+    /// Whether the image that it builds on is there, by its manifest and the size of its files.
     pub base_is_there: bool,
     /// When all of it was last read, and what came of it.
     pub checked: Option<Checked>,
@@ -80,6 +80,7 @@ pub fn read(dir: &Path) -> io::Result<Vec<Item>> {
     let mut items: Vec<Item> = found.into_iter().map(item).collect();
     let roots: BTreeMap<String, String> = items
         .iter()
+        .filter(|item| item.missing.is_none())
         .filter_map(|item| Some((item.name(), item.signed.as_ref().ok()?.manifest.blake3_root.clone())))
         .collect();
     let mut needed = BTreeMap::<String, Vec<String>>::new();

@@ -19,7 +19,7 @@ use crate::{
     certify::key::StickKey,
     content::{self, Survey, Treatment},
     discover::Drive,
-    files::{beside, is_there},
+    files::{beside, folder_of, is_there},
     imagefile::{
         self, BadArea, Base, Finished, Group, Header, Manifest, Mode, Partition, Reader, Report, Volume, VolumeError,
         WriteError, Writer, names_of,
@@ -28,6 +28,9 @@ use crate::{
     rescue::{Map, Status},
 };
 use std::{num::NonZeroU64, path::Path, sync::Arc};
+
+/// How it is known what an image needs, and what a host can do all the same.
+const SAMPLED: &str = ", by a sample of what the drive holds (on a host, --ignore-room begins all the same)";
 
 pub(super) struct Taking<'a> {
     pub(super) order: &'a Order,
@@ -49,7 +52,7 @@ impl Taking<'_> {
         if !names_of(&self.order.path).is_empty() || is_there(&Manifest::path(&self.order.path)) {
             return Err(ImageError::Exists(self.order.path.clone()));
         }
-        let dir = part.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        let dir = folder_of(part);
         let free = free_bytes(dir).map_err(|error| ImageError::Io(dir.into(), error))?;
         let there: u64 = names_of(part).iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
         let worst = worst_case(&self.survey, self.header.disk_bytes);
@@ -61,7 +64,8 @@ impl Taking<'_> {
         let beside = worst - self.survey.bytes_used();
         let packed = sample::estimate(&self.survey, disk, self.order.wish.level);
         let needed = packed.map_or(worst, |packed| worst.min(packed + beside)).saturating_sub(there);
-        self.order.room.take(free, needed).map_err(|free| ImageError::NoRoom { dir: dir.into(), free, needed })
+        let no_room = |free| ImageError::NoRoom { dir: dir.into(), free, needed, by: SAMPLED };
+        self.order.room.take(free, needed).map_err(no_room)
     }
 
     /// The largest file of the image: as was asked for, or as the store has it where all that is read could be larger.

@@ -114,3 +114,15 @@ fn what_lies_behind_the_content_is_left_alone_and_a_lone_backup_is_no_table() {
     }
     assert!(without_table > 3, "{without_table}");
 }
+
+#[test]
+fn a_drive_that_falls_silent_while_its_old_table_is_read_is_not_written() {
+    let copies = Copies::new(vec![full("A", 6 * MIB), old("B", SIZE)]);
+    assert!(copies.image("A", "a", None).is_clean());
+    copies.disk("B").write_cells(0, &partitioned(SCRIPTS[1]));
+    copies.disk("B").break_it(|faults| faults.from_now().hang_after = Some(1));
+    let tally = copies.restore("a", &["B"], Tail::Leave);
+    not_clean(&tally);
+    assert!(copies.certificate("B").copy.reason.contains("no answer"), "{tally:?}");
+    assert_eq!(copies.disk("B").counts().writes, 0);
+}
