@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mule::imagefile::{Decompressor, Entry, Reader, Writer, peek};
+use mule::imagefile::{Decompressor, Entry, Met, Reader, Writer, peek};
 use mule_fuzz::{expand, scratch};
 use std::fs;
 
@@ -18,7 +18,7 @@ fuzz_target!(|input: &[u8]| {
         return;
     }
     let mut met = 0;
-    let mut again = |index: u64, raw: &[u8]| {
+    let mut again = |Met { index, raw, .. }: Met<'_>| {
         assert_eq!(index, met, "frames come in order");
         assert_eq!(raw.len(), header.frame_len(index));
         met += 1;
@@ -27,13 +27,13 @@ fuzz_target!(|input: &[u8]| {
         Ok(if index % 2 == 1 { Vec::new() } else { vec![start..start + raw.len() as u64 / 2] })
     };
     let Ok(mut writer) = Writer::resume(&path, None, header.clone(), &mut again) else { return };
+    for _ in met..frames {
+        writer.append(Entry::Zero, &[]).expect("a frame more");
+    }
     let slots: Vec<_> = writer.slots().collect();
     for index in slots {
         let content = writer.slot_content(index).expect("a slot that was met");
         writer.fill_slot(index, &content, 1).expect("room for any frame");
-    }
-    for _ in met..frames {
-        writer.append(Entry::Zero, &[]).expect("a frame more");
     }
     let finished = writer.finish(None).expect("all frames are there");
     let reader = Reader::open(&path).expect("a finished image");
