@@ -1,22 +1,25 @@
 //! One file, or several that `cat` puts together: `NAME.img.zst.000`, `.001`, …, each smaller than what a FAT store takes.
 
+mod names;
 pub(super) mod trace;
 
-use crate::{
-    aside::Folder,
-    files::{self, is_there},
-};
+pub use names::{in_use, names_of, remove, strays};
+
+use crate::{aside::Folder, files};
+use mule_sys::locks;
+use names::{gap, name, numbered};
 use rustix::{
     fs::{Advice, OFlags},
     io::Errno,
 };
 use std::{
-    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io,
     num::NonZeroU64,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// What can go wrong with the files.
@@ -33,6 +36,8 @@ pub enum VolumeError {
     TooLarge { path: PathBuf, bytes: u64 },
     #[error("there is no image {0}")]
     Missing(PathBuf),
+    #[error("{path}: somebody works on this file, here or on another machine; wait until that is over", path = .0.display())]
+    Busy(PathBuf),
     #[error("{path}: this piece of the image is missing; the image is whole only with all of its pieces beside each other", path = .0.display())]
     Piece(PathBuf),
 }
@@ -75,76 +80,23 @@ pub(super) struct Volumes {
 /// How much is written between two syncs: little enough that a power cut costs seconds.
 const SYNC_EVERY: u64 = 64 << 20;
 
-fn numbered(base: &Path, number: usize) -> PathBuf {
-    let mut name = base.as_os_str().to_owned();
-    name.push(".");
-    name.push(digits(number));
-    name.into()
-}
+/// How long another holder is waited for: a child process has a copy of every open file from its fork to its exec.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(5);
 
-/// `000` to `899`, `90000` to `98999`, `9900000` and on: with more digits behind a 9, as split(1) does, any shell lists them in their
-/// order.
-fn digits(number: usize) -> String {
-    let (mut number, mut nines, mut width) = (number, 0, 3);
+/// Nobody writes a file that is read, and nobody reads or writes one that is written, as far as its file system has locks; they
+/// last as long as the file is open.
+fn lock(path: &Path, file: &File, writable: bool) -> Result<(), VolumeError> {
+    let end = Instant::now() + PATIENCE;
     loop {
-        let place = 9 * 10_usize.pow(width - 1);
-        if number < place {
-            let width = usize::try_from(width).unwrap_or(usize::MAX);
-            return format!("{}{number:0width$}", "9".repeat(nines));
+        let locked = if writable { locks::exclusive(file) } else { locks::shared(file) };
+        match locked {
+            Ok(false) if Instant::now() < end => thread::sleep(PAUSE),
+            Ok(false) => return Err(VolumeError::Busy(path.into())),
+            // A store without locks takes images all the same: whoever begins a job is told (`job/copy/hold.rs`).
+            Ok(true) | Err(_) => return Ok(()),
         }
-        (number, nines, width) = (number - place, nines + 1, width + 1);
     }
-}
-
-/// The number of a piece by its digits.
-fn number(digits: &str) -> Option<usize> {
-    let nines = digits.bytes().take_while(|digit| *digit == b'9').count().min(digits.len().saturating_sub(3) / 2);
-    let before: usize = (0..nines).map(|wider| 9 * 10_usize.pow(u32::try_from(wider).unwrap_or(0) + 2)).sum();
-    let number = before + digits.get(nines..)?.parse::<usize>().ok()?;
-    (self::digits(number) == digits).then_some(number)
-}
-
-/// The files that an image called `base` consists of now, in order.
-pub fn names_of(base: &Path) -> Vec<PathBuf> {
-    if is_there(base) {
-        return vec![base.into()];
-    }
-    (0..).map(|number| numbered(base, number)).take_while(|path| is_there(path)).collect()
-}
-
-/// The pieces of an image that are there, by their numbers, with or without gaps.
-fn pieces(folder: &Folder, base: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
-    let name = base.file_name().unwrap_or_default().as_encoded_bytes();
-    let piece = |file: &OsStr| {
-        let digits = file.as_encoded_bytes().strip_prefix(name)?.strip_prefix(b".")?;
-        let number = number(std::str::from_utf8(digits).ok()?)?;
-        Some((number, numbered(base, number)))
-    };
-    let mut found: Vec<_> = folder.names()?.iter().filter_map(|file| piece(file)).collect();
-    found.sort();
-    Ok(found)
-}
-
-/// The first piece that lacks where later ones are there.
-fn gap(folder: &Folder, base: &Path) -> Option<PathBuf> {
-    let found = pieces(folder, base).ok().filter(|_| !is_there(base))?;
-    let place = found.iter().enumerate().find(|(place, (number, _))| place != number)?.0;
-    Some(numbered(base, place))
-}
-
-/// The name of a file in the folder it lies in.
-fn name(path: &Path) -> &OsStr {
-    path.file_name().unwrap_or_default()
-}
-
-/// Removes every file of an image, whatever of it is there.
-pub fn remove(base: &Path) -> io::Result<()> {
-    let (folder, _) = Folder::of(base)?;
-    let all = pieces(&folder, base)?.into_iter().map(|(_, path)| path).chain([base.to_path_buf()]);
-    for path in all {
-        folder.forget(name(&path))?;
-    }
-    Ok(())
 }
 
 /// The null device takes an image that nobody wants, for measuring.
@@ -178,6 +130,7 @@ impl Volumes {
             let failed = |source| VolumeError::io(&path, source);
             let opened = if writable { folder.existing(name(&path), OFlags::RDWR) } else { files::open(&path) };
             let file = opened.map_err(failed)?;
+            lock(&path, &file, writable)?;
             let len = file.metadata().map_err(failed)?.len();
             list.push(Volume { path: path.clone(), file, start, len, is_dirty: writable });
             start += len;
@@ -213,6 +166,9 @@ impl Volumes {
             None => OpenOptions::new().read(true).write(true).open(&self.base),
         };
         let file = made.map_err(|source| VolumeError::io(&path, source))?;
+        if self.folder.is_some() {
+            lock(&path, &file, true)?;
+        }
         trace::create(&path);
         self.renamed = true;
         self.list.push(Volume { path, file, start: self.len(), len: 0, is_dirty: true });
@@ -368,60 +324,5 @@ impl Volumes {
         self.sync_names()?;
         trace::sync();
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_are_listed_in_their_order_however_many_there_are() {
-        let mut last = String::new();
-        for place in (0..30_000).chain([98_999, 99_000, 2_000_000]) {
-            let digits = digits(place);
-            assert!(last < digits, "{last} is listed before {digits}");
-            assert_eq!(number(&digits), Some(place), "{digits}");
-            last = digits;
-        }
-        assert_eq!((digits(899), digits(900), digits(9_900)), ("899".into(), "90000".into(), "9900000".into()));
-        for digits in ["", "9", "00", "0000", "900", "999", "9000", "99000", "00a", "-01", "+01", "9999999999"] {
-            assert_eq!(number(digits), None, "{digits}");
-        }
-    }
-
-    #[test]
-    fn an_image_has_more_than_a_thousand_pieces() {
-        let dir = tempfile::tempdir().unwrap();
-        let base = dir.path().join("a.img.zst");
-        files::open_as_many_as_allowed();
-        let mut volumes = Volumes::create(&base, NonZeroU64::new(4)).unwrap();
-        let bytes: Vec<u8> = (0..4 * 1200_u32).map(|byte| byte.to_le_bytes()[0]).collect();
-        volumes.append(&bytes, &[4; 1200]).unwrap();
-        volumes.sync().unwrap();
-        drop(volumes);
-        assert_eq!(names_of(&base).len(), 1200);
-        let volumes = Volumes::open(&base, None, false).unwrap();
-        let mut found = vec![0; bytes.len()];
-        volumes.read(0, &mut found).unwrap();
-        assert!(found == bytes);
-        std::fs::remove_file(dir.path().join("a.img.zst.90001")).unwrap();
-        let lacks = Volumes::open(&base, None, false).unwrap_err();
-        assert!(matches!(lacks, VolumeError::Piece(path) if path.ends_with("a.img.zst.90001")));
-        remove(&base).unwrap();
-        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
-    }
-
-    #[test]
-    fn what_was_one_file_and_is_cut_from_now_on_is_one_image() {
-        let dir = tempfile::tempdir().unwrap();
-        let base = dir.path().join("a.img.zst");
-        Volumes::create(&base, None).unwrap().append(b"one file", &[8]).unwrap();
-        Volumes::open(&base, NonZeroU64::new(10), true).unwrap().append(b"and another", &[11]).unwrap();
-        let volumes = Volumes::open(&base, None, false).unwrap();
-        let mut found = [0; 19];
-        volumes.read(0, &mut found).unwrap();
-        assert_eq!(&found, b"one fileand another");
-        assert_eq!(volumes.files().count(), 2);
     }
 }

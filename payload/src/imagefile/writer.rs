@@ -26,12 +26,9 @@ const GATHER: usize = 1 << 20;
 pub enum WriteError {
     #[error(transparent)]
     Volume(#[from] VolumeError),
-    #[error("{0}: this is a part of an image of another disk, or of another kind; it was left alone")]
+    #[error("{path} is of another disk, or no unfinished image at all", path = .0.display())]
     Another(PathBuf),
-    #[error(
-        "{path}: the unfinished image is damaged at byte {at}: {reason}. Move it away to begin again",
-        path = path.display()
-    )]
+    #[error("{path}: the unfinished image is damaged at byte {at}: {reason}", path = path.display())]
     Damaged { path: PathBuf, at: u64, reason: String },
     /// What an unfinished image holds is not what an image that is begun now would hold.
     #[error("the unfinished image cannot be gone on with: {0}")]

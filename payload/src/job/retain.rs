@@ -27,7 +27,7 @@ use crate::{
     console::Watcher,
     discover::Drive,
     files,
-    imagefile::{Manifest, names_of},
+    imagefile::{self, Manifest},
     journal::event::Outcome,
     plan::{Source, Target},
 };
@@ -68,7 +68,9 @@ pub fn remove(image: &Path) -> Result<Retained, RetainError> {
     let manifest = Manifest::path(image);
     let path = Retained::path(image);
     let beside = [files::beside(image, ".map"), files::beside(&manifest, ".sig"), manifest];
-    for path in names_of(image).into_iter().chain(beside).chain([path.clone(), files::beside(&path, ".sig")]) {
+    imagefile::in_use(image)?;
+    imagefile::remove(image).map_err(|error| RetainError::Io(image.into(), error))?;
+    for path in beside.into_iter().chain([path.clone(), files::beside(&path, ".sig")]) {
         folder.forget(path.file_name().unwrap_or_default()).map_err(|error| RetainError::Io(path, error))?;
     }
     folder.sync().map_err(|error| RetainError::Io(image.into(), error))?;

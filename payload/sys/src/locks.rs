@@ -41,14 +41,28 @@ pub fn of_others(file: impl AsFd, write: bool, start: u64, len: u64) -> io::Resu
 }
 
 /// Takes the exclusive lock on the whole file, without waiting; it belongs to this open file and ends with it. `false` where
-/// another opening has one, here or, on a file system that hands locks on (NFS, SMB), on another machine.
+/// another opening has one, here or, on a file system that hands locks on (NFS, SMB), on another machine. The file must be open
+/// to be written.
 ///
 /// # Errors
 /// What the file system says where it has no locks.
 pub fn exclusive(file: impl AsFd) -> io::Result<bool> {
+    take(file, libc::F_WRLCK)
+}
+
+/// Takes a lock on the whole file that others may have as well, but that no exclusive one can be taken beside; otherwise as
+/// [`exclusive`]. The file must be open to be read.
+///
+/// # Errors
+/// What the file system says where it has no locks.
+pub fn shared(file: impl AsFd) -> io::Result<bool> {
+    take(file, libc::F_RDLCK)
+}
+
+fn take(file: impl AsFd, which: libc::c_int) -> io::Result<bool> {
     // SAFETY: `struct flock` is numbers only, for which zero is a value; OFD locks demand l_pid = 0.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    (lock.l_type, lock.l_whence) = (kind(libc::F_WRLCK), kind(libc::SEEK_SET));
+    (lock.l_type, lock.l_whence) = (kind(which), kind(libc::SEEK_SET));
     // SAFETY: F_OFD_SETLK reads one `struct flock`, a live local.
     if unsafe { libc::fcntl(file.as_fd().as_raw_fd(), libc::F_OFD_SETLK, &raw mut lock) } == 0 {
         return Ok(true);
@@ -73,6 +87,17 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
         assert_eq!(of_others(&file, true, 0, 0).unwrap(), None);
+    }
+
+    #[test]
+    fn readers_share_a_file_and_a_writer_has_it_alone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let [first, second, writer] = [(); 3].map(|()| file.reopen().unwrap());
+        assert!(shared(&first).unwrap() && shared(&second).unwrap());
+        assert!(!exclusive(&writer).unwrap());
+        drop((first, second));
+        assert!(exclusive(&writer).unwrap());
+        assert!(!shared(&file).unwrap());
     }
 
     #[test]

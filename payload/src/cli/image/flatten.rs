@@ -60,18 +60,20 @@ pub(in crate::cli) fn put_together(
     let state = state.map_or_else(host::default_state, Path::to_owned);
     let (mut journal, _) = host::open_log(&host::log_file(&state))?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let wish = Wish { threads, level, limit, onto: onto.map(Path::to_owned), tool: host::tool() };
+    let wish = Wish { threads, level, limit, onto: onto.map(Path::to_owned), tool: host::tool(), clock: host::now };
     let bytes = Manifest::read(from).map_err(|error| error.to_string())?.manifest.image.disk_bytes;
     let progress = Progress::new(2 * bytes);
     let key = journal.key().clone();
     let made = flatten::flatten(from, to, &wish, &key, &|bytes| progress.more(bytes));
     progress.end();
-    let manifest = made.map_err(|error| error.to_string())?;
+    let made = made.map_err(|error| error.to_string())?;
+    let manifest = &made.manifest;
     let text = format!("{} was put together from {}", to.display(), from.display());
     let noted = journal.append(host::now(), &Event::Note { text: Text::new(&text) });
     noted.map_err(|error| format!("the image is whole, but the log could not be written: {error}"))?;
     let stored: u64 = manifest.files.iter().map(|file| file.bytes).sum();
     let needs = manifest.base.as_ref().map_or_else(|| "no other image".into(), |base| base.name.clone());
     say!("{}: needs {needs}; {stored} bytes, {} of {}", to.display(), manifest.outcome, manifest.image.serial);
+    made.noted().map_err(|error| format!("the image is whole, but {error}"))?;
     Ok(Exit::Good)
 }

@@ -41,6 +41,7 @@ pub(super) fn list(args: &List) -> Result<Exit, String> {
 /// What is not as it should be.
 fn trouble(item: &Item) -> Option<String> {
     match &item.signed {
+        _ if item.is_going => Some("its removal was begun; `mule store prune` ends it".into()),
         Err(_) if item.is_part => None,
         Err(error) => Some(error.clone()),
         Ok(_) => {
@@ -56,7 +57,7 @@ fn trouble(item: &Item) -> Option<String> {
 fn object(item: &Item) -> serde_json::Value {
     let manifest = item.signed.as_ref().ok().map(|signed| &signed.manifest);
     json!({
-        "image": item.path.to_string_lossy(), "unfinished": item.is_part, "trouble": trouble(item),
+        "image": item.path.to_string_lossy(), "unfinished": item.is_part, "going": item.is_going, "trouble": trouble(item),
         "model": manifest.map(|m| &m.image.model), "serial": manifest.map(|m| &m.image.serial),
         "disk_bytes": manifest.map(|m| m.image.disk_bytes), "bytes": item.bytes,
         "finished": manifest.map(|m| &m.finished), "outcome": manifest.map(|m| &m.outcome),
@@ -67,7 +68,11 @@ fn object(item: &Item) -> serde_json::Value {
 fn lines(item: &Item) {
     let name = item.name();
     let Ok(signed) = &item.signed else {
-        let state = if item.is_part { "not finished; the same command goes on with it" } else { "NOT CLEAR" };
+        let state = match item {
+            Item { is_going: true, .. } => "GOING",
+            Item { is_part: true, .. } => "not finished; the same command goes on with it",
+            _ => "NOT CLEAR",
+        };
         say!("{name}: {state}; {}", size(item.bytes));
         if let Some(trouble) = trouble(item) {
             say!("    trouble    {trouble}");

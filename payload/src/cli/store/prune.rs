@@ -15,7 +15,7 @@ Examples:
 
 What would go is listed first, and why the rest stays. An image stays that another one builds on, that a job keeps
 (`mule kept`), that is not finished, not whole, or of which it is not clear what it is. `mule store rebase` and
-`mule image flatten` make an image need others no longer.
+`mule image flatten` make an image need others no longer. A run that was cut short is ended by the next one.
 Exit codes: 0 done; 2 not done.")]
 pub(super) struct Prune {
     /// The folder with images
@@ -58,6 +58,10 @@ fn told(plan: &Plan<'_>) {
         say!("{}: stays: {reason}", item.name());
     }
     for item in &plan.gone {
+        if item.is_going {
+            say!("{}: can go: its removal was begun, {}", item.name(), size(item.bytes));
+            continue;
+        }
         let (model, serial) = item.drive().unwrap_or_default();
         say!("{}: can go: {model} {serial}, {}", item.name(), size(item.bytes));
     }

@@ -2,18 +2,21 @@
 //! it is read, and read back afterwards as any image is.
 
 use super::{
+    commit::{self, There},
     digest::{self, Stream},
-    image::{ImageError, OpenBase, limit_of, open_base, open_chain, rename},
+    hold::{Hold, hold},
+    image::{ImageError, OpenBase, limit_of, open_base, open_chain},
     level::{self, Governor},
+    part::{self, Account, Hand, Of, Purpose, part_of},
     squeeze::{self, Feed, Packed, Press, Raw},
 };
 use crate::{
     certify::{key::StickKey, record::Tool},
     engine::frames::{FRAME, Pool},
-    files::{self, beside, folder_of, is_there},
+    files::folder_of,
     imagefile::{
         self, Base, Decompressor, Finished, Group, Header, InUse, Manifest, ReadError, Reader, Signed, State, Volume,
-        WriteError, Writer, names_of,
+        WriteError, Writer,
     },
     job::issue::hex,
 };
@@ -39,47 +42,107 @@ pub struct Wish {
     /// What the new image builds on; without, it needs no other.
     pub onto: Option<PathBuf>,
     pub tool: Tool,
+    /// Milliseconds since 1970.
+    pub clock: fn() -> u64,
+}
+
+/// What was put together; nobody else works on it meanwhile.
+#[derive(Debug)]
+pub struct Made {
+    pub manifest: Manifest,
+    path: PathBuf,
+    _hold: Hold,
+}
+
+impl Made {
+    /// It is known what was made: the note that the same command would go by goes.
+    pub fn noted(self) -> Result<(), ImageError> {
+        part::forget_job(&self.path).map_err(|error| ImageError::Io(self.path, error))
+    }
 }
 
 /// Puts the chain that ends with `from` together as the image `to`; `advanced` hears of bytes of the disk, twice, and may
-/// ask to stop.
+/// ask to stop. What the same command left when it was cut short is begun anew, or, where it was whole, proved once more.
 pub fn flatten(
     from: &Path,
     to: &Path,
     wish: &Wish,
     key: &StickKey,
     advanced: &(dyn Fn(u64) -> bool + Sync),
-) -> Result<Manifest, ImageError> {
+) -> Result<Made, ImageError> {
     let signed = Manifest::read(from)?;
     let reader = open_chain(from)?;
     if hex(&reader.root()?) != signed.manifest.blake3_root || *reader.header() != signed.manifest.image {
         return Err(ImageError::Base("its index is not the one its manifest names".into()));
     }
-    if !names_of(to).is_empty() || is_there(&Manifest::path(to)) {
-        return Err(ImageError::Exists(to.into()));
+    let made = |manifest, hold| Made { manifest, path: to.into(), _hold: hold };
+    let (hold, part) = (hold(to)?, part_of(to));
+    let onto = wish.onto.as_deref().map(open_base).transpose()?;
+    let hand = Hand { key, request: request(&signed, to, onto.as_ref(), wish), job: None };
+    let of = Of::from(&signed.manifest.image);
+    let mut account = Account::open(to, of, Purpose::Flatten, hand, (wish.clock, u64::MAX));
+    let there = commit::look(to, &part, account.goes_on(), &signed.manifest.image, &key.public_key())?;
+    if there == There::Whole {
+        return Ok(made(whole(to, wish, advanced)?, hold));
+    }
+    if account.goes_on() {
+        discard(to)?;
+    } else {
+        part::set_apart(to)?;
     }
     room(to, &signed.manifest)?;
-    let part = beside(to, ".part");
-    if !names_of(&part).is_empty() {
-        return Err(ImageError::Exists(part));
+    account.keep().map_err(|error| ImageError::Io(to.into(), error))?;
+    match put_together(&reader, &signed, (from, to, &part), (wish, onto), key, advanced) {
+        Ok(manifest) => Ok(made(manifest, hold)),
+        Err(error) => {
+            // The chain is still there: what was written of it is worth nothing. The first error is the one to report.
+            let _ = discard(to);
+            Err(error)
+        }
     }
-    let made = put_together(&reader, &signed, (from, to, &part), wish, key, advanced);
-    if made.is_err() {
-        // The chain is still there: what was written of it is worth nothing.
-        names_of(&part).iter().for_each(|path| drop(files::remove(path)));
+}
+
+fn discard(to: &Path) -> Result<(), ImageError> {
+    part::discard(to).map_err(|error| ImageError::Io(to.into(), error))
+}
+
+/// All that decides what the image will be.
+fn request(signed: &Signed, to: &Path, onto: Option<&OpenBase>, wish: &Wish) -> [u8; 32] {
+    let onto = onto.zip(wish.onto.as_deref()).map(|(base, path)| (base.root.clone(), path.to_owned()));
+    let asked = ("mule-flatten/1", Sha256::digest(&signed.bytes), to.file_name(), onto, wish.level, wish.limit);
+    *blake3::hash(format!("{asked:?}").as_bytes()).as_bytes()
+}
+
+/// What the same command made before it was cut short: nothing of it is written again, and all of it is proved.
+fn whole(to: &Path, wish: &Wish, advanced: &(dyn Fn(u64) -> bool + Sync)) -> Result<Manifest, ImageError> {
+    let signed = Manifest::read(to)?;
+    let reader = open_chain(to)?;
+    read_back(&reader, &signed.manifest, wish, advanced)?;
+    Ok(signed.manifest)
+}
+
+fn read_back(
+    reader: &Reader,
+    manifest: &Manifest,
+    wish: &Wish,
+    advanced: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<(), ImageError> {
+    let report = imagefile::verify(reader, manifest, wish.threads, None, advanced);
+    if report.is_good() {
+        return Ok(());
     }
-    made
+    let stopped = || "it was stopped while it was read back".into();
+    Err(ImageError::ReadBack(report.damage.first().map_or_else(stopped, ToString::to_string)))
 }
 
 fn put_together(
     reader: &Reader,
     signed: &Signed,
     (from, to, part): (&Path, &Path, &Path),
-    wish: &Wish,
+    (wish, onto): (&Wish, Option<OpenBase>),
     key: &StickKey,
     advanced: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Manifest, ImageError> {
-    let onto = wish.onto.as_deref().map(open_base).transpose()?;
     let base_root = onto.as_ref().map(|base| base.root.clone());
     let header = Header { base_root, ..header(reader.header()) };
     if onto.as_ref().is_some_and(|base| base.reader.header().disk_bytes != header.disk_bytes) {
@@ -100,13 +163,9 @@ fn put_together(
     if let Some(onto) = onto {
         written = written.with_base(onto.reader)?;
     }
-    let report = imagefile::verify(&written, &manifest, wish.threads, None, advanced);
-    if !report.is_good() {
-        let stopped = || "it was stopped while it was read back".into();
-        return Err(ImageError::ReadBack(report.damage.first().map_or_else(stopped, ToString::to_string)));
-    }
-    let folder = rename(&finished, part, to)?;
-    manifest.write_in(&folder, to, key)?;
+    read_back(&written, &manifest, wish, advanced)?;
+    drop(written);
+    commit::commit(&finished, part, to, &manifest, key)?;
     Ok(manifest)
 }
 

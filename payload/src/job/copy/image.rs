@@ -5,17 +5,19 @@
 
 mod again;
 mod taking;
+mod whole;
 
 use taking::Taking;
 
 use super::{
+    commit::{self, There},
     digest::{self, Stream},
+    hold::HoldError,
     look::Shared,
-    part::{self, Alive, Purpose, part_of},
+    part::{self, Alive, ApartError, Purpose, part_of},
     take::{self, Eyes, TakeError, Taken},
 };
 use crate::{
-    aside::Folder,
     certify::{
         key::StickKey,
         record::{Operator, Tool},
@@ -25,17 +27,13 @@ use crate::{
     drive::DataPlane,
     engine::frames,
     files,
-    imagefile::{
-        Base, Finished, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError,
-    },
+    imagefile::{Base, Header, Manifest, ManifestError, Mode, ReadError, Reader, Report, VolumeError, WriteError},
     job::{issue::hex, who},
 };
 use sha2::{Digest, Sha256};
 use std::{
-    ffi::{OsStr, OsString},
     io,
     num::NonZeroU64,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -119,6 +117,16 @@ pub enum ImageError {
     AnotherDrive(String),
     #[error("the image was written, but what was read back is not right: {0}. It was not given its name")]
     ReadBack(String),
+    #[error(
+        "{path}: an earlier run of this job finished this image and was interrupted before its certificate, and now: {1}. It was left as \
+         it is, without a certificate; give the new image another name",
+        path = .0.display()
+    )]
+    Whole(PathBuf, String),
+    #[error(transparent)]
+    Apart(#[from] ApartError),
+    #[error(transparent)]
+    Held(#[from] HoldError),
 }
 
 impl From<WriteError> for ImageError {
@@ -146,6 +154,7 @@ pub(super) fn limit_of(part: &Path, worst: u64) -> Option<NonZeroU64> {
 }
 
 /// Takes the image and proves it. `account` is the account of the runs over it; measuring needs none.
+/// The account stays until the image is certified: [`certified`].
 pub fn image(
     plane: &mut dyn DataPlane,
     drive: &Drive,
@@ -181,7 +190,13 @@ pub fn image(
     }
     let job = Taking { order, survey, header, base, account };
     let part = if is_null(&order.path) { order.path.clone() } else { part_of(&order.path) };
-    job.room(&part, &shared)?;
+    if !is_null(&order.path) {
+        let ours = account.is_some_and(|account| account.with(|account| account.goes_on()));
+        match commit::look(&order.path, &part, ours, &job.header, &key.public_key())? {
+            There::Nothing => job.room(&part, ours, &shared)?,
+            There::Whole => return whole::whole(order, &job.header, &shared, account, eyes, step),
+        }
+    }
     let mut stream = Stream::new(job.hash());
     step("image");
     let (writer, taken, map) = job.take(&shared, &part, &mut stream, eyes)?;
@@ -195,13 +210,16 @@ pub fn image(
     step("read back");
     let begin = (order.clock)();
     let (manifest, report) = job.prove(&part, drive, &finished, &taken, stream, key, eyes)?;
-    let folder = rename(&finished, &part, &order.path)?;
-    let bytes = manifest.write_in(&folder, &order.path, key)?;
-    folder.sync().map_err(|error| ImageError::Io(order.path.clone(), error))?;
-    // The image is whole; what is left beside it does no harm.
-    let _ = if map.is_finished() { part::forget(&order.path) } else { part::forget_job(&order.path) };
+    let bytes = commit::commit(&finished, &part, &order.path, &manifest, key)?;
     let verified = if report.is_some() { (Some(begin), Some((order.clock)())) } else { (None, None) };
     Ok(Imaged { taken, manifest: Some((manifest, bytes)), report, verified, file_bytes })
+}
+
+/// What lay beside an image while it was unfinished goes; the map of what could not be read stays where there is something in it.
+pub fn certified(path: &Path, imaged: &Imaged) -> Result<(), ImageError> {
+    let whole = imaged.taken.unreadable.is_empty();
+    let gone = if whole { part::forget(path) } else { part::forget_job(path) };
+    gone.map_err(|error| ImageError::Io(path.into(), error))
 }
 
 /// An earlier image that this one builds on.
@@ -257,31 +275,4 @@ fn open_links(path: &Path, links: usize) -> Result<Reader, ReadError> {
         Err(ReadError::Volume(VolumeError::Missing(_))) => Err(ReadError::NoBase { image: path.into(), base }),
         base => reader.with_base(Arc::new(base?)),
     }
-}
-
-/// The image gets its name, each of its files in nobody's place; on the medium when this returns the folder.
-pub(super) fn rename(finished: &Finished, part: &Path, path: &Path) -> Result<Folder, ImageError> {
-    let folder = Folder::of(path).map_err(|error| ImageError::Io(path.into(), error))?.0;
-    let prefix = part.as_os_str().len();
-    let renamed = |(from, _): &(PathBuf, u64)| {
-        let mut to = path.as_os_str().to_owned();
-        to.push(OsStr::from_bytes(from.as_os_str().as_bytes().get(prefix..).unwrap_or_default()));
-        (name_of(from), PathBuf::from(to))
-    };
-    let names: Vec<(OsString, PathBuf)> = finished.files.iter().map(renamed).collect();
-    for (place, (from, to)) in names.iter().enumerate() {
-        let Err(error) = folder.give(from, &name_of(to)) else { continue };
-        // All of its files are called the same, or none could be gone on with. The first error is the one to report.
-        names[..place].iter().rev().for_each(|(from, to)| drop(folder.give(&name_of(to), from)));
-        return Err(match error.kind() {
-            io::ErrorKind::AlreadyExists => ImageError::Exists(to.clone()),
-            _ => ImageError::Io(to.clone(), error),
-        });
-    }
-    folder.sync().map_err(|error| ImageError::Io(path.into(), error))?;
-    Ok(folder)
-}
-
-fn name_of(path: &Path) -> OsString {
-    path.file_name().unwrap_or_default().to_owned()
 }

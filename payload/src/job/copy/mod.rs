@@ -1,6 +1,7 @@
 //! Image, restore, clone, and drives compared with images.
 
 mod ahead;
+mod commit;
 pub mod digest;
 pub mod duplicate;
 pub mod fit;

@@ -1,14 +1,21 @@
 //! What lies beside an unfinished image, `NAME.img.zst.part.job`: which job it belongs to and when it was worked on, signed.
 //!
-//! A part is gone on with only by the job that began it: the same words, the same options, the same key. Its content is proved
-//! by the drive, never by this note; what the note proves is how often the work was interrupted.
+//! A part is gone on with only by the job that began it: the same words, the same options, the same key, the same drive. Its
+//! content is proved by the drive, never by this note; what the note proves is how often the work was interrupted. The note lasts
+//! until the image has its certificate.
+
+mod apart;
+
+pub use apart::ApartError;
+pub(super) use apart::set_apart;
 
 use crate::{
     certify::{key::StickKey, record::Interruption, signature},
     drive::Identity,
     files::{self, beside},
-    imagefile,
+    imagefile::{self, Header},
     job::{issue::hex, record::time},
+    journal::event::JobId,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -17,7 +24,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-const FORMAT: &str = "mule-part/1";
+const FORMAT: &str = "mule-part/2";
 /// Where the signature begins in the file.
 const ARMOUR: &str = "-----BEGIN SSH SIGNATURE-----";
 /// More than any note needs.
@@ -33,12 +40,40 @@ pub enum Purpose {
     Image,
     /// The safety net of a job that destroys: never gone on with.
     Keep,
+    /// It is put together from other images.
+    Flatten,
+}
+
+/// The drive that an image is of, as it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Of {
+    model: String,
+    serial: String,
+    /// Blank where it has none.
+    wwn: String,
+    bytes: u64,
+}
+
+impl From<&Identity> for Of {
+    fn from(id: &Identity) -> Self {
+        let wwn = id.wwn.clone().unwrap_or_default();
+        Self { model: id.model.clone(), serial: id.serial.clone(), wwn, bytes: id.bytes }
+    }
+}
+
+impl From<&Header> for Of {
+    fn from(of: &Header) -> Self {
+        Self { model: of.model.clone(), serial: of.serial.clone(), wwn: of.wwn.clone(), bytes: of.disk_bytes }
+    }
 }
 
 /// One run of the program over the image. Milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Run {
+    /// The job of the log, hexadecimal; blank where it is none.
+    job: String,
     started: u64,
     /// The last sign of it.
     seen: u64,
@@ -53,6 +88,7 @@ struct Note {
     purpose: Purpose,
     /// BLAKE3 of what was asked for, hexadecimal.
     request: String,
+    drive: Of,
     runs: Vec<Run>,
 }
 
@@ -62,6 +98,8 @@ pub struct Hand<'a> {
     pub key: &'a StickKey,
     /// BLAKE3 of what was asked for.
     pub request: [u8; 32],
+    /// The job of the log, where it is one.
+    pub job: Option<JobId>,
 }
 
 /// The unfinished image as it is called until it is whole.
@@ -96,14 +134,27 @@ pub struct Account {
 }
 
 impl Account {
-    /// Begins a run over the image; earlier runs of the same job are taken in where the note about them holds.
-    pub(super) fn open(image: &Path, purpose: Purpose, hand: Hand<'_>, clock: fn() -> u64, every: u64) -> Self {
-        let found = read(image, hand).filter(|note| note.purpose == purpose && note.runs.len() < RUNS);
+    /// Begins a run over the image of a drive; earlier runs of the same job are taken in where the note about them holds.
+    pub(super) fn open(
+        image: &Path,
+        of: Of,
+        purpose: Purpose,
+        hand: Hand<'_>,
+        (clock, every): (fn() -> u64, u64),
+    ) -> Self {
+        let ours = |note: &Note| note.purpose == purpose && note.drive == of && note.runs.len() < RUNS;
+        let found = read(image, hand).filter(ours);
         let now = clock();
-        let fresh = || Note { format: FORMAT.into(), purpose, request: hex(&hand.request), runs: Vec::new() };
-        let mut note = found.unwrap_or_else(fresh);
+        let mut note = found.unwrap_or_else(|| Note {
+            format: FORMAT.into(),
+            purpose,
+            request: hex(&hand.request),
+            drive: of,
+            runs: Vec::new(),
+        });
         let earlier = note.runs.len();
-        note.runs.push(Run { started: now, seen: now, then: String::new() });
+        let job = hand.job.map(|job| hex(&job)).unwrap_or_default();
+        note.runs.push(Run { job, started: now, seen: now, then: String::new() });
         Self { image: image.into(), note, key: hand.key.clone(), clock, every, earlier }
     }
 
@@ -193,29 +244,18 @@ pub(super) fn forget_job(image: &Path) -> io::Result<()> {
     files::remove(&note_of(image))
 }
 
-/// The unfinished image of this drive in a folder that this job began, if there is one; by its name as a whole image.
+/// The image of this drive in a folder that this job began and did not come to certify, if there is one; by its name as a whole
+/// image, which it may have already. A safety net that is whole is none that is to be made.
 pub(super) fn of_job(dir: &Path, id: &Identity, purpose: Purpose, hand: Hand<'_>) -> Option<PathBuf> {
     let is_it = |image: &PathBuf| {
-        let header = imagefile::peek(&part_of(image)).ok();
-        let of_drive = |h: imagefile::Header| h.model == id.model && h.serial == id.serial && h.disk_bytes == id.bytes;
-        // Of a run that ended before it wrote the header only the note is there.
-        let of_drive = header.is_none_or(of_drive);
-        imagefile::names_of(image).is_empty()
-            && of_drive
-            && name_is_of(image, id)
-            && read(image, hand).is_some_and(|note| note.purpose == purpose)
+        let begun = read(image, hand).is_some_and(|note| note.purpose == purpose && note.drive == Of::from(id));
+        begun && (purpose == Purpose::Image || imagefile::names_of(image).is_empty())
     };
     let names = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
     let mut images: Vec<_> =
         names.filter_map(|path| Some(PathBuf::from(path.to_str()?.strip_suffix(".part.job")?))).filter(is_it).collect();
     images.sort();
     images.into_iter().next()
-}
-
-/// Whether a name that was made up is one of this drive's.
-fn name_is_of(image: &Path, id: &Identity) -> bool {
-    let stem = super::name::stem(id);
-    image.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains(&stem))
 }
 
 #[cfg(test)]
@@ -228,8 +268,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let image = dir.path().join("a.img.zst");
         let (key, other) = (StickKey::from_seed(&[1; 32]), StickKey::from_seed(&[2; 32]));
-        let hand = Hand { key: &key, request: [7; 32] };
-        let open = |purpose, hand| Account::open(&image, purpose, hand, clock, 0);
+        let hand = Hand { key: &key, request: [7; 32], job: Some([5; 16]) };
+        let id = Identity { model: "M".into(), serial: "S".into(), wwn: Some("naa.1".into()), bytes: 512 };
+        let open = |purpose, hand| Account::open(&image, Of::from(&id), purpose, hand, (clock, 0));
         let mut first = open(Purpose::Image, hand);
         assert!(!first.goes_on() && first.interruptions().is_empty());
         first.keep().unwrap();
@@ -244,6 +285,11 @@ mod tests {
         ] {
             assert!(!open(purpose, hand).goes_on());
         }
+        for other in [Identity { wwn: None, ..id.clone() }, Identity { bytes: 1, ..id.clone() }] {
+            assert!(!Account::open(&image, Of::from(&other), Purpose::Image, hand, (clock, 0)).goes_on());
+            assert_eq!(of_job(dir.path(), &other, Purpose::Image, hand), None);
+        }
+        assert_eq!(of_job(dir.path(), &id, Purpose::Image, hand), Some(image.clone()));
         let text = fs::read_to_string(note_of(&image)).unwrap();
         fs::write(note_of(&image), text.replace("\"seen\": 1", "\"seen\": 2")).unwrap();
         assert!(!open(Purpose::Image, hand).goes_on(), "a note that was changed");

@@ -8,7 +8,7 @@ use crate::{
         signature::{self, SignatureError},
     },
     files,
-    imagefile::Manifest,
+    imagefile::{Manifest, VolumeError},
     job::{copy::image::open_chain, issue::hex, record::time},
 };
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub enum RetainError {
     Form(PathBuf, String),
     #[error("{path}: nobody can be believed to have written this: {source}", path = .0.display(), source = .1)]
     Signature(PathBuf, SignatureError),
+    #[error(transparent)]
+    Busy(#[from] VolumeError),
     #[error("the run is over: nothing can be signed any more")]
     Over,
     #[error(

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// What tells that there is, or was, an image.
-const SIGNS: [&str; 4] = ["", ".000", ".manifest.json", ".part"];
+const SIGNS: [&str; 5] = ["", ".000", ".manifest.json", ".manifest.json.removed", ".part"];
 
 /// One image of a store.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct Item {
     pub missing: Option<PathBuf>,
     /// Whether it is not finished.
     pub is_part: bool,
+    /// Whether its removal was begun.
+    pub is_going: bool,
     /// The names of the images that build on it.
     pub needed_by: Vec<String>,
     /// Whether the image that it builds on is there, by its manifest and the size of its files.
@@ -113,6 +115,7 @@ fn item(path: PathBuf) -> Item {
         bytes,
         missing,
         is_part,
+        is_going: is_there(&prune::going(&path)) && !is_there(&Manifest::path(&path)),
         needed_by: Vec::new(),
         base_is_there: false,
         checked,

@@ -3,13 +3,14 @@
 use super::{Item, checked};
 use crate::{
     aside::Folder,
-    files::beside,
-    imagefile::{Manifest, names_of},
+    files::{beside, is_there},
+    imagefile::{self, Manifest},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// What is removed, those first that build on others, and why each of the rest stays.
@@ -37,7 +38,7 @@ pub fn plan(items: &[Item], newest: usize) -> Plan<'_> {
             Some((manifest.finished.clone(), manifest.flattened.is_some(), links(items, item)))
         };
         list.sort_by_key(age);
-        for item in list.iter().rev().take(newest) {
+        for item in list.iter().rev().filter(|item| !item.is_going).take(newest) {
             reasons.insert(item.name(), format!("it is one of the {newest} newest of its drive"));
         }
     }
@@ -78,6 +79,9 @@ fn why_kept(item: &Item) -> Option<String> {
     if let Some(until) = &item.kept_until {
         return Some(format!("a job keeps it until {until}; `mule commit` removes it"));
     }
+    if item.is_going {
+        return None;
+    }
     if item.is_part {
         return Some("it is not finished".into());
     }
@@ -107,13 +111,32 @@ fn last_first<'a>(gone: &[&'a Item]) -> Vec<&'a Item> {
     order
 }
 
-/// Removes an image with all that belongs to it; the manifest last, so that what is left of it stays listed.
+/// The manifest of an image whose removal was begun.
+pub(super) fn going(image: &Path) -> PathBuf {
+    beside(&Manifest::path(image), ".removed")
+}
+
+/// Removes an image with all that belongs to it. Its manifest gets another name first and goes last: of what a power cut leaves it
+/// is known what it is.
 pub fn remove(image: &Path) -> io::Result<()> {
+    imagefile::in_use(image).map_err(io::Error::other)?;
     let folder = Folder::of(image)?.0;
-    let manifest = Manifest::path(image);
-    let files = names_of(image).into_iter().rev().chain(checked::files_of(image));
-    for path in files.chain([beside(image, ".map"), beside(&manifest, ".sig"), manifest]) {
-        folder.forget(path.file_name().unwrap_or_default())?;
+    let (manifest, going) = (Manifest::path(image), going(image));
+    if is_there(&manifest) {
+        folder.forget(name(&going))?;
+        folder.give(name(&manifest), name(&going))?;
+        folder.sync()?;
     }
+    imagefile::remove(image)?;
+    let beside = [beside(image, ".map"), beside(&manifest, ".sig")];
+    for path in checked::files_of(image).iter().chain(&beside) {
+        folder.forget(name(path))?;
+    }
+    folder.sync()?;
+    folder.forget(name(&going))?;
     folder.sync()
+}
+
+fn name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
 }

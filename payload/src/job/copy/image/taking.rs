@@ -19,10 +19,10 @@ use crate::{
     certify::key::StickKey,
     content::{self, Survey, Treatment},
     discover::Drive,
-    files::{beside, folder_of, is_there},
+    files::{beside, folder_of},
     imagefile::{
         self, BadArea, Base, Finished, Group, Header, Manifest, Mode, Partition, Reader, Report, Volume, VolumeError,
-        WriteError, Writer, names_of,
+        WriteError, Writer, names_of, strays,
     },
     job::{issue::hex, record::time},
     rescue::{Map, Status},
@@ -31,6 +31,15 @@ use std::{num::NonZeroU64, path::Path, sync::Arc};
 
 /// How it is known what an image needs, and what a host can do all the same.
 const SAMPLED: &str = ", by a sample of what the drive holds (on a host, --ignore-room begins all the same)";
+
+/// What an earlier run left under the name of the unfinished image.
+enum Left {
+    Nothing,
+    /// Of this job, and why it cannot be gone on with.
+    Useless(String),
+    /// Not of this job, or of it and damaged: it may be the last that there is of a drive.
+    Apart(String),
+}
 
 pub(super) struct Taking<'a> {
     pub(super) order: &'a Order,
@@ -45,16 +54,11 @@ impl Taking<'_> {
         self.order.hash.for_disk(!self.survey.is_used_block())
     }
 
-    pub(super) fn room(&self, part: &Path, disk: &dyn ReadAt) -> Result<(), ImageError> {
-        if is_null(part) {
-            return Ok(());
-        }
-        if !names_of(&self.order.path).is_empty() || is_there(&Manifest::path(&self.order.path)) {
-            return Err(ImageError::Exists(self.order.path.clone()));
-        }
+    pub(super) fn room(&self, part: &Path, ours: bool, disk: &dyn ReadAt) -> Result<(), ImageError> {
         let dir = folder_of(part);
         let free = free_bytes(dir).map_err(|error| ImageError::Io(dir.into(), error))?;
-        let there: u64 = names_of(part).iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
+        let own = if ours { names_of(part) } else { Vec::new() };
+        let there: u64 = own.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
         let worst = worst_case(&self.survey, self.header.disk_bytes);
         // Most of what a base holds already is not stored again; how much that is shows only in the end.
         let is_asked = self.base.is_none() && !self.order.ignore_room;
@@ -123,8 +127,12 @@ impl Taking<'_> {
     ) -> Result<Begun, ImageError> {
         let Some(account) = self.account else { return self.create(part) };
         let ours = account.with(|account| account.goes_on());
-        let there = !names_of(part).is_empty();
-        let why = match (there, ours, self.order.purpose) {
+        let failed = |error| ImageError::Io(part.into(), error);
+        let there = !names_of(part).is_empty() || !strays(part).map_err(failed)?.is_empty();
+        let left = match (there, ours, self.order.purpose) {
+            (true, true, Purpose::Keep | Purpose::Flatten) => {
+                Left::Useless("what a drive holds before it is overwritten is read in one go".into())
+            }
             (true, true, Purpose::Image) => {
                 let wanted = again::Wanted {
                     part,
@@ -143,39 +151,48 @@ impl Taking<'_> {
                         self.note(account)?;
                         return Ok(begun);
                     }
-                    Err(WriteError::Anew(why)) => Some(why),
-                    Err(WriteError::Volume(gap @ VolumeError::Piece(_))) => Some(gap.to_string()),
+                    Err(WriteError::Anew(why)) => Left::Useless(why),
+                    Err(WriteError::Volume(gap @ VolumeError::Piece(_))) => Left::Apart(gap.to_string()),
+                    Err(other @ (WriteError::Another(_) | WriteError::Damaged { .. })) => {
+                        Left::Apart(other.to_string())
+                    }
                     Err(other) => return Err(other.into()),
                 }
             }
-            (true, true, Purpose::Keep) => Some("what a drive holds before it is overwritten is read in one go".into()),
-            (true, false, _) => Some(self.stranger(part)?),
-            (false, true, _) => Some("nothing of it was there".into()),
-            (false, false, _) => None,
-        };
-        if let Some(why) = why {
-            let what = format!("the image is begun anew: {why}");
-            account.with(|account| account.found(&what));
-            if there {
-                (eyes.said)(&format!("an unfinished image {} was there. {what}", self.order.path.display()));
+            (true, false, _) => {
+                Left::Apart("another job began it (another drive, other words or options, or another stick)".into())
             }
-            *stream = Stream::new(self.hash());
-        }
-        if there || ours {
-            part::discard(&self.order.path).map_err(|error| ImageError::Io(part.into(), error))?;
-        }
+            (false, true, _) => Left::Useless("nothing of it was there".into()),
+            (false, false, _) => Left::Nothing,
+        };
+        self.make_way(left, there, account, eyes)?;
+        *stream = Stream::new(self.hash());
         self.note(account)?;
         self.create(part)
     }
 
-    /// Why a part that another job began is replaced; one of another disk, or what is none at all, is left alone.
-    fn stranger(&self, part: &Path) -> Result<String, ImageError> {
-        match imagefile::peek(part) {
-            Ok(header) if header.is_of_disk(&self.header) => {
-                Ok("another job began it (other words or options, or another stick)".into())
+    /// What is left of an earlier run goes, where it is this job's and worth nothing; everything else keeps under another name.
+    fn make_way(&self, left: Left, there: bool, account: &Alive, eyes: Eyes<'_>) -> Result<(), ImageError> {
+        let image = &self.order.path;
+        let what = match left {
+            Left::Nothing => return Ok(()),
+            Left::Useless(why) => {
+                part::discard(image).map_err(|error| ImageError::Io(image.clone(), error))?;
+                format!("the image is begun anew: {why}")
             }
-            _ => Err(WriteError::Another(part.into()).into()),
+            Left::Apart(why) => {
+                let name = part::set_apart(image)?.map(|to| part::part_of(&to).display().to_string());
+                let name = name.unwrap_or_default();
+                format!(
+                    "the image is begun anew: {why}. What was there is called {name} now, and is not removed by itself"
+                )
+            }
+        };
+        account.with(|account| account.found(&what));
+        if there {
+            (eyes.said)(&format!("an unfinished image {} was there. {what}", image.display()));
         }
+        Ok(())
     }
 
     /// Which job the part is of is on the medium before anything of it.

@@ -15,7 +15,7 @@ use crate::{
         copy::{
             hold::{Hold, HoldError, hold},
             image::{self, ImageError, Imaged, image},
-            part::{Account, Alive, Hand},
+            part::{Account, Alive, Hand, Of},
             settle::{listed, seen, verification},
             take::Eyes,
         },
@@ -56,21 +56,18 @@ fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -
     let (drive, labels, slot) = (source.drive().clone(), source.labels().clone(), source.slot());
     let office = job.office(copy::Action::Image);
     let now = job.log.now();
-    let (result, account) = match job.key() {
-        Some(key) => {
-            // Before the account is read and it is decided what becomes of what is there.
-            match held_alone(job, &drive, order) {
-                Ok(_hold) => {
-                    let hand = Hand { key: &key, request: job.request };
-                    let every = u64::try_from(job.limits().checkpoint.as_millis()).unwrap_or(u64::MAX);
-                    let account = Account::open(&order.path, order.purpose, hand, order.clock, every);
-                    let account = Alive::new(account);
-                    (take_image(job, source, order, &key, &account, status), Some(account))
-                }
-                Err(busy) => (Err(busy.to_string()), None),
-            }
+    // Before the account is read and it is decided what becomes of what is there; until there is a certificate.
+    let held = held_alone(job, &drive, order);
+    let (result, account) = match (job.key(), &held) {
+        (Some(key), Ok(_)) => {
+            let hand = Hand { key: &key, request: job.request, job: Some(job.id) };
+            let every = u64::try_from(job.limits().checkpoint.as_millis()).unwrap_or(u64::MAX);
+            let of = Of::from(&drive.identity);
+            let account = Alive::new(Account::open(&order.path, of, order.purpose, hand, (order.clock, every)));
+            (take_image(job, source, order, &key, &account, status), Some(account))
         }
-        None => (Err("the log is closed".into()), None),
+        (_, Err(busy)) => (Err(busy.to_string()), None),
+        (None, _) => (Err("the log is closed".into()), None),
     };
     let (began, interruptions) = match &account {
         Some(account) => account.with(|account| (account.began(), account.interruptions())),
@@ -81,7 +78,7 @@ fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -
         Err(reason) => (end(Some(reason), job.log.stopping(), &job.log), None),
     };
     let block = drive.geometry.map_or(512, |geometry| geometry.logical());
-    office.settle(&drive, &labels, slot, began, end, |record| {
+    let settled = office.settle(&drive, &labels, slot, began, end, |record| {
         record.copy.interruptions = interruptions;
         record.copy.bytes = drive.identity.bytes;
         record.media.heat = issue::heat(&status.shown().heat);
@@ -90,7 +87,13 @@ fn one_image(job: &Job, source: Source, order: &image::Order, status: &Status) -
             describe(record, imaged, block);
             seen(record, Some(held));
         }
-    })
+    });
+    if let (Some((imaged, _)), Ok(_)) = (&imaged, &settled.certificate)
+        && let Err(error) = image::certified(&order.path, imaged)
+    {
+        job.log.tell(Message::Problem(format!("{}: {error}; the image is whole", drive.identity)));
+    }
+    settled
 }
 
 /// Nobody else works on the image while the answer is there; a store without locks is told of.

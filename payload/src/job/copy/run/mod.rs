@@ -100,7 +100,7 @@ impl Job {
     /// The unfinished image of a drive that this very job began earlier in a folder, by its name as a whole image. One that
     /// another job began is left alone.
     pub fn unfinished(&self, dir: &Path, id: &Identity, purpose: Purpose) -> Option<PathBuf> {
-        part::of_job(dir, id, purpose, Hand { key: &self.key()?, request: self.request })
+        part::of_job(dir, id, purpose, Hand { key: &self.key()?, request: self.request, job: Some(self.id) })
     }
 
     /// Why a manifest's signer is believed, whose signature holds.

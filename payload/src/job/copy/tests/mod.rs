@@ -1,6 +1,7 @@
 //! Whole copies on simulated drives: what is on the cells and in the images afterwards, and what the certificates say.
 
 mod bench;
+mod commit;
 mod fitted;
 mod held;
 mod hit;

@@ -79,6 +79,15 @@ fn is_fresh(copies: &Copies, name: &str) -> CopyRecord {
     record
 }
 
+/// The same, where unfinished images of others lie beside it.
+#[track_caller]
+fn is_of_now(copies: &Copies, name: &str) -> CopyRecord {
+    assert!(unpacked(&copies.image_path(name)) == cells(copies.disk("A"), SIZE), "{name}");
+    let record = copies.certificate("A");
+    assert_eq!(record.outcome, Outcome::Imaged);
+    record
+}
+
 #[test]
 fn whatever_changes_while_an_image_waits_it_is_of_the_drive_as_it_is() {
     let copies = Copies::new(vec![full("A", SIZE)]);
@@ -223,7 +232,8 @@ fn a_part_of_another_job_or_disk_is_not_gone_on_with() {
     let copies = Copies::new(vec![full("A", SIZE), full("B", SIZE)]);
     let anew = |copies: &Copies, name: &str| {
         clean(&copies.image("A", name, None));
-        assert_eq!(is_fresh(copies, name).copy.interruptions, [], "an account that is not this job's");
+        assert_eq!(is_of_now(copies, name).copy.interruptions, [], "an account that is not this job's");
+        assert!(part(copies, &format!("{name}.apart-1")).exists(), "{name}: what another job read is not lost");
     };
     // Other words.
     cut(&copies, "words", 6);
@@ -243,13 +253,77 @@ fn a_part_of_another_job_or_disk_is_not_gone_on_with() {
     cut(&copies, "alone", 6);
     fs::remove_file(copies.images_dir().join("alone.img.zst.part.job")).unwrap();
     anew(&copies, "alone");
-    // Another disk's: left alone.
+    // Another disk's, and what is no image at all.
     cut(&copies, "disk", 6);
     let before = fs::read(part(&copies, "disk")).unwrap();
-    let orders = copies.sources(&["B"]).into_iter().map(|source| (source, copies.order("disk", None)));
-    not_clean(&super::super::run::images(copies.job(Action::Image), orders.collect(), &mut Silent));
-    assert!(copies.certificate("B").copy.reason.contains("another disk"), "{}", copies.certificate("B").copy.reason);
-    assert!(fs::read(part(&copies, "disk")).unwrap() == before);
+    let on_b = || {
+        let orders = copies.sources(&["B"]).into_iter().map(|source| (source, copies.order("disk", None)));
+        clean(&super::super::run::images(copies.job(Action::Image), orders.collect(), &mut Silent));
+        assert!(unpacked(&copies.image_path("disk")) == cells(copies.disk("B"), SIZE));
+        fs::remove_file(copies.image_path("disk")).unwrap();
+        fs::remove_file(Manifest::path(&copies.image_path("disk"))).unwrap();
+    };
+    on_b();
+    fs::write(part(&copies, "disk"), "somebody's letters").unwrap();
+    on_b();
+    let apart = |number: u32| fs::read(part(&copies, &format!("disk.apart-{number}"))).unwrap();
+    assert!(apart(1) == before && apart(2) == b"somebody's letters");
+    // Its own job finds it under the name it has now, and goes on with it.
+    let job = copies.job(Action::Image);
+    let found = job.unfinished(copies.images_dir(), &copies.disk("A").identity(), Purpose::Image);
+    assert_eq!(found, Some(copies.image_path("disk.apart-1")));
+    drop(job);
+    clean(&copies.image("A", "disk.apart-1", None));
+    assert_eq!(is_of_now(&copies, "disk.apart-1").copy.interruptions.len(), 1);
+}
+
+/// An image of what changed that was cut short, a part that is damaged in its middle, one whose header is gone: the next job of the
+/// drive makes its image, whatever it is, and what cannot be told to be worth nothing is kept.
+#[test]
+fn nothing_that_was_cut_short_is_ever_in_the_way() {
+    let copies = Copies::new(vec![full("A", SIZE)]);
+    clean(&copies.image("A", "base", None));
+    copies.disk("A").write_cells(5 * MIB, b"changed");
+    let reads = copies.disk("A").counts().reads;
+    clean(&copies.image("A", "whole", Some("base")));
+    let reads = copies.disk("A").counts().reads - reads;
+    let break_off = || {
+        copies.disk("A").break_it(|faults| {
+            faults.from_now().power_cut_after = Some((reads - 2, PowerCut::KeepUnflushed));
+        });
+    };
+    // Of the same command.
+    break_off();
+    assert!(!copies.image("A", "a", Some("base")).is_clean() && part(&copies, "a").exists());
+    clean(&copies.image("A", "a", Some("base")));
+    assert_eq!(fs::read(copies.image_path("a")).unwrap(), fs::read(copies.image_path("whole")).unwrap());
+    assert_eq!(beside(&copies), Vec::<String>::new());
+    // Of another one, and before a safety net.
+    break_off();
+    assert!(!copies.image("A", "b", Some("base")).is_clean() && part(&copies, "b").exists());
+    clean(&copies.image("A", "c", None));
+    kept(&copies, &["A"]).unwrap();
+    // Damage that no power cut explains is far from the end: an image longer than what can be torn.
+    cut(&copies, "d", 8);
+    let bytes = fs::read(part(&copies, "d")).unwrap();
+    fs::write(part(&copies, "d"), [&[0x55; 4096][..], &bytes[4096..]].concat()).unwrap();
+    clean(&copies.image("A", "d", None));
+    is_of_now(&copies, "d");
+    assert_eq!(fs::read(part(&copies, "d.apart-1")).unwrap().len(), bytes.len());
+}
+
+/// What another job did not finish is neither adopted nor removed by a safety net of the same name.
+#[test]
+fn a_safety_net_adopts_no_unfinished_image_of_somebody_else() {
+    let copies = Copies::new(vec![full("A", SIZE)]);
+    cut(&copies, "a", 6);
+    let before = fs::read(part(&copies, "a")).unwrap();
+    let order = super::super::image::Order { purpose: Purpose::Keep, ..copies.order("a", None) };
+    let orders = copies.sources(&["A"]).into_iter().map(|source| (source, order.clone())).collect();
+    clean(&super::super::run::images(copies.job(Action::Image), orders, &mut Silent));
+    assert!(unpacked(&copies.image_path("a")) == cells(copies.disk("A"), SIZE));
+    assert!(fs::read(part(&copies, "a.apart-1")).unwrap() == before);
+    assert_eq!(copies.certificate("A").copy.interruptions, []);
 }
 
 /// An image, a power cut, new data, then a wipe that keeps an image first: the safety net holds the new data.

@@ -1,11 +1,14 @@
 //! Images in a folder that somebody else has prepared.
 
 use super::{
-    super::{image, run},
+    super::{commit, run},
     bench::{Copies, full},
 };
 use crate::{
-    aside::traps::{Bench, TRAPS},
+    aside::{
+        Folder,
+        traps::{Bench, TRAPS},
+    },
     console::Silent,
     imagefile::{Finished, names_of},
     job::tests::rig::MIB,
@@ -59,7 +62,13 @@ fn pieces_are_renamed_one_by_one_whatever_their_folder_is_called() {
     pieces.iter().for_each(|piece| fs::write(piece, piece.as_os_str().as_bytes()).unwrap());
     let files = pieces.iter().map(|piece| (piece.clone(), 4)).collect();
     let finished = Finished { root: [0; 32], groups: Vec::new(), tail: [0; 32], files };
-    image::rename(&finished, &folder.join("a.img.zst.part"), &folder.join("a.img.zst")).unwrap();
+    commit::rename(
+        &Folder::anybodys(&folder).unwrap(),
+        &finished,
+        &folder.join("a.img.zst.part"),
+        &folder.join("a.img.zst"),
+    )
+    .unwrap();
     for (number, piece) in pieces.iter().enumerate() {
         let renamed = folder.join(format!("a.img.zst.{number:03}"));
         assert_eq!(fs::read(renamed).unwrap(), piece.as_os_str().as_bytes());
@@ -79,13 +88,14 @@ fn an_image_gets_its_name_in_nobodys_place_or_keeps_the_one_it_has() {
         let finished = Finished { root: [0; 32], groups: Vec::new(), tail: [0; 32], files };
         let taken = bench.folder().join("a.img.zst.001");
         plant(&bench, &taken);
-        let refused = image::rename(&finished, &part, &path).unwrap_err();
+        let folder = Folder::anybodys(&bench.folder()).unwrap();
+        let refused = commit::rename(&folder, &finished, &part, &path).unwrap_err();
         assert!(refused.to_string().contains("never written over"), "{trap}: {refused}");
         bench.nothing_was_touched(trap);
         assert_eq!(names_of(&part), pieces, "{trap}: it can be gone on with");
         if fs::symlink_metadata(&taken).unwrap().is_dir() { fs::remove_dir(&taken) } else { fs::remove_file(&taken) }
             .unwrap();
-        image::rename(&finished, &part, &path).unwrap();
+        commit::rename(&folder, &finished, &part, &path).unwrap();
         assert_eq!((names_of(&part).len(), names_of(&path).len()), (0, 3), "{trap}");
     }
 }
