@@ -20,20 +20,15 @@ pub fn open_as_many_as_allowed() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// Largest file that a folder's file system takes, in bytes: a place behind that cannot be gone to (`vfs_setpos` in
-/// `fs/read_write.c`, by the superblock's `s_maxbytes`). Asked of a file that is made for it and removed; `None` where it cannot be
-/// asked.
-pub fn largest(dir: &Path) -> Option<u64> {
-    let folder = Folder::open(dir).ok()?;
-    let name = format!(".mule-{}-{:016x}", std::process::id(), u64::from_le_bytes(crate::random::bytes().ok()?));
-    let mut file = folder.create(name.as_ref()).ok()?;
+/// Largest file that the file system of an open file takes, in bytes: a place behind that cannot be gone to (`vfs_setpos` in
+/// `fs/read_write.c`, by the superblock's `s_maxbytes`).
+pub fn largest(file: &mut File) -> u64 {
     let (mut low, mut high) = (0, i64::MAX.cast_unsigned());
     while low < high {
         let middle = low + (high - low).div_ceil(2);
         if file.seek(SeekFrom::Start(middle)).is_ok() { low = middle } else { high = middle - 1 }
     }
-    folder.remove(name.as_ref()).ok()?;
-    Some(low)
+    low
 }
 
 /// The path with something behind its name.

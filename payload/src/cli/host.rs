@@ -112,11 +112,16 @@ fn log_in_folder(path: &Path) -> io::Result<fs::File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder)?;
     let folder = aside::Folder::open(folder)?;
-    if !folder.has(name)? {
-        folder.create_private(name)?.set_len(LOG_BYTES)?;
+    let file = match folder.existing(name, OFlags::RDWR) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => folder.create_private(name)?,
+        file => file?,
+    };
+    // One that is new, or that a run was making when it was cut short.
+    if file.metadata()?.len() == 0 {
+        file.set_len(LOG_BYTES)?;
         folder.sync()?;
     }
-    folder.existing(name, OFlags::RDWR)
+    Ok(file)
 }
 
 /// The media among `drives` that carry a Mule stick. One that cannot be read is no target of ours either way: opening it

@@ -123,6 +123,7 @@ fn no_bytes_of_a_log_make_a_resume_panic_or_grow_the_image() {
     fs::write(&path, &sealed).unwrap();
     let volumes = super::super::volumes::Volumes::open(&path, None, false).unwrap();
     assert!(super::super::ahead::Log::find(&volumes).unwrap().is_some());
+    drop(volumes);
     let mut draws = Draws::new([6; 32]);
     for round in 0..200 {
         let mut bytes = sealed.clone();

@@ -53,9 +53,14 @@ impl Drop for Hold {
     }
 }
 
+/// The file that is locked while somebody works on an unfinished image.
+pub(super) fn lock_of(part: &Path) -> PathBuf {
+    beside(part, ".lock")
+}
+
 /// Keeps every other job off an unfinished image until the answer is dropped.
 pub fn hold(image: &Path) -> Result<Hold, HoldError> {
-    let path = beside(&part_of(image), ".lock");
+    let path = lock_of(&part_of(image));
     let failed = |error| HoldError::Io(path.clone(), error);
     let (folder, name) = Folder::of(&path).map_err(failed)?;
     let name = name.to_owned();

@@ -12,7 +12,7 @@ use taking::Taking;
 use super::{
     commit::{self, There},
     digest::{self, Stream},
-    hold::HoldError,
+    hold::{self, HoldError},
     look::Shared,
     part::{self, Alive, ApartError, Purpose, part_of},
     take::{self, Eyes, TakeError, Taken},
@@ -149,8 +149,9 @@ pub fn worst_case(survey: &Survey, bytes: u64) -> u64 {
 
 /// The largest file of an image of up to `worst` bytes, where its store takes no file of that size.
 pub(super) fn limit_of(part: &Path, worst: u64) -> Option<NonZeroU64> {
-    let largest = if is_null(part) { None } else { files::largest(files::folder_of(part)) };
-    largest.filter(|largest| *largest < worst).and_then(NonZeroU64::new)
+    // The file that is there anyway while somebody works on the image.
+    let mut file = if is_null(part) { None } else { files::open(&hold::lock_of(part)).ok() }?;
+    Some(files::largest(&mut file)).filter(|largest| *largest < worst).and_then(NonZeroU64::new)
 }
 
 /// Takes the image and proves it. `account` is the account of the runs over it; measuring needs none.
