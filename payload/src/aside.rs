@@ -9,10 +9,12 @@
 //! and maps prove themselves by signatures and hashes, and lie on a medium that belongs to whoever mounted it:
 //! [`Folder::anybodys`]. A link that a person names as a folder is followed; the names in it are not.
 
+mod fresh;
 mod names;
 #[cfg(test)]
 pub(crate) mod traps;
 
+pub(crate) use fresh::{Fresh, is_made_up};
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat},
     io::Errno,

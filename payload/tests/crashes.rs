@@ -6,7 +6,7 @@
 
 mod bench;
 
-use bench::{MIB, good, noise, words};
+use bench::{MIB, good, noise, run, words};
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
@@ -66,6 +66,21 @@ fn chain(bench: &bench::Bench) {
     good(mule(&create(bench.dir.path(), "later", "last.img.zst", &["--base", base.to_str().unwrap()])));
 }
 
+/// An image of a volume with files and a folder.
+fn files(bench: &bench::Bench) {
+    let disk = bench.write("disk", &vec![0; 16 * MIB]);
+    run("mkfs.fat", words![disk]);
+    for (name, bytes) in [("first", noise(1, 1)), ("second", b"short".to_vec()), ("third", Vec::new())] {
+        let file = bench.write(name, &bytes);
+        run("mcopy", words!["-i", disk, file, format!("::{name}")]);
+        fs::remove_file(file).unwrap();
+    }
+    run("mmd", words!["-i", disk, "::folder"]);
+    let file = bench.write("below", &noise(2, 2));
+    run("mcopy", words!["-i", disk, file, "::folder/below"]);
+    good(mule(&create(bench.dir.path(), "disk", "files.img.zst", &[])));
+}
+
 fn mule(words: &[OsString]) -> (i32, String) {
     let out = Command::new(env!("CARGO_BIN_EXE_mule")).args(words).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
@@ -74,7 +89,7 @@ fn mule(words: &[OsString]) -> (i32, String) {
 
 const EXISTS: &str = "of that name already";
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 8] = [
     Row {
         name: "image create",
         prepare: drives,
@@ -129,17 +144,44 @@ const ROWS: [Row; 6] = [
         over: "",
         dense: 4,
     },
+    Row {
+        name: "image export",
+        prepare: base,
+        words: |dir| {
+            let (image, out) = (dir.join("base.img.zst"), dir.join("disk.qcow2"));
+            owned(words!["image", "export", image, out, "--format", "qcow2"])
+        },
+        over: "exists already",
+        dense: 4,
+    },
+    Row {
+        name: "image extract",
+        prepare: files,
+        words: |dir| {
+            let (image, to) = (dir.join("files.img.zst"), dir.join("to"));
+            owned(words!["image", "extract", image, "/", "--to", to])
+        },
+        over: "",
+        dense: 4,
+    },
 ];
 
 /// What a command leaves, but for the log, the certificates, and the times in what is signed.
 fn tree(dir: &Path) -> Tree {
-    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let mut entries: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut at = 0;
+    while let Some(path) = entries.get(at).cloned() {
+        at += 1;
+        if path.is_dir() && !["state", "certificates"].iter().any(|own| path.ends_with(own)) {
+            entries.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
     let content = |path: PathBuf| {
         let signed = path.to_str().unwrap().contains(".manifest.json");
         let bytes = if signed { Vec::new() } else { fs::read(&path).unwrap() };
         (path.strip_prefix(dir).unwrap().to_owned(), bytes)
     };
-    entries.map(content).collect()
+    entries.into_iter().filter(|path| path.is_file()).map(content).collect()
 }
 
 fn copied(proto: &Path, to: &Path) {
@@ -216,4 +258,6 @@ rows! {
     a_chain_that_is_put_together 3,
     an_image_that_gets_another_base 4,
     a_store_that_is_pruned 5,
+    a_disk_of_a_virtual_machine 6,
+    files_out_of_an_image 7,
 }

@@ -53,6 +53,11 @@ impl Folder {
         }
     }
 
+    /// All that was written to its file system is on the medium, whoever wrote it.
+    pub(crate) fn sync_everything(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.fd)?)
+    }
+
     /// A folder in this one, made where there is none. A link is none.
     pub(crate) fn make(&self, name: &OsStr) -> io::Result<Self> {
         let name = single(name)?;

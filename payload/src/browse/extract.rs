@@ -1,81 +1,27 @@
-//! Files out of a volume: one by its path, or whole folders.
+//! Files and folders out of a volume, into a folder of this computer.
+//!
+//! A file has its name when all of it is there: its content is flushed under a made-up name first, many files at once, since a flush
+//! takes as long for one as for hundreds. So a run that was cut short leaves no half of a file under its name, and the same command
+//! ends with what an uninterrupted one leaves: of a file that is there already every byte is compared, and an equal one is done.
 
 use super::{BrowseError, Entry, EntryKind, Files, Next, Out, walk};
-use crate::aside::Folder;
+use crate::aside::{Folder, Fresh, is_made_up};
+use rustix::fs::OFlags;
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::File,
-    io::{self, Write},
-    ops::ControlFlow,
+    io,
     os::unix::fs::FileExt,
     path::Path,
+    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
-/// Finds what a path names. Slashes part the names; where upper and lower case are the same to the file system, an exact
-/// match comes first.
-pub fn find(files: &dyn Files, path: &str) -> Result<Entry, BrowseError> {
-    let mut found = files.root();
-    for name in path.split('/').filter(|name| !name.is_empty()) {
-        if found.kind != EntryKind::Folder {
-            return Err(BrowseError::NotAFolder(path.to_owned()));
-        }
-        found = within(files, &found, name)?.ok_or_else(|| BrowseError::NotFound(path.to_owned()))?;
-    }
-    Ok(found)
-}
-
-fn within(files: &dyn Files, folder: &Entry, name: &str) -> Result<Option<Entry>, BrowseError> {
-    let (mut exact, mut similar) = (None, None);
-    let folded = name.to_lowercase();
-    let any_case = files.kind() != super::Kind::Ext;
-    files.list(folder, &mut |entry| {
-        if entry.name == name {
-            exact = Some(entry);
-            return ControlFlow::Break(());
-        }
-        if any_case && similar.is_none() && entry.name.to_lowercase() == folded {
-            similar = Some(entry);
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(exact.or(similar))
-}
-
-/// Writes a file's bytes.
-pub fn cat(files: &dyn Files, file: &Entry, out: &mut dyn Write) -> Result<u64, BrowseError> {
-    let mut stream = Streamed { out, at: 0 };
-    let size = files.read(file, &mut stream)?;
-    stream.zeros_to(size).and_then(|()| stream.out.flush()).map_err(BrowseError::Out)?;
-    Ok(size)
-}
-
-/// Fills the gaps with zeros.
-struct Streamed<'a> {
-    out: &'a mut dyn Write,
-    at: u64,
-}
-
-impl Streamed<'_> {
-    fn zeros_to(&mut self, offset: u64) -> io::Result<()> {
-        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-        while self.at < offset {
-            let len = (offset - self.at).min(ZEROS.len() as u64);
-            self.out.write_all(&ZEROS[..usize::try_from(len).unwrap_or(0)])?;
-            self.at += len;
-        }
-        Ok(())
-    }
-}
-
-impl Out for Streamed<'_> {
-    fn data(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.zeros_to(offset)?;
-        self.out.write_all(data)?;
-        self.at += data.len() as u64;
-        Ok(())
-    }
-}
+/// Before the digits of a made-up name. A file of the volume that is called so is not extracted.
+const PREFIX: &str = ".mule-extract-";
+/// Files and bytes that wait for one flush.
+const BATCH: usize = 256;
+const BATCH_BYTES: u64 = 64 << 20;
 
 /// Something that was not extracted.
 #[derive(Debug)]
@@ -109,13 +55,12 @@ pub fn extract(
     into: &Path,
     skipped: &mut dyn FnMut(Skipped),
 ) -> Extracted {
-    let mut done = Extracted::default();
     let path = path.trim_matches('/');
-    let mut tree = match Folder::anybodys(into) {
-        Ok(folder) => Tree(vec![(String::new(), folder)]),
+    let mut work = match Work::new(files, into) {
+        Ok(work) => work,
         Err(source) => {
             skipped(Skipped { path: path.to_owned(), why: BrowseError::Local { path: into.to_owned(), source } });
-            return done;
+            return Extracted::default();
         }
     };
     let above = path.rsplit_once('/').map_or(0, |(above, _)| above.len() + 1);
@@ -124,7 +69,7 @@ pub fn extract(
     let mut take = |path: &str, entry: &Entry, trouble: Option<BrowseError>| {
         let result = match trouble {
             Some(trouble) => Err(trouble),
-            None => one(files, entry, &mut tree, path.get(1 + above..).unwrap_or_default(), &mut done),
+            None => work.one(entry, path, path.get(1 + above..).unwrap_or_default(), skipped),
         };
         match result {
             Ok(()) => Next::On,
@@ -137,15 +82,16 @@ pub fn extract(
     if (path.is_empty() || take(&start, from, None) == Next::On) && from.kind == EntryKind::Folder {
         let _ = walk(files, from, &start, &mut take);
     }
-    done
+    work.flush(skipped);
+    work.done
 }
 
 /// The folders from the destination to where the work is, each held open in the one above it, with their paths from there.
-struct Tree(Vec<(String, Folder)>);
+struct Tree(Vec<(String, Arc<Folder>)>);
 
 impl Tree {
     /// The folder of what is called so, which is the last one that was gone into or one above it; and its name there.
-    fn folder_of<'a>(&mut self, local: &'a str) -> io::Result<(&Folder, &'a OsStr)> {
+    fn folder_of<'a>(&mut self, local: &'a str) -> io::Result<(&Arc<Folder>, &'a OsStr)> {
         let (above, name) = local.rsplit_once('/').unwrap_or(("", local));
         let held = self.0.iter().rposition(|(path, _)| path == above);
         self.0.truncate(held.ok_or(io::ErrorKind::NotFound)? + 1);
@@ -157,7 +103,8 @@ impl Tree {
     fn enter(&mut self, local: &str) -> io::Result<()> {
         let (folder, name) = self.folder_of(local)?;
         let folder = folder.make(name)?;
-        self.0.push((local.to_owned(), folder));
+        folder.sweep(OsStr::new(PREFIX))?;
+        self.0.push((local.to_owned(), Arc::new(folder)));
         Ok(())
     }
 
@@ -168,58 +115,159 @@ impl Tree {
     }
 }
 
-fn one(
-    files: &dyn Files,
-    entry: &Entry,
-    tree: &mut Tree,
-    local: &str,
-    done: &mut Extracted,
-) -> Result<(), BrowseError> {
-    let failed = tree.failed(local);
-    match entry.kind {
-        EntryKind::Folder => {
-            tree.enter(local).map_err(failed)?;
-            done.folders += 1;
-            Ok(())
+/// A file that is whole but for its name.
+struct Waiting {
+    file: Fresh,
+    name: OsString,
+    /// In the volume, and below the destination.
+    path: String,
+    local: String,
+    bytes: u64,
+}
+
+struct Work<'a> {
+    files: &'a dyn Files,
+    tree: Tree,
+    waiting: Vec<Waiting>,
+    bytes_waiting: u64,
+    done: Extracted,
+}
+
+impl<'a> Work<'a> {
+    fn new(files: &'a dyn Files, into: &Path) -> io::Result<Self> {
+        let folder = Folder::anybodys(into)?;
+        folder.sweep(OsStr::new(PREFIX))?;
+        let tree = Tree(vec![(String::new(), Arc::new(folder))]);
+        Ok(Self { files, tree, waiting: Vec::new(), bytes_waiting: 0, done: Extracted::default() })
+    }
+
+    fn one(
+        &mut self,
+        entry: &Entry,
+        path: &str,
+        local: &str,
+        skipped: &mut dyn FnMut(Skipped),
+    ) -> Result<(), BrowseError> {
+        let failed = self.tree.failed(local);
+        match entry.kind {
+            EntryKind::Folder => {
+                self.tree.enter(local).map_err(failed)?;
+                self.done.folders += 1;
+                Ok(())
+            }
+            EntryKind::File => {
+                self.file(entry, path, local, &failed)?;
+                if self.waiting.len() >= BATCH || self.bytes_waiting >= BATCH_BYTES {
+                    self.flush(skipped);
+                }
+                Ok(())
+            }
+            EntryKind::Link => Err(BrowseError::Unsupported("a link, which is not followed and not made".into())),
+            EntryKind::Other => Err(BrowseError::Unsupported("neither a file nor a folder".into())),
         }
-        EntryKind::File => {
-            let (folder, name) = tree.folder_of(local).map_err(&failed)?;
-            let bytes = file(files, entry, folder, name, &failed)?;
-            done.files += 1;
-            done.bytes += bytes;
-            Ok(())
+    }
+
+    fn file(
+        &mut self,
+        entry: &Entry,
+        path: &str,
+        local: &str,
+        failed: &dyn Fn(io::Error) -> BrowseError,
+    ) -> Result<(), BrowseError> {
+        let (folder, name) = self.tree.folder_of(local).map_err(failed)?;
+        if is_made_up(OsStr::new(PREFIX), name) {
+            return Err(BrowseError::Unsupported(
+                "its name is one that Mule gives to files it has not finished".into(),
+            ));
         }
-        EntryKind::Link => Err(BrowseError::Unsupported("a link, which is not followed and not made".into())),
-        EntryKind::Other => Err(BrowseError::Unsupported("neither a file nor a folder".into())),
+        if folder.has(name).map_err(failed)? {
+            let bytes = is_there(self.files, entry, folder, name, failed)?;
+            self.done.files += 1;
+            self.done.bytes += bytes;
+            return Ok(());
+        }
+        let file = folder.fresh(OsStr::new(PREFIX)).map_err(failed)?;
+        let bytes = fill(self.files, entry, file.file(), failed)?;
+        let (name, path, local) = (name.to_owned(), path.to_owned(), local.to_owned());
+        self.waiting.push(Waiting { file, name, path, local, bytes });
+        self.bytes_waiting += bytes;
+        Ok(())
+    }
+
+    /// All that waits gets its name: its content is on the medium before.
+    fn flush(&mut self, skipped: &mut dyn FnMut(Skipped)) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.bytes_waiting = 0;
+        let flushed = match &waiting[..] {
+            [] => return,
+            [only] => only.file.file().sync_data(),
+            [first, ..] => first.file.folder().sync_everything(),
+        };
+        let mut folders: Vec<Arc<Folder>> = Vec::new();
+        for Waiting { file, name, path, local, bytes } in waiting {
+            let failed = self.tree.failed(&local);
+            let folder = Arc::clone(file.folder());
+            // What was not flushed gets no name; each is told.
+            let again = || {
+                flushed.as_ref().map_or_else(|error| Err(io::Error::new(error.kind(), error.to_string())), |()| Ok(()))
+            };
+            match again().and_then(|()| file.name(&name)) {
+                Ok(()) => {
+                    self.done.files += 1;
+                    self.done.bytes += bytes;
+                    if !folders.iter().any(|known| Arc::ptr_eq(known, &folder)) {
+                        folders.push(folder);
+                    }
+                }
+                Err(error) => skipped(Skipped { path, why: failed(error) }),
+            }
+        }
+        for folder in folders {
+            if let Err(source) = folder.sync() {
+                let path = folder.path().to_owned();
+                skipped(Skipped { path: path.display().to_string(), why: BrowseError::Local { path, source } });
+            }
+        }
     }
 }
 
-fn file(
+fn fill(
+    files: &dyn Files,
+    entry: &Entry,
+    file: &File,
+    failed: &dyn Fn(io::Error) -> BrowseError,
+) -> Result<u64, BrowseError> {
+    let size = files.read(entry, &mut Local { file }).map_err(|error| local(error, failed))?;
+    file.set_len(size).map_err(failed)?;
+    if let Some(modified) = entry.modified.and_then(|seconds| u64::try_from(seconds).ok()) {
+        // A time is not worth a failure: not every file system can hold every one.
+        let _ = UNIX_EPOCH.checked_add(Duration::from_secs(modified)).map(|time| file.set_modified(time));
+    }
+    Ok(size)
+}
+
+fn local(error: BrowseError, failed: &dyn Fn(io::Error) -> BrowseError) -> BrowseError {
+    match error {
+        BrowseError::Out(source) => failed(source),
+        other => other,
+    }
+}
+
+/// The length of a file that is there with every byte that the volume's has; any other one is left alone.
+fn is_there(
     files: &dyn Files,
     entry: &Entry,
     folder: &Folder,
     name: &OsStr,
     failed: &dyn Fn(io::Error) -> BrowseError,
 ) -> Result<u64, BrowseError> {
-    let file = folder.create(name).map_err(failed)?;
-    let mut out = Local { file: &file };
-    let read = files.read(entry, &mut out).map_err(|error| match error {
-        BrowseError::Out(source) => failed(source),
-        other => other,
-    });
-    let size = read.and_then(|size| {
-        file.set_len(size).map_err(failed)?;
-        if let Some(modified) = entry.modified.and_then(|seconds| u64::try_from(seconds).ok()) {
-            // A time is not worth a failure: not every file system can hold every one.
-            let _ = UNIX_EPOCH.checked_add(Duration::from_secs(modified)).map(|time| file.set_modified(time));
-        }
-        Ok(size)
-    });
-    if size.is_err() {
-        // Half a file would be taken for a whole one. The first error is the one to report.
-        let _ = folder.remove(name);
-    }
-    size
+    let exists = || failed(io::ErrorKind::AlreadyExists.into());
+    let file = folder.existing(name, OFlags::RDONLY).map_err(|_| exists())?;
+    let mut same = Same { file: &file, at: 0, buffer: Vec::new() };
+    let size = files.read(entry, &mut same).map_err(|error| local(error, failed))?;
+    same.zeros_to(size).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    if len == size { Ok(size) } else { Err(exists()) }
 }
 
 /// Leaves holes where zeros are.
@@ -230,5 +278,43 @@ struct Local<'a> {
 impl Out for Local<'_> {
     fn data(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.file.write_all_at(data, offset)
+    }
+}
+
+/// Compares with a file that is there.
+struct Same<'a> {
+    file: &'a File,
+    /// Everything before was the same.
+    at: u64,
+    buffer: Vec<u8>,
+}
+
+impl Same<'_> {
+    /// What is not given is zeros.
+    fn zeros_to(&mut self, offset: u64) -> io::Result<()> {
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        while self.at < offset {
+            let len = usize::try_from(offset - self.at).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.compare(&ZEROS[..len])?;
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, data: &[u8]) -> io::Result<()> {
+        self.buffer.resize(data.len(), 0);
+        let differs = || io::Error::from(io::ErrorKind::AlreadyExists);
+        self.file.read_exact_at(&mut self.buffer, self.at).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => differs(),
+            _ => error,
+        })?;
+        self.at += data.len() as u64;
+        if self.buffer == data { Ok(()) } else { Err(differs()) }
+    }
+}
+
+impl Out for Same<'_> {
+    fn data(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.zeros_to(offset)?;
+        self.compare(data)
     }
 }

@@ -12,6 +12,7 @@ mod extract;
 mod fat;
 mod fat_names;
 mod fat_volume;
+mod find;
 mod hits;
 mod name;
 mod ntfs;
@@ -23,7 +24,8 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use error::BrowseError;
-pub use extract::{Extracted, Skipped, cat, extract, find};
+pub use extract::{Extracted, Skipped, extract};
+pub use find::{cat, find};
 pub use hits::{Hit, HitLimits, Hits, What, files_hit};
 pub use walk::{Next, walk};
 

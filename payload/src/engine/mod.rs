@@ -3,6 +3,7 @@
 pub mod extents;
 pub mod frames;
 pub mod kinds;
+pub(crate) mod ordered;
 pub mod pattern;
 pub mod sampling;
 pub mod sweep;

@@ -4,7 +4,7 @@
 //! sizes; data clusters follow in the order of the disk; each L2 table and each refcount block follows what it describes.
 //! The header is written last, so an unfinished file is not taken for an image.
 
-use super::{Target, zstd_cluster::ZstdCluster};
+use super::Target;
 use std::{fs::File, io, os::unix::fs::FileExt};
 
 /// "This cluster has a refcount of exactly one"; bit 63 of L1 and L2 entries.
@@ -38,13 +38,19 @@ pub(super) struct Qcow2<'a> {
     counts_from: u64,
     /// Where the next compressed bytes may go: into the rest of a cluster.
     packed: u64,
-    zstd: Option<ZstdCluster>,
-    buf: Vec<u8>,
+    /// Whether clusters may be compressed.
+    zstd: bool,
+    /// Bytes for one run of the file that were not written yet, and where they go.
+    run: Vec<u8>,
+    run_at: u64,
 }
+
+/// Neighbours in the file are gathered until there is so much to write.
+const GATHER: usize = 1 << 20;
 
 impl<'a> Qcow2<'a> {
     /// Clusters of 2^`bits` bytes. None if the disk is too large.
-    pub(super) fn new(file: &'a File, size: u64, bits: u32, zstd: Option<ZstdCluster>) -> Option<Self> {
+    pub(super) fn new(file: &'a File, size: u64, bits: u32, zstd: bool) -> Option<Self> {
         let size = Some(size).filter(|size| *size <= MAX_SIZE)?.next_multiple_of(SECTOR);
         let bytes = 1 << bits;
         // Entries of 8 bytes, counts of 2 bytes.
@@ -72,7 +78,8 @@ impl<'a> Qcow2<'a> {
             counts_from: 0,
             packed: 0,
             zstd,
-            buf: Vec::new(),
+            run: Vec::new(),
+            run_at: 0,
         };
         // The front fits into the first refcount block with MAX_SIZE and clusters of 64 KiB.
         let front = usize::try_from(image.used).ok().and_then(|used| image.counts.get_mut(..used))?;
@@ -131,23 +138,28 @@ impl<'a> Qcow2<'a> {
         Ok(())
     }
 
-    /// Stores the cluster in `buf`; its L2 entry.
-    fn store(&mut self) -> io::Result<u64> {
-        // Less is not worth the time of decompression.
-        let limit = self.buf.len() - self.buf.len() / 128;
-        let Some(mut zstd) = self.zstd.take() else { return self.store_plain() };
-        let stored = match zstd.compress(&self.buf, limit) {
-            Some(data) => self.store_packed(data),
-            None => self.store_plain(),
-        };
-        self.zstd = Some(zstd);
-        stored
+    /// Stores a cluster, or the last part of the disk; its L2 entry.
+    fn store_plain(&mut self, data: &[u8]) -> io::Result<u64> {
+        let at = self.allocate()?;
+        self.put(at, data)?;
+        // The rest of the last cluster is a hole: zeros.
+        Ok(at | COPIED)
     }
 
-    fn store_plain(&mut self) -> io::Result<u64> {
-        let at = self.allocate()?;
-        self.file.write_all_at(&self.buf, at)?;
-        Ok(at | COPIED)
+    /// Writes, where it continues what came before at once with that.
+    fn put(&mut self, at: u64, data: &[u8]) -> io::Result<()> {
+        if at != self.run_at + self.run.len() as u64 || self.run.len() + data.len() > GATHER {
+            self.flush()?;
+            self.run_at = at;
+        }
+        self.run.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all_at(&self.run, self.run_at)?;
+        self.run.clear();
+        Ok(())
     }
 
     /// Compressed data follow each other without gaps as long as their clusters do.
@@ -165,7 +177,7 @@ impl<'a> Qcow2<'a> {
             self.allocate()?
         };
         self.packed = at + len;
-        self.file.write_all_at(data, at)?;
+        self.put(at, data)?;
         let further_sectors = (at + len - 1) / SECTOR - at / SECTOR;
         // The offset takes the lower bits, by the size of the clusters; the number of further sectors follows.
         Ok(COMPRESSED | further_sectors << (62 - (self.bits - 8)) | at)
@@ -190,7 +202,7 @@ impl<'a> Qcow2<'a> {
         let mut header = [0; HEADER_LENGTH as usize];
         let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
         let table_clusters = (self.l1_offset >> self.bits) - 1;
-        let features = if self.zstd.is_some() { COMPRESSION_TYPE } else { 0 };
+        let features = if self.zstd { COMPRESSION_TYPE } else { 0 };
         put(0, b"QFI\xfb");
         put(4, &3_u32.to_be_bytes());
         put(20, &self.bits.to_be_bytes());
@@ -204,28 +216,32 @@ impl<'a> Qcow2<'a> {
         // Refcounts of 2^4 bits.
         put(96, &4_u32.to_be_bytes());
         put(100, &HEADER_LENGTH.to_be_bytes());
-        put(104, &[if self.zstd.is_some() { ZSTD } else { 0 }]);
+        put(104, &[if self.zstd { ZSTD } else { 0 }]);
         header
     }
 }
 
 impl Target for Qcow2<'_> {
-    fn cluster(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let cluster = offset >> self.bits;
-        let entries = self.l2.len() as u64;
-        let table = usize::try_from(cluster / entries).map_err(io::Error::other)?;
-        if table != self.l2_index {
-            self.write_l2()?;
-            self.l2_index = table;
+    fn clusters(&mut self, offset: u64, data: &[u8], packed: &[Option<Vec<u8>>]) -> io::Result<()> {
+        let bytes = usize::try_from(self.bytes()).map_err(io::Error::other)?;
+        for ((cluster, data), packed) in (offset >> self.bits..).zip(data.chunks(bytes)).zip(packed) {
+            let entries = self.l2.len() as u64;
+            let table = usize::try_from(cluster / entries).map_err(io::Error::other)?;
+            if table != self.l2_index {
+                self.write_l2()?;
+                self.l2_index = table;
+            }
+            let stored = match packed {
+                Some(packed) => self.store_packed(packed)?,
+                None => self.store_plain(data)?,
+            };
+            *entry(&mut self.l2, cluster % entries)? = stored;
         }
-        self.buf.clear();
-        self.buf.extend_from_slice(data);
-        self.buf.resize(1 << self.bits, 0);
-        *entry(&mut self.l2, cluster % entries)? = self.store()?;
         Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
+        self.flush()?;
         self.write_l2()?;
         self.write_last_counts()?;
         write_table(self.file, self.bytes(), &self.refcount_table, |entry| entry.to_be_bytes())?;

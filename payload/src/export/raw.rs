@@ -15,7 +15,7 @@ impl<'a> Raw<'a> {
 }
 
 impl Target for Raw<'_> {
-    fn cluster(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+    fn clusters(&mut self, offset: u64, data: &[u8], _: &[Option<Vec<u8>>]) -> io::Result<()> {
         self.file.write_all_at(data, offset)
     }
 

@@ -2,7 +2,14 @@
 
 use super::*;
 use crate::blocks::Cursor;
-use std::{cell::Cell, fmt::Write as _, fs, io::Read, os::unix::fs::MetadataExt, process::Command};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Read,
+    os::unix::fs::MetadataExt,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 fn qemu_img(arguments: &[&str], folder: &Path) -> String {
     let output = Command::new("qemu-img").args(arguments).current_dir(folder).output().unwrap();
@@ -11,6 +18,27 @@ fn qemu_img(arguments: &[&str], folder: &Path) -> String {
     assert!(output.status.success(), "{arguments:?}: {text}");
     text
 }
+
+/// A disk that is read, but for the frames that are known to be zeros.
+struct Disk<R, Z>(R, Z);
+
+impl<R: ReadAt, Z: Fn(u64) -> bool + Sync> Source for Disk<R, Z> {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn frame(&self, index: u64) -> io::Result<Option<Content>> {
+        let offset = index * FRAME;
+        let mut content = vec![0; usize::try_from(FRAME.min(self.size() - offset)).unwrap()];
+        if (self.1)(index) {
+            return Ok(None);
+        }
+        self.0.read_at(offset, &mut content)?;
+        Ok(Some(Box::new(content)))
+    }
+}
+
+const THREADS: usize = 3;
 
 fn go_on(_: u64) -> ControlFlow<()> {
     ControlFlow::Continue(())
@@ -61,7 +89,8 @@ fn qemu_finds_the_same_disk_in_every_format() {
         fs::write(folder.path().join("expected"), &bytes).unwrap();
         for (_, format) in NAMES {
             let name = format!("{format}-{size}");
-            let exported = export(&disk, &|_| false, format, &folder.path().join(&name), &mut go_on).unwrap();
+            let exported =
+                export(&Disk(&disk, |_| false), format, &folder.path().join(&name), THREADS, &mut go_on).unwrap();
             let stored: usize = bytes.chunks(CLUSTER).filter(|c| c.iter().any(|b| *b != 0)).map(<[u8]>::len).sum();
             assert_eq!(exported, Exported { size, stored: stored as u64 });
             if format == Format::Raw {
@@ -83,7 +112,7 @@ fn a_wrong_byte_would_be_found() {
     Cursor::new(&disk).read_to_end(&mut bytes).unwrap();
     bytes[2_000_000] ^= 1;
     fs::write(folder.path().join("other"), &bytes).unwrap();
-    export(&disk, &|_| false, Format::Qcow2, &folder.path().join("image"), &mut go_on).unwrap();
+    export(&Disk(&disk, |_| false), Format::Qcow2, &folder.path().join("image"), THREADS, &mut go_on).unwrap();
     let compare = Command::new("qemu-img").args(["compare", "other", "image"]).current_dir(folder.path()).output();
     assert_eq!(compare.unwrap().status.code(), Some(1));
 }
@@ -95,16 +124,16 @@ fn a_large_sparse_disk_takes_little_time_and_space() {
     fn filled(cluster: u64) -> bool {
         [0, 8191, 8192, 20 * 16384, 200 * 16384 - 1].contains(&cluster)
     }
-    let reads = Cell::new(0);
+    let reads = AtomicU32::new(0);
     let disk = Made { size: 200 * GIB, filled };
     let zero = |frame: u64| {
         let zero = !(frame * 16..frame * 16 + 16).any(filled);
-        reads.set(reads.get() + u32::from(!zero));
+        reads.fetch_add(u32::from(!zero), Ordering::Relaxed);
         zero
     };
     for format in [Format::Qcow2, Format::Qcow2Zstd] {
         let name = format.to_string();
-        let exported = export(&disk, &zero, format, &folder.path().join(&name), &mut go_on).unwrap();
+        let exported = export(&Disk(&disk, &zero), format, &folder.path().join(&name), THREADS, &mut go_on).unwrap();
         assert_eq!(exported, Exported { size: 200 * GIB, stored: 5 << 16 });
         assert!(fs::metadata(folder.path().join(&name)).unwrap().len() < 2 << 20);
         let check = qemu_img(&["check", &name], folder.path());
@@ -120,7 +149,7 @@ fn a_large_sparse_disk_takes_little_time_and_space() {
             assert!(data.iter().any(|line| line.contains(&start)), "{start} is not in {data:?}");
         }
     }
-    assert_eq!(reads.get(), 2 * 5, "zero frames are not read");
+    assert_eq!(reads.into_inner(), 2 * 5, "zero frames are not read");
 }
 
 /// Small clusters make many refcount blocks and L2 tables out of little data.
@@ -132,9 +161,9 @@ fn tables_go_on_for_as_long_as_the_disk() {
         // Around the place where the last refcount block is just full, and far beyond.
         for clusters in (488..506).step_by(if bits == 9 { 1 } else { 13 }).chain([5000]) {
             for compress in [false, true] {
-                let zstd = compress.then(|| zstd_cluster::ZstdCluster::new().unwrap());
+                let zstd = compress.then(ZstdCluster::default);
                 let file = File::create(&path).unwrap();
-                let mut image = qcow2::Qcow2::new(&file, clusters << bits, bits, zstd).unwrap();
+                let mut image = qcow2::Qcow2::new(&file, clusters << bits, bits, compress).unwrap();
                 let mut expected = Vec::new();
                 for cluster in 0..clusters {
                     // Sizes differ when compressed; some do not compress at all, some are missing.
@@ -143,7 +172,8 @@ fn tables_go_on_for_as_long_as_the_disk() {
                     if cluster % 11 != 5 {
                         data[noisy..].fill(7);
                         Made { size: u64::MAX, filled: |_| true }.read_at(cluster << 18, &mut data[..noisy]).unwrap();
-                        image.cluster(cluster << bits, &data).unwrap();
+                        let packed = zstd.as_ref().and_then(|zstd| zstd.compress(&data));
+                        image.clusters(cluster << bits, &data, &[packed]).unwrap();
                     }
                     expected.extend(data);
                 }
@@ -163,23 +193,34 @@ fn nothing_is_overwritten_and_nothing_unfinished_stays() {
     let path = folder.path().join("out");
     let disk = Made { size: 4 << 20, filled: |_| true };
     fs::write(&path, "precious").unwrap();
-    assert!(matches!(export(&disk, &|_| false, Format::Raw, &path, &mut go_on), Err(ExportError::Exists(_))));
+    assert!(matches!(
+        export(&Disk(&disk, |_| false), Format::Raw, &path, THREADS, &mut go_on),
+        Err(ExportError::Exists(_))
+    ));
     assert_eq!(fs::read(&path).unwrap(), b"precious");
+    // What a run that was killed left goes; what only looks like it stays.
     let other = folder.path().join("other");
     fs::write(folder.path().join("other.part"), "precious too").unwrap();
-    assert!(matches!(export(&disk, &|_| false, Format::Raw, &other, &mut go_on), Err(ExportError::Exists(_))));
+    fs::write(folder.path().join("other.part-0123456789abcdef"), "left").unwrap();
+    export(&Disk(&disk, |_| false), Format::Raw, &other, THREADS, &mut go_on).unwrap();
     let third = folder.path().join("third");
     let mut stop = |done| if done >= 2 << 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    assert!(matches!(export(&disk, &|_| false, Format::Qcow2, &third, &mut stop), Err(ExportError::Stopped)));
+    assert!(matches!(
+        export(&Disk(&disk, |_| false), Format::Qcow2, &third, THREADS, &mut stop),
+        Err(ExportError::Stopped)
+    ));
     let mut appear = |_| {
         fs::write(&third, "late").unwrap();
         ControlFlow::Continue(())
     };
-    assert!(matches!(export(&disk, &|_| false, Format::Qcow2, &third, &mut appear), Err(ExportError::Exists(_))));
+    assert!(matches!(
+        export(&Disk(&disk, |_| false), Format::Qcow2, &third, THREADS, &mut appear),
+        Err(ExportError::Exists(_))
+    ));
     assert_eq!(fs::read(&third).unwrap(), b"late");
     let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["other.part", "out", "third"]);
+    assert_eq!(names, ["other", "other.part", "out", "third"]);
 }
 
 #[test]
@@ -195,7 +236,7 @@ fn a_source_that_cannot_be_read_ends_the_export() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
-    let error = export(&Broken, &|_| false, Format::Qcow2, &path, &mut go_on).unwrap_err();
+    let error = export(&Disk(&Broken, |_| false), Format::Qcow2, &path, THREADS, &mut go_on).unwrap_err();
     assert_eq!(error.to_string(), "the source cannot be read at byte 2097152: frame 2 is damaged");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -205,7 +246,7 @@ fn raw_exports_have_holes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
     let disk = Made { size: 64 << 20, filled: |cluster| cluster == 500 };
-    export(&disk, &|frame| frame < 30, Format::Raw, &path, &mut go_on).unwrap();
+    export(&Disk(&disk, |frame| frame < 30), Format::Raw, &path, THREADS, &mut go_on).unwrap();
     let metadata = fs::metadata(&path).unwrap();
     assert_eq!(metadata.len(), 64 << 20);
     assert!(metadata.blocks() * 512 <= 1 << 20, "{} sectors", metadata.blocks());

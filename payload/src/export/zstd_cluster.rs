@@ -1,28 +1,29 @@
-//! One cluster, compressed.
+//! Clusters, compressed one by one.
 
-use std::io;
+use std::sync::{Mutex, PoisonError};
 use zstd::bulk::Compressor;
 
 /// zstd's own default.
 const LEVEL: i32 = 3;
 
-/// Compresses clusters one by one; keeps its memory.
+/// Compresses clusters on several threads at once; keeps its memory.
+#[derive(Default)]
 pub(super) struct ZstdCluster {
-    compressor: Compressor<'static>,
-    out: Vec<u8>,
+    idle: Mutex<Vec<Compressor<'static>>>,
 }
 
 impl ZstdCluster {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { compressor: Compressor::new(LEVEL)?, out: Vec::new() })
-    }
-
-    /// The compressed bytes, if they are fewer than `limit`.
-    pub(super) fn compress(&mut self, data: &[u8], limit: usize) -> Option<&[u8]> {
-        self.out.clear();
-        self.out.reserve(limit);
+    /// The compressed bytes, where they are worth the time of decompression.
+    pub(super) fn compress(&self, data: &[u8]) -> Option<Vec<u8>> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle().pop();
+        // Without memory for it the cluster is stored as it is.
+        let mut compressor = taken.or_else(|| Compressor::new(LEVEL).ok())?;
+        let limit = data.len() - data.len() / 128;
+        let mut out = Vec::with_capacity(limit);
         // An error means that the result does not fit.
-        self.compressor.compress_to_buffer(data, &mut self.out).ok().filter(|len| *len < limit)?;
-        Some(&self.out)
+        let len = compressor.compress_to_buffer(data, &mut out).ok();
+        idle().push(compressor);
+        len.filter(|len| *len < limit).map(|_| out)
     }
 }

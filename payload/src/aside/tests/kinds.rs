@@ -50,9 +50,20 @@ fn image(dir: &Path, limit: Option<u64>) -> Result<(), String> {
     Writer::create(&dir.join("a.img.zst.part"), limit.and_then(NonZeroU64::new), header()).map(drop).map_err(text)
 }
 
+struct Sevens;
+
+impl export::Source for Sevens {
+    fn size(&self) -> u64 {
+        3 << 20
+    }
+
+    fn frame(&self, _: u64) -> std::io::Result<Option<Box<dyn AsRef<[u8]> + Send>>> {
+        Ok(Some(Box::new(vec![7_u8; 1 << 20])))
+    }
+}
+
 fn export(dir: &Path, format: Format) -> Result<(), String> {
-    let (disk, path) = (vec![7_u8; 3 << 20], dir.join("disk"));
-    let made = export::export(&disk, &|_| false, format, &path, &mut |_| ControlFlow::Continue(()));
+    let made = export::export(&Sevens, format, &dir.join("disk"), 2, &mut |_| ControlFlow::Continue(()));
     made.map(drop).map_err(text)
 }
 

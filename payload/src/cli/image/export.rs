@@ -4,7 +4,7 @@ use super::{Exit, Progress};
 use crate::{
     blocks::ReadAt,
     export::{self, Format},
-    imagefile::{Manifest, State},
+    imagefile::Manifest,
     job::{copy::image::open_chain, issue::hex},
 };
 use std::{ops::ControlFlow, path::PathBuf};
@@ -15,8 +15,8 @@ Examples:
   mule image export customer.img.zst customer.qcow2 --format qcow2     for QEMU, Proxmox, GNOME Boxes
   mule image export customer.img.zst customer.raw --format raw         a sparse file; losetup -P mounts its partitions
 
-Every frame is proved by its checksum while it is read. The export has its name only when it is whole; until then it
-is called OUT.part.
+Every frame is proved by its hash while it is read. The export has its name only when it is whole; until then its name
+begins with OUT.part-, and what a run that was cut short left is removed by the next one.
 Exit codes: 0 exported; 2 not done: damaged frames are named.")]
 pub(super) struct Export {
     /// The image, NAME.img.zst
@@ -44,8 +44,9 @@ pub(super) fn export(args: &Export) -> Result<Exit, String> {
     }
     let progress = Progress::new(reader.size());
     let mut before = 0;
-    let zeros = |frame| reader.entry(frame).is_ok_and(|(state, _)| matches!(state, State::Zero | State::Free));
-    let exported = export::export(&reader, &zeros, args.format, &args.out, &mut |done| {
+    let source = export::Proved::new(&reader).map_err(|error| format!("no memory for buffers: {error}"))?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let exported = export::export(&source, args.format, &args.out, threads, &mut |done| {
         progress.more(done - before);
         before = done;
         ControlFlow::Continue(())
