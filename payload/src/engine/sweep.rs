@@ -50,6 +50,9 @@ pub struct Limits {
     pub bad_bytes: u64,
     /// The longest time between two questions to a drive that works alone.
     pub patience: Duration,
+    /// Bytes of memory for what is known of the content of a drive that is cloned: with 32 MiB, 16 bytes for each MiB of up to 2 TiB,
+    /// and for 16 MiB together of 20 TB.
+    pub hashes: u64,
 }
 
 impl Default for Limits {
@@ -61,6 +64,7 @@ impl Default for Limits {
             bad_places: 1000,
             bad_bytes: 4 << 20,
             patience: Duration::from_secs(5),
+            hashes: 32 << 20,
         }
     }
 }

@@ -15,8 +15,13 @@ pub enum Expected {
     Zeros,
     /// Content with this BLAKE3.
     Hash([u8; 32]),
-    /// Content whose BLAKE3 begins so.
-    Short([u8; 16]),
+    /// Content of a group of frames: the BLAKE3 over those of its frames begins so.
+    Together {
+        digest: [u8; 16],
+        /// Whether it is the group's first, and its last.
+        first: bool,
+        last: bool,
+    },
     /// It is not looked at.
     Anything,
 }
@@ -26,7 +31,7 @@ pub enum Expected {
 pub struct Compared {
     /// Bytes read and equal.
     pub matched: u64,
-    /// Frames that held something else, whole: a hash does not tell which block.
+    /// Frames, or groups of them, that held something else, whole: a hash does not tell which block.
     pub different: Ranges,
     /// Frames of which some block could not be read, whole for the same reason.
     pub unreadable: Ranges,
@@ -64,6 +69,7 @@ pub fn compare(
     let mut found = Compared::default();
     let mut wanted = std::collections::VecDeque::new();
     let mut broken = None;
+    let mut group = Group::default();
     loop {
         let stop = || observer.stop();
         let mut want = |index| {
@@ -93,6 +99,24 @@ pub fn compare(
                 }
                 continue;
             }
+            (got, Expected::Together { digest, first, last }) => {
+                if first {
+                    group = Group::default();
+                }
+                match got {
+                    Got::Data(mut data) => {
+                        let compared = mask(index, &mut data[..length])?;
+                        group.add(start(index), &data[..length], compared);
+                    }
+                    _ => {
+                        group.unreadable = true;
+                        found.unreadable.insert(start(index), length as u64);
+                    }
+                }
+                if last {
+                    group.end(digest, &mut found);
+                }
+            }
             (Got::Data(mut data), expected) => {
                 let compared = mask(index, &mut data[..length])?;
                 if holds(&data[..length], expected) {
@@ -110,11 +134,40 @@ pub fn compare(
     }
 }
 
+/// Frames that are judged together.
+#[derive(Default)]
+struct Group {
+    hasher: blake3::Hasher,
+    start: Option<u64>,
+    bytes: u64,
+    compared: u64,
+    /// Of one that cannot be read whole nothing is known of the rest.
+    unreadable: bool,
+}
+
+impl Group {
+    fn add(&mut self, at: u64, data: &[u8], compared: u64) {
+        self.hasher.update(blake3::hash(data).as_bytes());
+        self.start.get_or_insert(at);
+        self.bytes += data.len() as u64;
+        self.compared += compared;
+    }
+
+    fn end(&self, digest: [u8; 16], found: &mut Compared) {
+        match self.start.filter(|_| !self.unreadable) {
+            Some(_) if self.hasher.finalize().as_bytes()[..16] == digest => found.matched += self.compared,
+            Some(start) => found.different.insert(start, self.bytes),
+            None => {}
+        }
+    }
+}
+
 fn holds(data: &[u8], expected: Expected) -> bool {
     match expected {
         Expected::Zeros => is_zero(data),
         Expected::Hash(hash) => *blake3::hash(data).as_bytes() == hash,
-        Expected::Short(hash) => blake3::hash(data).as_bytes()[..16] == hash,
+        // Not one by one.
+        Expected::Together { .. } => false,
         Expected::Anything => true,
     }
 }

@@ -1,12 +1,12 @@
 //! A clone's source: read once, hashed while it is read, sent to every target. Places that cannot be read at first are tried
 //! again when everything else is safe on the targets.
 
-use super::{digest::Stream, outlet::Outlet, sector::Sectors, target::First};
+use super::{digest::Stream, hashes::Hashes, outlet::Outlet, sector::Sectors, target::First};
 use crate::{
     drive::DataPlane,
     engine::{
         extents::Ranges,
-        frames::{self, Buffer, Content, Expected, FRAME, Got, Pool, Reader, Want},
+        frames::{self, Buffer, Content, FRAME, Got, Pool, Reader, Want},
         sweep::{End, Limits},
     },
     rescue::{self, Map, Sink, Skipper, Status},
@@ -15,7 +15,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{
-        Arc, RwLock,
+        Arc,
         mpsc::{Receiver, sync_channel},
     },
     thread,
@@ -25,28 +25,6 @@ use std::{
 const BAD_FRAMES: usize = 64;
 /// Buffers between the source and the targets.
 const BUFFERS: usize = 12;
-
-/// 16 bytes of each frame's BLAKE3: enough against every fault, and half the memory (16 MiB for a TB).
-#[derive(Debug, Default)]
-pub struct Hashes(RwLock<Vec<[u8; 16]>>);
-
-impl Hashes {
-    fn set(&self, index: u64, data: &[u8]) {
-        let mut list = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Ok(at) = usize::try_from(index) else { return };
-        if list.len() <= at {
-            list.resize(at + 1, [0; 16]);
-        }
-        list[at].copy_from_slice(&blake3::hash(data).as_bytes()[..16]);
-    }
-
-    /// What a frame should hold.
-    pub fn expected(&self, index: u64) -> Result<Expected, String> {
-        let list = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let hash = usize::try_from(index).ok().and_then(|at| list.get(at));
-        hash.copied().map(Expected::Short).ok_or_else(|| format!("frame {index} was never read"))
-    }
-}
 
 /// What was read of the source.
 #[derive(Debug, Clone, Default)]

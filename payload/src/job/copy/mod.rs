@@ -7,6 +7,7 @@ pub mod duplicate;
 pub mod fit;
 pub mod flatten;
 pub mod gpt;
+pub mod hashes;
 mod hit;
 pub mod hold;
 pub mod image;

@@ -4,7 +4,7 @@ use super::{
     gpt::{self, Patches},
     target::First,
 };
-use crate::engine::frames::{self, Content, Expected, Job};
+use crate::engine::frames::{self, Content, Expected, FRAME, Job};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, OnceLock, PoisonError, mpsc::SyncSender},
@@ -50,6 +50,12 @@ impl Shape {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).get(&index).copied().map(Expected::Hash)
     }
 
+    /// The frames of the content that may differ, and the last one that this target has.
+    pub fn single(&self) -> impl Iterator<Item = u64> {
+        let patched = self.patches.range(..self.bytes).map(|(at, _)| at / FRAME as u64);
+        patched.chain([frames::count(self.bytes).saturating_sub(1)])
+    }
+
     /// The patches behind the content, in the target's tail.
     pub fn behind(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.patches.range(self.bytes..).map(|(at, block)| (*at, block.as_slice()))
@@ -85,7 +91,6 @@ impl Outlet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::frames::FRAME;
 
     const MIB: u64 = 1 << 20;
 
@@ -103,6 +108,7 @@ mod tests {
         assert_eq!((*fitted).as_ref(), wanted);
         assert_eq!(shape.expected(1), Some(Expected::Hash(*blake3::hash(&wanted).as_bytes())));
         assert_eq!(shape.behind().map(|(at, _)| at).collect::<Vec<_>>(), [3 * MIB]);
+        assert_eq!(shape.single().collect::<Vec<_>>(), [1, 1]);
         let zeros = shape.fit(1, &None).unwrap();
         assert_eq!((*zeros).as_ref()[512], 9);
     }

@@ -216,8 +216,8 @@ fn clean(compared: &Compared) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "what was read back is not what was written: {different} bytes lie in frames of 1 MiB that differ and {unreadable} \
-         could not be read"
+        "what was read back is not what was written: {different} bytes lie in pieces that differ (of 1 MiB, or a few) and \
+         {unreadable} could not be read"
     ))
 }
 

@@ -15,8 +15,9 @@ use crate::{
         claim::Opened,
         copy::{
             digest::{self, Stream},
-            duplicate::{self, Duplicated, Hashes, duplicate},
+            duplicate::{self, Duplicated, duplicate},
             fit::{Allowed, Fitted, fit},
+            hashes::Hashes,
             look::Shared,
             outlet::Outlet,
         },
@@ -54,8 +55,9 @@ pub fn clone(
     let fits: Vec<_> = aims.iter().map(|aim| (aim.target.drive().clone(), aim.fitted.clone())).collect();
     let works: Vec<_> = aims.iter().map(|aim| work_of(aim, bytes)).collect();
     let (parts, outlets) = parts(aims, bytes);
-    let shared =
-        Arc::new(Cloning { origin, fits, allowed, hashes: Hashes::default(), read: std::sync::OnceLock::new() });
+    let single = parts.iter().flat_map(|part| part.shape.single());
+    let hashes = Hashes::new(bytes, job.limits().hashes, single);
+    let shared = Arc::new(Cloning { origin, fits, allowed, hashes, read: std::sync::OnceLock::new() });
     let mut reader = None;
     let tally = job.run(count, watcher, || {
         let (feeding, reading) = (Arc::clone(&job), Arc::clone(&shared));

@@ -10,9 +10,10 @@ mod resumed;
 mod traps;
 mod void;
 
-use super::target::Tail;
+use super::{digest, fit::Allowed, run, target::Tail};
 use crate::{
     certify::copy::Outcome,
+    console::Silent,
     drive::sim::{Lie, PowerCut},
     job::{run::Tally, tests::rig::MIB},
     journal::event::Action,
@@ -94,6 +95,54 @@ fn a_clone_reads_once_and_a_comparison_finds_every_changed_block() {
         copies.disk("B").write_cells(at, &[byte]);
     }
     assert_eq!(copies.disk("B").counts().writes, writes, "a comparison writes nothing");
+}
+
+/// As a source of 20 TB is: a few frames have one digest. What a target does not keep is found in each of them, and no clone is
+/// certified that holds anything else.
+#[test]
+fn frames_that_are_judged_together_are_judged_as_strictly() {
+    let copies = Copies::new(vec![full("A", SIZE), old("B", SIZE)]);
+    let clone = || {
+        let mut job = copies.job(Action::Clone);
+        // Four frames together: of ten frames the middle four.
+        job.around.limits.hashes = 48;
+        let source = copies.sources(&["A"]).pop().unwrap();
+        let aims = copies.aims(&["B"], Tail::Leave);
+        run::clone(job, source, aims, digest::Wish::Sha256, 1, Allowed::default(), &mut Silent)
+    };
+    let wanted = cells(copies.disk("A"), SIZE);
+    clean(&clone());
+    assert!(cells(copies.disk("B"), SIZE) == wanted);
+    assert_eq!(copies.certificate("B").verification.blocks_matched, SIZE / 512);
+    // One lie in each frame; frames 3 and 4 are blank on the source.
+    for frame in 0..SIZE.div_ceil(MIB) {
+        let lba = frame * 2048 + 3;
+        copies.disk("B").write_cells(lba * 512, &[0x77; 512]);
+        copies.disk("B").break_it(|faults| drop(faults.lies.insert(lba, Lie::Dropped)));
+        not_clean(&clone());
+        let record = copies.certificate("B");
+        assert_eq!(record.outcome, Outcome::Failed, "frame {frame}");
+        let found = &record.verification.different[0];
+        assert!((found.first_lba..found.first_lba + found.blocks).contains(&lba), "frame {frame}: {found:?}");
+        let together = (4..8).contains(&frame);
+        assert_eq!(found.blocks, if together { 4 * 2048 } else { found.blocks.min(2048) }, "frame {frame}");
+        copies.disk("B").break_it(|faults| {
+            faults.lies.clear();
+            faults.unreadable = [lba].into();
+        });
+        not_clean(&clone());
+        assert_eq!(copies.certificate("B").outcome, Outcome::Failed, "frame {frame}");
+        copies.disk("B").break_it(|faults| faults.unreadable.clear());
+        // Of a source with a bad place the frame comes later than its neighbours.
+        copies.disk("A").break_it(|faults| faults.unreadable = [lba].into());
+        not_clean(&clone());
+        let record = copies.certificate("B");
+        assert_eq!(record.outcome, Outcome::ClonedWithExceptions, "frame {frame}");
+        assert_eq!(record.exceptions.unreadable[0].first_lba, lba);
+        copies.disk("A").break_it(|faults| faults.unreadable.clear());
+    }
+    clean(&clone());
+    assert!(cells(copies.disk("B"), SIZE) == wanted);
 }
 
 /// A manifest lists no more than 1,000 places; the image has them all.
