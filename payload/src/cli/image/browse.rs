@@ -72,7 +72,8 @@ Examples:
   mule image extract customer.img.zst /Users/Ann --partition 3 --to /mnt/usb
   mule image extract customer.img.zst / --to everything
 
-Existing files are never written over; links are neither followed nor made.
+Existing files are never written over; one that holds every byte of the image's file is done. Links are neither followed nor
+made. A file has its name when all of it is on the medium: what was cut short goes on with the same command.
 Exit codes: 0 everything was extracted; 1 something was skipped, and it says what and why; 2 not done.")]
 pub(super) struct Extract {
     /// The image, NAME.img.zst

@@ -39,7 +39,8 @@ Examples:
 
 Anybody can unpack it: zstd -dc customer.img.zst > disk.raw
 A run that was cut short goes on when the very same command is given again: what is there is read from the drive once more,
-and where the drive holds something else by now the image is begun anew. With --base it is always begun anew.
+and where the drive holds something else by now the image is begun anew. With --base it is always begun anew. What another job
+left unfinished under the same name is called NAME.apart-1.img.zst.part then; nothing of it is removed.
 Exit codes: 0 imaged; 1 imaged with exceptions, or failed; 2 not done.")]
 pub(super) struct Create {
     /// The drives that are read: block devices or regular files

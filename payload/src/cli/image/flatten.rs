@@ -21,7 +21,7 @@ Examples:
   mule image flatten tuesday.img.zst whole.img.zst     tuesday.img.zst stores only what changed since an earlier image
 
 Every frame is proved while it is read, and the new image is read back; the chain is left as it is. The manifest says what it
-was put together from; this host signs it.
+was put together from; this host signs it. A run that was cut short is begun anew by the same command.
 Exit codes: 0 done; 2 not done.")]
 pub(super) struct Flatten {
     /// The last image of the chain, NAME.img.zst, with those it builds on beside it

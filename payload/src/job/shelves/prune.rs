@@ -119,7 +119,8 @@ pub(super) fn going(image: &Path) -> PathBuf {
 /// Removes an image with all that belongs to it. Its manifest gets another name first and goes last: of what a power cut leaves it
 /// is known what it is.
 pub fn remove(image: &Path) -> io::Result<()> {
-    imagefile::in_use(image).map_err(io::Error::other)?;
+    let busy = "somebody reads it, here or on another machine; wait until that is over";
+    imagefile::in_use(image).map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, busy))?;
     let folder = Folder::of(image)?.0;
     let (manifest, going) = (Manifest::path(image), going(image));
     if is_there(&manifest) {

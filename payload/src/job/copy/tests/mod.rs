@@ -118,7 +118,7 @@ fn frames_that_are_judged_together_are_judged_as_strictly() {
     for frame in 0..SIZE.div_ceil(MIB) {
         let lba = frame * 2048 + 3;
         copies.disk("B").write_cells(lba * 512, &[0x77; 512]);
-        copies.disk("B").break_it(|faults| drop(faults.lies.insert(lba, Lie::Dropped)));
+        copies.disk("B").break_it(|faults| faults.lies = [(lba, Lie::Dropped)].into());
         not_clean(&clone());
         let record = copies.certificate("B");
         assert_eq!(record.outcome, Outcome::Failed, "frame {frame}");
