@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Pieces that wait to be handed over, for each thread.
-const AHEAD: u64 = 4;
+const AHEAD: u64 = 2;
 
 struct State<T> {
     /// The next piece that nobody works on, and the first that was not handed over.

@@ -117,8 +117,11 @@ fn request(signed: &Signed, to: &Path, onto: Option<&OpenBase>, wish: &Wish) -> 
 fn whole(to: &Path, wish: &Wish, advanced: &(dyn Fn(u64) -> bool + Sync)) -> Result<Manifest, ImageError> {
     let signed = Manifest::read(to)?;
     let reader = open_chain(to)?;
-    read_back(&reader, &signed.manifest, wish, advanced)?;
-    Ok(signed.manifest)
+    let proved = read_back(&reader, &signed.manifest, wish, advanced);
+    match proved {
+        Err(ImageError::ReadBack(why)) => Err(ImageError::Whole(to.into(), why)),
+        proved => proved.map(|()| signed.manifest),
+    }
 }
 
 fn read_back(

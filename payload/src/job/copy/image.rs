@@ -193,9 +193,10 @@ pub fn image(
     let part = if is_null(&order.path) { order.path.clone() } else { part_of(&order.path) };
     if !is_null(&order.path) {
         let ours = account.is_some_and(|account| account.with(|account| account.goes_on()));
-        match commit::look(&order.path, &part, ours, &job.header, &key.public_key())? {
+        let own = key.public_key();
+        match commit::look(&order.path, &part, ours, &job.header, &own)? {
             There::Nothing => job.room(&part, ours, &shared)?,
-            There::Whole => return whole::whole(order, &job.header, &shared, account, eyes, step),
+            There::Whole => return whole::whole(order, &job.header, &own, &shared, account, eyes, step),
         }
     }
     let mut stream = Stream::new(job.hash());

@@ -32,7 +32,9 @@ pub fn spread(
     mut targets: Vec<Outlet>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(), String> {
-    let sent = all_but_first(origin, threads, &mut targets, stop).and_then(|()| origin.frame(0));
+    // Written last, it is asked for first: content whose first frame is damaged makes no target be touched.
+    let first = origin.frame(0);
+    let sent = first.and_then(|first| all_but_first(origin, threads, &mut targets, stop).map(|()| first));
     let first = sent.as_ref().map_err(String::as_str);
     targets.into_iter().for_each(|target| target.finish(first));
     sent.map(|_| ())
@@ -168,6 +170,12 @@ mod tests {
         assert_eq!(spread(&origin, 2, vec![target], &|| false).unwrap_err(), "frame 7 is damaged");
         assert_eq!(receiver.iter().count(), 6);
         assert!(matches!(shape.first.get(), Some(Err(reason)) if reason == "frame 7 is damaged"));
+        let (sender, receiver) = sync_channel(100);
+        let origin = Numbers(40 * FRAME as u64, Some(0));
+        let (target, shape) = outlet(sender, origin.0);
+        assert_eq!(spread(&origin, 2, vec![target], &|| false).unwrap_err(), "frame 0 is damaged");
+        assert_eq!(receiver.iter().count(), 0, "no target is begun");
+        assert!(matches!(shape.first.get(), Some(Err(_))));
         let (sender, _receiver) = sync_channel(100);
         let origin = Numbers(40 * FRAME as u64, None);
         let (target, _) = outlet(sender, origin.0);

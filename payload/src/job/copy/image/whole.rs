@@ -11,6 +11,7 @@ use super::{
     ImageError, Imaged, Order,
 };
 use crate::{
+    certify::key::PublicStickKey,
     engine::{
         frames::{self, Expected},
         sweep::{End, Found, Limits, Observer},
@@ -23,6 +24,7 @@ use std::path::Path;
 pub(super) fn whole(
     order: &Order,
     header: &Header,
+    own: &PublicStickKey,
     shared: &Shared<'_>,
     account: Option<&Alive>,
     eyes: Eyes<'_>,
@@ -30,6 +32,10 @@ pub(super) fn whole(
 ) -> Result<Imaged, ImageError> {
     let path = order.path.as_path();
     let content = run::open_content(path).map_err(|why| ImageError::Whole(path.into(), why))?;
+    // The certificate says whose signature it is; the manifest may have been another one when it was looked at.
+    if content.key != *own {
+        return Err(ImageError::Whole(path.into(), "its manifest is signed by somebody else".into()));
+    }
     if let Some(account) = account {
         account.with(|account| account.keep()).map_err(|error| ImageError::Io(path.into(), error))?;
     }
