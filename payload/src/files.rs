@@ -6,9 +6,13 @@ use rustix::{
     process::{Resource, getrlimit, setrlimit},
 };
 use std::{
+    ffi::OsStr,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileTypeExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -36,6 +40,19 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+/// The name of a file in the folder it lies in.
+pub(crate) fn name_of(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
+}
+
+/// What lies beside one file, or is called after it, as it is called beside another: `a.part.000` of `a` is `b.part.000` of `b`.
+pub(crate) fn beside_other(path: &Path, one: &Path, other: &Path) -> PathBuf {
+    let behind = name_of(path).as_bytes().get(name_of(one).len()..).unwrap_or_default();
+    let mut name = name_of(other).to_owned();
+    name.push(OsStr::from_bytes(behind));
+    other.with_file_name(name)
 }
 
 /// The folder that a file lies in.

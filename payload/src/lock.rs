@@ -1,4 +1,4 @@
-//! A file for this process alone.
+//! A file for this process alone, and how long its lock is waited for.
 
 use rustix::{
     fs::{FlockOperation, flock},
@@ -20,10 +20,19 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// # Errors
 /// `EWOULDBLOCK` where another process, or another opening in this one, keeps it for over a second.
 pub(crate) fn alone(file: impl AsFd) -> Result<(), Errno> {
+    let locked = patiently(|| match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        result => result.map(Some),
+    });
+    locked?.ok_or(Errno::WOULDBLOCK)
+}
+
+/// Tries to take a lock until it is had, for a second at most; `None` where somebody else keeps it.
+pub(crate) fn patiently<T, E>(mut attempt: impl FnMut() -> Result<Option<T>, E>) -> Result<Option<T>, E> {
     let end = Instant::now() + PATIENCE;
     loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) if Instant::now() < end => thread::sleep(PAUSE),
+        match attempt() {
+            Ok(None) if Instant::now() < end => thread::sleep(PAUSE),
             result => return result,
         }
     }

@@ -5,7 +5,7 @@
 
 use super::Folder;
 use mule_sys::locks;
-use rustix::fs::{AtFlags, OFlags};
+use rustix::fs::OFlags;
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
@@ -86,13 +86,13 @@ impl Fresh {
     }
 
     /// The same for one file: content before, name after.
-    pub(crate) fn commit(mut self, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn commit(self, name: &OsStr) -> io::Result<()> {
         self.file.sync_all()?;
-        self.folder.give(&self.aside, name)?;
-        self.named = true;
+        let (file, folder) = (self.file.try_clone()?, Arc::clone(&self.folder));
+        self.name(name)?;
         // FAT writes the new name with a length of 0; the length follows with the file's own next flush.
-        self.file.sync_all()?;
-        self.folder.sync()
+        file.sync_all()?;
+        folder.sync()
     }
 }
 
@@ -100,7 +100,7 @@ impl Drop for Fresh {
     fn drop(&mut self) {
         if !self.named {
             // The first error is the one to report.
-            let _ = rustix::fs::unlinkat(&self.folder.fd, &self.aside, AtFlags::empty());
+            let _ = self.folder.remove(&self.aside);
         }
     }
 }

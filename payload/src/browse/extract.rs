@@ -4,13 +4,13 @@
 //! takes as long for one as for hundreds. So a run that was cut short leaves no half of a file under its name, and the same command
 //! ends with what an uninterrupted one leaves: of a file that is there already every byte is compared, and an equal one is done.
 
-use super::{BrowseError, Entry, EntryKind, Files, Next, Out, walk};
+use super::{BrowseError, Entry, EntryKind, Files, Next, Out, cat, walk};
 use crate::aside::{Folder, Fresh, is_made_up};
 use rustix::fs::OFlags;
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io,
+    io::{self, Write},
     os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
@@ -205,28 +205,30 @@ impl<'a> Work<'a> {
         };
         let mut folders: Vec<Arc<Folder>> = Vec::new();
         for Waiting { file, name, path, local, bytes } in waiting {
-            let failed = self.tree.failed(&local);
             let folder = Arc::clone(file.folder());
             // What was not flushed gets no name; each is told.
-            let again = || {
-                flushed.as_ref().map_or_else(|error| Err(io::Error::new(error.kind(), error.to_string())), |()| Ok(()))
+            let named = match &flushed {
+                Ok(()) => file.name(&name),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
             };
-            match again().and_then(|()| file.name(&name)) {
-                Ok(()) => {
-                    self.done.files += 1;
-                    self.done.bytes += bytes;
-                    if !folders.iter().any(|known| Arc::ptr_eq(known, &folder)) {
-                        folders.push(folder);
-                    }
-                }
-                Err(error) => skipped(Skipped { path, why: failed(error) }),
+            if let Err(error) = named {
+                skipped(Skipped { path, why: self.tree.failed(&local)(error) });
+                continue;
+            }
+            self.done.files += 1;
+            self.done.bytes += bytes;
+            if !folders.iter().any(|known| Arc::ptr_eq(known, &folder)) {
+                folders.push(folder);
             }
         }
-        for folder in folders {
-            if let Err(source) = folder.sync() {
-                let path = folder.path().to_owned();
-                skipped(Skipped { path: path.display().to_string(), why: BrowseError::Local { path, source } });
-            }
+        let flushed = match &folders[..] {
+            [] => return,
+            [only] => only.sync(),
+            [first, ..] => first.sync_everything(),
+        };
+        if let Err(source) = flushed {
+            let path = folders[0].path().to_owned();
+            skipped(Skipped { path: path.display().to_string(), why: BrowseError::Local { path, source } });
         }
     }
 }
@@ -263,9 +265,8 @@ fn is_there(
 ) -> Result<u64, BrowseError> {
     let exists = || failed(io::ErrorKind::AlreadyExists.into());
     let file = folder.existing(name, OFlags::RDONLY).map_err(|_| exists())?;
-    let mut same = Same { file: &file, at: 0, buffer: Vec::new() };
-    let size = files.read(entry, &mut same).map_err(|error| local(error, failed))?;
-    same.zeros_to(size).map_err(failed)?;
+    let size = cat(files, entry, &mut Same { file: &file, at: 0, buffer: Vec::new() });
+    let size = size.map_err(|error| local(error, failed))?;
     let len = file.metadata().map_err(failed)?.len();
     if len == size { Ok(size) } else { Err(exists()) }
 }
@@ -281,7 +282,7 @@ impl Out for Local<'_> {
     }
 }
 
-/// Compares with a file that is there.
+/// Compares what is written with a file that is there.
 struct Same<'a> {
     file: &'a File,
     /// Everything before was the same.
@@ -289,18 +290,8 @@ struct Same<'a> {
     buffer: Vec<u8>,
 }
 
-impl Same<'_> {
-    /// What is not given is zeros.
-    fn zeros_to(&mut self, offset: u64) -> io::Result<()> {
-        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-        while self.at < offset {
-            let len = usize::try_from(offset - self.at).unwrap_or(usize::MAX).min(ZEROS.len());
-            self.compare(&ZEROS[..len])?;
-        }
-        Ok(())
-    }
-
-    fn compare(&mut self, data: &[u8]) -> io::Result<()> {
+impl Write for Same<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.buffer.resize(data.len(), 0);
         let differs = || io::Error::from(io::ErrorKind::AlreadyExists);
         self.file.read_exact_at(&mut self.buffer, self.at).map_err(|error| match error.kind() {
@@ -308,13 +299,10 @@ impl Same<'_> {
             _ => error,
         })?;
         self.at += data.len() as u64;
-        if self.buffer == data { Ok(()) } else { Err(differs()) }
+        if self.buffer == data { Ok(data.len()) } else { Err(differs()) }
     }
-}
 
-impl Out for Same<'_> {
-    fn data(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.zeros_to(offset)?;
-        self.compare(data)
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

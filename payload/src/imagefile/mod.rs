@@ -45,5 +45,5 @@ pub use resume::Met;
 pub use unpacker::{Unpacked, Unpacker};
 pub use unreadable::unreadable;
 pub use verify::{Damage, Report, verify};
-pub use volumes::{VolumeError, in_use, names_of, remove, strays};
+pub use volumes::{VolumeError, names_of, not_in_use, remove, strays};
 pub use writer::{Entry, Finished, WriteError, Writer};

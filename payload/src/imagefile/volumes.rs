@@ -3,11 +3,15 @@
 mod names;
 pub(super) mod trace;
 
-pub use names::{in_use, names_of, remove, strays};
+pub use names::{names_of, not_in_use, remove, strays};
 
-use crate::{aside::Folder, files};
+use crate::{
+    aside::Folder,
+    files::{self, name_of as name},
+    lock::patiently,
+};
 use mule_sys::locks;
-use names::{gap, name, numbered};
+use names::{gap, numbered};
 use rustix::{
     fs::{Advice, OFlags},
     io::Errno,
@@ -18,8 +22,6 @@ use std::{
     num::NonZeroU64,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 
 /// What can go wrong with the files.
@@ -80,23 +82,15 @@ pub(super) struct Volumes {
 /// How much is written between two syncs: little enough that a power cut costs seconds.
 const SYNC_EVERY: u64 = 64 << 20;
 
-/// How long another holder is waited for: a child process has a copy of every open file from its fork to its exec.
-const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(5);
-
 /// Nobody writes a file that is read, and nobody reads or writes one that is written, as far as its file system has locks; they
 /// last as long as the file is open.
 fn lock(path: &Path, file: &File, writable: bool) -> Result<(), VolumeError> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let locked = if writable { locks::exclusive(file) } else { locks::shared(file) };
-        match locked {
-            Ok(false) if Instant::now() < end => thread::sleep(PAUSE),
-            Ok(false) => return Err(VolumeError::Busy(path.into())),
-            // A store without locks takes images all the same: whoever begins a job is told (`job/copy/hold.rs`).
-            Ok(true) | Err(_) => return Ok(()),
-        }
-    }
+    let locked = patiently(|| match if writable { locks::exclusive(file) } else { locks::shared(file) } {
+        Ok(false) => Ok(None),
+        // A store without locks takes images all the same: whoever begins a job is told (`job/copy/hold.rs`).
+        Ok(true) | Err(_) => Ok(Some(())),
+    });
+    locked?.ok_or_else(|| VolumeError::Busy(path.into()))
 }
 
 /// The null device takes an image that nobody wants, for measuring.

@@ -68,7 +68,7 @@ pub fn remove(image: &Path) -> Result<Retained, RetainError> {
     let manifest = Manifest::path(image);
     let path = Retained::path(image);
     let beside = [files::beside(image, ".map"), files::beside(&manifest, ".sig"), manifest];
-    imagefile::in_use(image)?;
+    imagefile::not_in_use(image)?;
     imagefile::remove(image).map_err(|error| RetainError::Io(image.into(), error))?;
     for path in beside.into_iter().chain([path.clone(), files::beside(&path, ".sig")]) {
         folder.forget(path.file_name().unwrap_or_default()).map_err(|error| RetainError::Io(path, error))?;

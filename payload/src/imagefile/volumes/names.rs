@@ -1,7 +1,10 @@
 //! What the files of an image are called, which of them are there, and whether anybody has one open.
 
 use super::VolumeError;
-use crate::{aside::Folder, files::is_there};
+use crate::{
+    aside::Folder,
+    files::{is_there, name_of as name},
+};
 use mule_sys::locks;
 use rustix::fs::OFlags;
 use std::{
@@ -50,7 +53,7 @@ pub fn names_of(base: &Path) -> Vec<PathBuf> {
 
 /// The pieces of an image that are there, by their numbers, with or without gaps.
 fn pieces(folder: &Folder, base: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
-    let name = base.file_name().unwrap_or_default().as_encoded_bytes();
+    let name = name(base).as_encoded_bytes();
     let piece = |file: &OsStr| {
         let digits = file.as_encoded_bytes().strip_prefix(name)?.strip_prefix(b".")?;
         let number = number(std::str::from_utf8(digits).ok()?)?;
@@ -71,7 +74,7 @@ pub fn strays(base: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Nobody reads or writes any file of an image, as far as its file system has locks: it may be removed.
-pub fn in_use(base: &Path) -> Result<(), VolumeError> {
+pub fn not_in_use(base: &Path) -> Result<(), VolumeError> {
     let (folder, _) = Folder::of(base).map_err(|source| VolumeError::io(base, source))?;
     for path in names_of(base) {
         // What cannot be opened to be looked at is nobody's image.
@@ -88,11 +91,6 @@ pub(super) fn gap(folder: &Folder, base: &Path) -> Option<PathBuf> {
     let found = pieces(folder, base).ok().filter(|_| !is_there(base))?;
     let place = found.iter().enumerate().find(|(place, (number, _))| place != number)?.0;
     Some(numbered(base, place))
-}
-
-/// The name of a file in the folder it lies in.
-pub(super) fn name(path: &Path) -> &OsStr {
-    path.file_name().unwrap_or_default()
 }
 
 /// Removes every file of an image, whatever of it is there.
@@ -119,12 +117,12 @@ mod tests {
         for writable in [false, true] {
             assert!(matches!(Volumes::open(&base, None, writable), Err(VolumeError::Busy(_))), "writable: {writable}");
         }
-        assert!(matches!(in_use(&base), Err(VolumeError::Busy(path)) if path.ends_with("a.img.zst.000")));
+        assert!(matches!(not_in_use(&base), Err(VolumeError::Busy(path)) if path.ends_with("a.img.zst.000")));
         drop(writer);
-        in_use(&base).unwrap();
+        not_in_use(&base).unwrap();
         let readers = [(); 2].map(|()| Volumes::open(&base, None, false).unwrap());
         assert!(matches!(Volumes::open(&base, None, true), Err(VolumeError::Busy(_))));
-        assert!(in_use(&base).is_err());
+        assert!(not_in_use(&base).is_err());
         drop(readers);
         drop(Volumes::open(&base, None, true).unwrap());
     }

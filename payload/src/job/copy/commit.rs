@@ -8,13 +8,11 @@ use super::image::ImageError;
 use crate::{
     aside::Folder,
     certify::key::{PublicStickKey, StickKey},
-    files::{beside, is_there},
+    files::{beside, beside_other, is_there, name_of},
     imagefile::{Finished, Header, Manifest, Signed, names_of, strays},
 };
 use std::{
-    ffi::{OsStr, OsString},
     io,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -42,21 +40,16 @@ fn folder_of(path: &Path) -> Result<Folder, ImageError> {
 
 /// Each of its files gets its name in nobody's place, the first one last.
 pub(super) fn rename(folder: &Folder, finished: &Finished, part: &Path, path: &Path) -> Result<(), ImageError> {
-    let prefix = part.as_os_str().len();
-    let renamed = |(from, _): &(PathBuf, u64)| {
-        let mut to = path.as_os_str().to_owned();
-        to.push(OsStr::from_bytes(from.as_os_str().as_bytes().get(prefix..).unwrap_or_default()));
-        (name_of(from), PathBuf::from(to))
-    };
-    let mut names: Vec<(OsString, PathBuf)> = finished.files.iter().map(renamed).collect();
+    let mut names: Vec<(&Path, PathBuf)> =
+        finished.files.iter().map(|(from, _)| (from.as_path(), beside_other(from, part, path))).collect();
     let first = 1.min(names.len());
     names.rotate_left(first);
     let last = names.len().saturating_sub(1);
     for (place, (from, to)) in names.iter().enumerate() {
         let flushed = if place == last && last > 0 { folder.sync() } else { Ok(()) };
-        let Err(error) = flushed.and_then(|()| folder.give(from, &name_of(to))) else { continue };
+        let Err(error) = flushed.and_then(|()| folder.give(name_of(from), name_of(to))) else { continue };
         // All of its files are called the same, or none could be gone on with. The first error is the one to report.
-        names[..place].iter().rev().for_each(|(from, to)| drop(folder.give(&name_of(to), from)));
+        names[..place].iter().rev().for_each(|(from, to)| drop(folder.give(name_of(to), name_of(from))));
         return Err(match error.kind() {
             io::ErrorKind::AlreadyExists => ImageError::Exists(to.clone()),
             _ => ImageError::Io(to.clone(), error),
@@ -65,14 +58,10 @@ pub(super) fn rename(folder: &Folder, finished: &Finished, part: &Path, path: &P
     folder.sync().map_err(|error| ImageError::Io(path.into(), error))
 }
 
-fn name_of(path: &Path) -> OsString {
-    path.file_name().unwrap_or_default().to_owned()
-}
-
 fn forget_manifest(folder: &Folder, path: &Path) -> io::Result<()> {
     let manifest = Manifest::path(path);
     for path in [beside(&manifest, ".sig"), manifest] {
-        folder.forget(&name_of(&path))?;
+        folder.forget(name_of(&path))?;
     }
     folder.sync()
 }
@@ -113,15 +102,12 @@ pub(super) fn look(
     let folder = folder_of(path)?;
     for stray in strays {
         let bytes = stray.metadata().map_err(failed)?.len();
-        let name = name_of(&stray);
-        let listed = signed.manifest.files.iter().any(|file| *name == *file.name && file.bytes == bytes);
+        let listed = signed.manifest.files.iter().any(|file| *name_of(&stray) == *file.name && file.bytes == bytes);
         if !listed {
             return Err(ImageError::Exists(stray));
         }
-        let behind = name.as_bytes().get(name_of(path).len()..).unwrap_or_default();
-        let mut back = name_of(part);
-        back.push(OsStr::from_bytes(behind));
-        folder.give(&name, &back).map_err(|error| ImageError::Io(stray, error))?;
+        let back = beside_other(&stray, path, part);
+        folder.give(name_of(&stray), name_of(&back)).map_err(|error| ImageError::Io(stray, error))?;
     }
     folder.sync().and_then(|()| forget_manifest(&folder, path)).map_err(failed)?;
     Ok(There::Nothing)

@@ -4,7 +4,7 @@
 //! The lock has a file of its own, since the note beside the part is replaced and the part may be begun anew.
 
 use super::part::part_of;
-use crate::{aside::Folder, files::beside};
+use crate::{aside::Folder, files::beside, lock::patiently};
 use mule_sys::locks;
 use rustix::fs::OFlags;
 use std::{
@@ -13,13 +13,7 @@ use std::{
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
-
-/// How long another holder is waited for: a child process has a copy of every open file from its fork to its exec.
-const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// Why an image cannot be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -64,26 +58,24 @@ pub fn hold(image: &Path) -> Result<Hold, HoldError> {
     let failed = |error| HoldError::Io(path.clone(), error);
     let (folder, name) = Folder::of(&path).map_err(failed)?;
     let name = name.to_owned();
-    let end = Instant::now() + PATIENCE;
-    loop {
+    let attempt = || {
         let file = match folder.create(&name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => folder.existing(&name, OFlags::RDWR),
             made => made,
         };
         let file = match file {
             // Its holder was just ending.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < end => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(failed)?,
         };
-        match locks::exclusive(&file) {
-            Ok(true) if is_named(&folder, &name, &file) => {
-                return Ok(Hold { folder, name, _file: file, without: None });
-            }
-            Ok(_) if Instant::now() < end => thread::sleep(PAUSE),
-            Ok(_) => return Err(HoldError::Busy(part_of(image))),
-            Err(error) => return Ok(Hold { folder, name, _file: file, without: Some(error.to_string()) }),
-        }
-    }
+        Ok(match locks::exclusive(&file) {
+            Ok(true) if is_named(&folder, &name, &file) => Some((file, None)),
+            Ok(_) => None,
+            Err(error) => Some((file, Some(error.to_string()))),
+        })
+    };
+    let (file, without) = patiently(attempt)?.ok_or_else(|| HoldError::Busy(part_of(image)))?;
+    Ok(Hold { folder, name, _file: file, without })
 }
 
 /// Whether the name still is that of the open file.

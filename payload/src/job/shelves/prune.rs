@@ -3,12 +3,11 @@
 use super::{Item, checked};
 use crate::{
     aside::Folder,
-    files::{beside, is_there},
+    files::{beside, is_there, name_of as name},
     imagefile::{self, Manifest},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsStr,
     io,
     path::{Path, PathBuf},
 };
@@ -120,7 +119,7 @@ pub(super) fn going(image: &Path) -> PathBuf {
 /// is known what it is.
 pub fn remove(image: &Path) -> io::Result<()> {
     let busy = "somebody reads it, here or on another machine; wait until that is over";
-    imagefile::in_use(image).map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, busy))?;
+    imagefile::not_in_use(image).map_err(|_| io::Error::new(io::ErrorKind::ResourceBusy, busy))?;
     let folder = Folder::of(image)?.0;
     let (manifest, going) = (Manifest::path(image), going(image));
     if is_there(&manifest) {
@@ -136,8 +135,4 @@ pub fn remove(image: &Path) -> io::Result<()> {
     folder.sync()?;
     folder.forget(name(&going))?;
     folder.sync()
-}
-
-fn name(path: &Path) -> &OsStr {
-    path.file_name().unwrap_or_default()
 }

@@ -12,11 +12,8 @@ use super::{
 };
 use crate::{
     certify::key::PublicStickKey,
-    engine::{
-        frames::{self, Expected},
-        sweep::{End, Found, Limits, Observer},
-    },
-    imagefile::{self, Header, InUse, Report, State},
+    engine::sweep::{Found, Limits, Observer},
+    imagefile::{self, Header, Report},
 };
 use std::path::Path;
 
@@ -96,26 +93,11 @@ fn is_of_drive(
     if *content.reader.header() != *header {
         return Ok(Err(Differs("how the drive's file systems are read is not the same as then".into())));
     }
-    let reader = &content.reader;
-    let mut wanted = |index| match reader.entry(index) {
-        Ok((State::Free, _)) => Ok(Expected::Anything),
-        Ok(_) => reader.expected(index).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let mut in_use = InUse::new(reader, &content.manifest)?;
-    let mut mask = |index, data: &mut [u8]| in_use.blank_the_rest(index, data).map_err(|error| error.to_string());
-    let (mut lane, mut watch) = (shared.lane(), Watch(eyes));
-    let compared = frames::compare(&mut lane, limits, 0, header.disk_bytes, &mut wanted, &mut mask, &mut watch);
-    let (compared, end) = compared.map_err(TakeError::Source)?;
-    match end {
-        End::Complete | End::TooManyBad => {}
-        End::Stopped => return Err(TakeError::Stopped("it was stopped".into()).into()),
-        End::Failed(error) => return Err(TakeError::Source(error.to_string()).into()),
-    }
+    let compared = run::compare(content, &mut shared.lane(), limits, &mut Watch(eyes))?;
     let first = |ranges: &crate::engine::extents::Ranges| ranges.as_slice().first().map(|range| range.start);
     Ok(match (first(&compared.different), first(&compared.unreadable)) {
         (Some(at), _) => Err(Differs(format!("at byte {at} the drive does not hold what it held then"))),
-        (None, Some(at)) => Err(Differs(format!("at byte {at} the drive cannot be read any more"))),
+        (None, Some(at)) => Err(Differs(format!("at byte {at} the drive cannot be read"))),
         (None, None) => Ok(()),
     })
 }

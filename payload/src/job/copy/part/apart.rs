@@ -4,13 +4,14 @@
 use super::{note_of, part_of};
 use crate::{
     aside::Folder,
-    files::{beside, is_there},
+    files::{beside, beside_other, is_there, name_of as name},
     imagefile::{self, VolumeError},
     jobfile::IMAGE_SUFFIX,
 };
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -27,7 +28,7 @@ pub enum ApartError {
 /// as a whole image.
 pub(in crate::job::copy) fn set_apart(image: &Path) -> Result<Option<PathBuf>, ApartError> {
     let part = part_of(image);
-    imagefile::in_use(&part)?;
+    imagefile::not_in_use(&part)?;
     let failed = |error| ApartError::Io(part.clone(), error);
     let mut names = imagefile::names_of(&part);
     names.extend(imagefile::strays(&part).map_err(failed)?);
@@ -40,13 +41,13 @@ pub(in crate::job::copy) fn set_apart(image: &Path) -> Result<Option<PathBuf>, A
     names.splice(0..0, notes.into_iter().filter(|path| is_there(path)));
     let (folder, _) = Folder::of(image).map_err(failed)?;
     let target = (1_u32..).map(|number| numbered(image, number)).find(|to| {
-        let free = |from: &PathBuf| !is_there(&renamed(from, image, to));
+        let free = |from: &PathBuf| !is_there(&beside_other(from, image, to));
         // With its first piece it is another one: of this one the first piece is still here.
         names.iter().all(free) && [to, &part_of(to)].iter().all(|base| imagefile::names_of(base).is_empty())
     });
     let target = target.unwrap_or_default();
     for from in &names {
-        folder.give(name(from), name(&renamed(from, image, &target))).map_err(failed)?;
+        folder.give(name(from), name(&beside_other(from, image, &target))).map_err(failed)?;
     }
     folder.sync().map_err(failed)?;
     Ok(Some(target))
@@ -54,21 +55,11 @@ pub(in crate::job::copy) fn set_apart(image: &Path) -> Result<Option<PathBuf>, A
 
 /// `NAME.apart-1.img.zst`.
 fn numbered(image: &Path, number: u32) -> PathBuf {
-    let name = name(image).to_string_lossy();
-    let (stem, suffix) = name.strip_suffix(IMAGE_SUFFIX).map_or((&*name, ""), |stem| (stem, IMAGE_SUFFIX));
-    image.with_file_name(format!("{stem}.apart-{number}{suffix}"))
-}
-
-/// What lies beside one image, beside another one.
-fn renamed(from: &Path, image: &Path, to: &Path) -> PathBuf {
-    let behind = name(from).as_encoded_bytes().get(name(image).len()..).unwrap_or_default();
-    let mut name: OsString = name(to).to_owned();
-    name.push(String::from_utf8_lossy(behind).as_ref());
-    to.with_file_name(name)
-}
-
-fn name(path: &Path) -> &OsStr {
-    path.file_name().unwrap_or_default()
+    let name = name(image).as_bytes();
+    let (stem, suffix) = name.strip_suffix(IMAGE_SUFFIX.as_bytes()).map_or((name, ""), |stem| (stem, IMAGE_SUFFIX));
+    let mut apart = OsStr::from_bytes(stem).to_owned();
+    apart.push(format!(".apart-{number}{suffix}"));
+    image.with_file_name(apart)
 }
 
 #[cfg(test)]

@@ -6,17 +6,19 @@ use super::{
     not_announced,
 };
 use crate::{
-    certify::copy::{self, End},
+    certify::copy,
     console::Watcher,
+    drive::DataPlane,
     engine::{
         frames::{self, Compared, Expected},
-        sweep,
+        sweep::{End, Limits, Observer},
     },
-    imagefile::{InUse, State},
+    imagefile::{InUse, ReadError, State},
     job::{
         claim::Opened,
         copy::{
             settle::{listed, seen, verification},
+            take::TakeError,
             target::Steps,
         },
         held::Held,
@@ -51,7 +53,7 @@ fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> S
     let compared = compare_with(job, source, content, status);
     let ended = job.log.now();
     let (compared, held, end) = match compared {
-        Ok((compared, held)) => (compared, Some(held), End::Complete),
+        Ok((compared, held)) => (compared, Some(held), copy::End::Complete),
         Err(reason) => (Compared::default(), None, end(Some(reason), job.log.stopping(), &job.log)),
     };
     let (manifest, image) = (&content.manifest, &content.manifest.image);
@@ -77,6 +79,31 @@ fn one_check(job: &Job, source: Source, content: &Content, status: &Status) -> S
     })
 }
 
+/// A drive compared with an image: what was free when the image was made may hold anything, also within a frame.
+pub(in crate::job::copy) fn compare(
+    content: &Content,
+    plane: &mut dyn DataPlane,
+    limits: Limits,
+    observer: &mut dyn Observer,
+) -> Result<Compared, TakeError> {
+    let failed = |error: ReadError| TakeError::Source(error.to_string());
+    let reader = &content.reader;
+    let mut wanted = |index| match reader.entry(index) {
+        Ok((State::Free, _)) => Ok(Expected::Anything),
+        Ok(_) => reader.expected(index).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let mut in_use = InUse::new(reader, &content.manifest).map_err(failed)?;
+    let mut mask = |index, data: &mut [u8]| in_use.blank_the_rest(index, data).map_err(|error| error.to_string());
+    let bytes = reader.header().disk_bytes;
+    let compared = frames::compare(plane, limits, 0, bytes, &mut wanted, &mut mask, observer);
+    match compared.map_err(TakeError::Source)? {
+        (compared, End::Complete | End::TooManyBad) => Ok(compared),
+        (_, End::Stopped) => Err(TakeError::Stopped("it was stopped".into())),
+        (_, End::Failed(error)) => Err(TakeError::Source(error.to_string())),
+    }
+}
+
 fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -> Result<(Compared, Held), String> {
     let bytes = content.reader.header().disk_bytes;
     if source.drive().identity.bytes < bytes {
@@ -89,19 +116,6 @@ fn compare_with(job: &Job, source: Source, content: &Content, status: &Status) -
     let guard = job.guard(source.drive(), &*plane, status);
     let mut told = Told { log: &job.log, status, guard };
     told.step("verify");
-    // What was free when the image was made may hold anything, also within a frame.
-    let mut wanted = |index| match content.reader.entry(index) {
-        Ok((State::Free, _)) => Ok(Expected::Anything),
-        Ok(_) => content.reader.expected(index).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let mut in_use = InUse::new(&content.reader, &content.manifest).map_err(|error| error.to_string())?;
-    let mut mask = |index, data: &mut [u8]| in_use.blank_the_rest(index, data).map_err(|error| error.to_string());
-    let (compared, end) = frames::compare(&mut *plane, job.limits(), 0, bytes, &mut wanted, &mut mask, &mut told)?;
-    match end {
-        sweep::End::Complete | sweep::End::TooManyBad => {}
-        sweep::End::Stopped => return Err("it was stopped".into()),
-        sweep::End::Failed(error) => return Err(error.to_string()),
-    }
+    let compared = compare(content, &mut *plane, job.limits(), &mut told).map_err(|error| error.to_string())?;
     Ok((compared, Held::at_last(&*plane, source.drive(), Some(&before))?))
 }

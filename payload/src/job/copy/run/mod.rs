@@ -8,6 +8,7 @@ mod restore;
 mod targets;
 
 pub use check::check;
+pub(super) use check::compare;
 pub use clone::clone;
 pub use earlier::earlier;
 pub use images::images;
